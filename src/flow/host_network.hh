@@ -1,0 +1,181 @@
+#pragma once
+
+#include "base/bytes.hh"
+#include "wire/address.hh"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <sys/uio.h>
+#include <system_error>
+
+namespace slirpstack {
+
+// The seam between the gateway and the host's sockets. The `host` layer implements it with real
+// sockets, scenario tests with an in-memory host. Events are delivered from the event loop, never
+// from inside a call on the object itself, and may destroy that object. A destroyed object
+// delivers nothing more.
+
+/// An error that the host's network reported for something we sent.
+struct HostError
+{
+  std::error_code code;
+  /// The ICMP message behind it, when there was one or when the kernel named the path's MTU.
+  struct Icmp
+  {
+    Family family = Family::ipv4;
+    std::uint8_t type = 0;
+    std::uint8_t code = 0;
+    /// The path MTU of a Fragmentation Needed or Packet Too Big; else 0.
+    std::uint32_t mtu_bytes = 0;
+    /// Who sent the message; nothing when it is this host itself.
+    std::optional<IpAddress> offender;
+  };
+  std::optional<Icmp> icmp;
+};
+
+/// How much a stream moved. `code` is set only when nothing moved; `would_block` is not an error.
+struct Transfer
+{
+  std::size_t bytes = 0;
+  bool would_block = false;
+  bool end_of_stream = false;
+  std::error_code code;
+};
+
+class HostStreamEvents
+{
+public:
+  virtual ~HostStreamEvents() = default;
+  virtual void on_connected() = 0;
+  virtual void on_connect_failed(const HostError& error) = 0;
+  /// There may be something to receive: data, the end of the stream, or an error. `hangup`: the
+  /// peer has closed or reset, so a short receive does not mean that the socket is drained.
+  virtual void on_readable(bool hangup) = 0;
+  virtual void on_writable() = 0;
+};
+
+/// A TCP socket of the host, non-blocking and edge-triggered: after `would_block` (or, without a
+/// hangup, a short transfer) an event follows when it can go on. Destroying it closes it.
+class HostStream
+{
+public:
+  virtual ~HostStream() = default;
+  virtual Transfer send(std::span<const iovec> pieces) = 0;
+  virtual Transfer receive(std::span<const iovec> pieces) = 0;
+  virtual void shutdown_send() = 0;
+  /// Makes the coming close a reset (RST instead of FIN).
+  virtual void reset_on_close() = 0;
+};
+
+struct StreamOptions
+{
+  std::optional<IpAddress> source; ///< bind here before connecting
+  std::uint8_t hop_limit = 0;      ///< 0: the host's default
+};
+
+/// A datagram, or several of one size behind one another, to one remote endpoint.
+struct OutboundDatagram
+{
+  Endpoint to;
+  ByteView payload;
+  /// Size of each datagram inside `payload` but the last, which may be shorter; 0: just one.
+  std::uint16_t segment_size_bytes = 0;
+  std::uint8_t hop_limit = 0; ///< 0: the host's default
+  bool dont_fragment = false;
+};
+
+struct InboundDatagram
+{
+  Endpoint from;
+  /// Borrowed for the call.
+  ByteView payload;
+  std::uint16_t segment_size_bytes = 0;
+};
+
+class HostDatagramEvents
+{
+public:
+  virtual ~HostDatagramEvents() = default;
+  virtual void on_datagrams(std::span<const InboundDatagram> datagrams) = 0;
+  /// A datagram sent earlier to `to` failed; `payload` is as much of it as the host gave back.
+  virtual void on_error(const HostError& error, const Endpoint& to, ByteView payload) = 0;
+};
+
+/// An unconnected UDP socket of the host. Destroying it closes it.
+class HostDatagrams
+{
+public:
+  virtual ~HostDatagrams() = default;
+  /// Sends in order, in as few system calls as can be. `on_failed(index, error)` is called for each
+  /// datagram that could not be sent (a full socket buffer too: EAGAIN); the rest are sent.
+  using SendFailure = void (*)(void* context, std::size_t index, const HostError& error);
+  virtual void send(std::span<const OutboundDatagram> datagrams,
+                    SendFailure on_failed,
+                    void* context)
+    = 0;
+  /// The local port, host order.
+  [[nodiscard]] virtual std::uint16_t port() const = 0;
+};
+
+class HostPingEvents
+{
+public:
+  virtual ~HostPingEvents() = default;
+  virtual void on_reply(const IpAddress& from,
+                        std::uint16_t sequence,
+                        std::uint8_t hop_limit,
+                        ByteView data)
+    = 0;
+  virtual void on_error(const HostError& error,
+                        const IpAddress& to,
+                        std::uint16_t sequence,
+                        ByteView data)
+    = 0;
+};
+
+/// A ping socket of the host: sends echo requests under an identifier of its own.
+class HostPing
+{
+public:
+  virtual ~HostPing() = default;
+  virtual HostError send(const IpAddress& to,
+                         std::uint16_t sequence,
+                         ByteView data,
+                         std::uint8_t hop_limit,
+                         bool dont_fragment)
+    = 0;
+};
+
+template<typename Socket>
+struct Opened
+{
+  std::unique_ptr<Socket> socket; ///< null when `error` is set
+  HostError error;
+};
+
+class HostNetwork
+{
+public:
+  virtual ~HostNetwork() = default;
+  /// Starts to connect; a failure that is known at once (no route, no descriptors) is returned.
+  virtual Opened<HostStream> connect(const Endpoint& to,
+                                     const StreamOptions& options,
+                                     HostStreamEvents& events)
+    = 0;
+  /// `port_hint`: the local port to take if it is free (RFC 4787 suggests keeping it), 0: any.
+  virtual Opened<HostDatagrams> open_datagrams(Family family,
+                                               const std::optional<IpAddress>& source,
+                                               std::uint16_t port_hint,
+                                               HostDatagramEvents& events)
+    = 0;
+  /// EACCES when the host allows no ping sockets (net.ipv4.ping_group_range) and no raw ones.
+  virtual Opened<HostPing> open_ping(Family family,
+                                     const std::optional<IpAddress>& source,
+                                     HostPingEvents& events)
+    = 0;
+};
+
+} // namespace slirpstack
