@@ -1,0 +1,56 @@
+#include "flow/flow_key.hh"
+
+#include <array>
+#include <fmt/format.h>
+
+namespace slirpstack {
+
+namespace {
+
+void write(Writer& writer, const Endpoint& endpoint)
+{
+  writer.bytes(endpoint.address.bytes());
+  writer.u16(endpoint.port);
+}
+
+std::string protocol_name(std::uint8_t protocol)
+{
+  switch (protocol) {
+    case 1:
+    case 58:
+      return "icmp";
+    case 6:
+      return "tcp";
+    case 17:
+      return "udp";
+    default:
+      return fmt::format("protocol-{}", protocol);
+  }
+}
+
+} // namespace
+
+std::string FlowKey::to_string() const
+{
+  return fmt::format("{} {} -> {}", protocol_name(protocol), guest.to_string(), remote.to_string());
+}
+
+std::size_t FlowKeyHash::operator()(const FlowKey& key) const
+{
+  std::array<std::uint8_t, 37> bytes; // NOLINT: only what was written is hashed
+  Writer writer(bytes);
+  writer.u8(key.protocol);
+  write(writer, key.guest);
+  write(writer, key.remote);
+  return siphash(secret_, ByteView(bytes).first(writer.written()));
+}
+
+std::size_t FlowKeyHash::operator()(const Endpoint& endpoint) const
+{
+  std::array<std::uint8_t, 18> bytes; // NOLINT: only what was written is hashed
+  Writer writer(bytes);
+  write(writer, endpoint);
+  return siphash(secret_, ByteView(bytes).first(writer.written()));
+}
+
+} // namespace slirpstack

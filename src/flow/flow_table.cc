@@ -1,0 +1,101 @@
+#include "flow/flow_table.hh"
+
+#include <cassert>
+#include <utility>
+
+namespace slirpstack {
+
+namespace {
+
+constexpr std::size_t FIRST_BUCKETS = 64;
+
+} // namespace
+
+FlowTable::FlowTable(const HashSecret& secret, std::size_t capacity)
+  : flows_(FIRST_BUCKETS, FlowKeyHash(secret)), capacity_(capacity)
+{}
+
+Relay& FlowTable::insert(std::unique_ptr<Relay> relay)
+{
+  Relay& inserted = *relay;
+  [[maybe_unused]] const bool is_new = flows_.emplace(inserted.key(), std::move(relay)).second;
+  assert(is_new);
+  reschedule(inserted);
+  return inserted;
+}
+
+Relay* FlowTable::find(const FlowKey& key) const
+{
+  const auto found = flows_.find(key);
+  return found == flows_.end() ? nullptr : found->second.get();
+}
+
+void FlowTable::unschedule(Relay& relay)
+{
+  if (std::exchange(relay.is_scheduled_, false)) {
+    deadlines_.erase(relay.scheduled_);
+  }
+}
+
+void FlowTable::reschedule(Relay& relay)
+{
+  if (relay.finished_) {
+    return;
+  }
+  const TimePoint deadline = relay.deadline();
+  if (relay.is_scheduled_ && relay.scheduled_->first == deadline) {
+    return;
+  }
+  unschedule(relay);
+  if (deadline == NEVER) {
+    return;
+  }
+  relay.scheduled_ = deadlines_.emplace(deadline, &relay);
+  relay.is_scheduled_ = true;
+}
+
+void FlowTable::finish(Relay& relay)
+{
+  if (std::exchange(relay.finished_, true)) {
+    return;
+  }
+  unschedule(relay);
+  auto node = flows_.extract(relay.key());
+  assert(!node.empty() && node.mapped().get() == &relay);
+  finished_.push_back(std::move(node.mapped()));
+}
+
+void FlowTable::bury()
+{
+  // A dying relay may finish another one.
+  while (!finished_.empty()) {
+    std::exchange(finished_, {}).clear();
+  }
+}
+
+TimePoint FlowTable::next_deadline() const
+{
+  return deadlines_.empty() ? NEVER : deadlines_.begin()->first;
+}
+
+void FlowTable::expire(TimePoint now)
+{
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    Relay& relay = *deadlines_.begin()->second;
+    // Lazily: activity only moves the relay's own deadline, the queue learns of it here.
+    if (relay.deadline() <= now) {
+      relay.on_deadline(now);
+    }
+    assert(relay.finished_ || relay.deadline() > now);
+    reschedule(relay);
+  }
+}
+
+void FlowTable::finish_all()
+{
+  while (!flows_.empty()) {
+    finish(*flows_.begin()->second);
+  }
+}
+
+} // namespace slirpstack
