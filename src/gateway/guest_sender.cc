@@ -60,9 +60,10 @@ public:
     udp.source_port = from.port;
     udp.destination_port = to.port;
     udp.length_bytes = static_cast<std::uint16_t>(length_bytes);
-    udp.checksum = pseudo_header(
-                     from.address, to.address, PROTOCOL_UDP, static_cast<std::uint32_t>(length_bytes))
-                     .folded();
+    udp.checksum
+      = pseudo_header(
+          from.address, to.address, PROTOCOL_UDP, static_cast<std::uint32_t>(length_bytes))
+          .folded();
     Writer writer(bytes_);
     write_ip_header(writer, ip_);
     udp.write(writer);
@@ -95,8 +96,7 @@ EchoHeader echo_header(const IcmpEcho& echo, const IpAddress& from, const IpAddr
   bytes[2] = bytes[3] = 0;
   Checksum sum;
   if (to.is_ipv6()) {
-    sum = pseudo_header(
-      from, to, PROTOCOL_ICMPV6, static_cast<std::uint32_t>(echo.length_bytes()));
+    sum = pseudo_header(from, to, PROTOCOL_ICMPV6, static_cast<std::uint32_t>(echo.length_bytes()));
   }
   sum.add(bytes);
   sum.add(echo.data);
@@ -121,8 +121,7 @@ OutboundPacket outbound_udp(const UdpHeaders& headers,
 } // namespace
 
 GuestSender::GuestSender(PacketSink& guest, std::uint32_t first_identification)
-  : guest_(guest)
-  , identification_(first_identification)
+  : guest_(guest), identification_(first_identification)
 {}
 
 bool GuestSender::can_join(const IpAddress& to, std::size_t datagram_bytes) const
@@ -233,10 +232,12 @@ void GuestSender::send_fragments(IpHeader header, ByteView transport, ByteView d
   writer.bytes(transport);
   writer.bytes(data);
   fill_transport_checksum(header, MutableBytes(scratch_).subspan(header.header_length_bytes));
-  fragment_packet(scratch_, guest_.mtu_bytes(), ++identification_, [this](ByteView ip, ByteView part) {
-    const std::array<iovec, 2> pieces{piece_of(ip), piece_of(part)};
-    guest_.send({.pieces = pieces, .ip_header_length_bytes = static_cast<std::uint16_t>(ip.size())});
-  });
+  fragment_packet(
+    scratch_, guest_.mtu_bytes(), ++identification_, [this](ByteView ip, ByteView part) {
+      const std::array<iovec, 2> pieces{piece_of(ip), piece_of(part)};
+      guest_.send(
+        {.pieces = pieces, .ip_header_length_bytes = static_cast<std::uint16_t>(ip.size())});
+    });
 }
 
 } // namespace slirpstack

@@ -11,8 +11,8 @@ namespace slirpstack {
 namespace {
 
 /// RFC 1191 7.1: the MTUs that links have; a search goes down from one to the next.
-constexpr std::array<std::uint32_t, 9> PLATEAUS{
-  65535, 32000, 17914, 8166, 4352, 2002, 1492, 1280, 576};
+constexpr std::array<std::uint32_t, 9>
+  PLATEAUS{65535, 32000, 17914, 8166, 4352, 2002, 1492, 1280, 576};
 
 std::uint32_t guess_mtu(Family family, std::uint32_t packet_length_bytes)
 {
@@ -73,9 +73,7 @@ std::uint16_t udp_checksum(const UdpHeader& udp, const IpHeader& ip, ByteView da
 IcmpReporter::IcmpReporter(PacketSink& guest,
                            const IpAddress& gateway_ipv4,
                            const IpAddress& gateway_ipv6)
-  : guest_(guest)
-  , gateway_ipv4_(gateway_ipv4)
-  , gateway_ipv6_(gateway_ipv6)
+  : guest_(guest), gateway_ipv4_(gateway_ipv4), gateway_ipv6_(gateway_ipv6)
 {}
 
 const IpAddress& IcmpReporter::gateway(Family family) const
@@ -88,9 +86,9 @@ void IcmpReporter::answer(const Unreachable& answer,
                           const IpHeader& original,
                           ByteView packet)
 {
-  const std::uint32_t mtu_bytes
-    = answer.mtu_bytes != 0 ? answer.mtu_bytes
-                            : guess_mtu(original.family(), original.total_length_bytes);
+  const std::uint32_t mtu_bytes = answer.mtu_bytes != 0
+                                    ? answer.mtu_bytes
+                                    : guess_mtu(original.family(), original.total_length_bytes);
   const SmallPacket error = icmp_error(answer.kind, mtu_bytes, source, packet);
   if (!error.empty()) {
     guest_.send_whole(error.bytes());

@@ -82,9 +82,9 @@ bool UdpRelays::admit(UdpMapping& mapping, const Endpoint& remote)
     static_cast<UdpFlow*>(known)->touch(time_.now);
     return true;
   }
-  const bool is_welcome
-    = settings_.filter == UdpFilter::endpoint_independent
-      || (settings_.filter == UdpFilter::address_dependent && mapping.has_talked_to(remote.address));
+  const bool is_welcome = settings_.filter == UdpFilter::endpoint_independent
+                          || (settings_.filter == UdpFilter::address_dependent
+                              && mapping.has_talked_to(remote.address));
   if (!is_welcome) {
     drops_.count(Drop::udp_filtered);
     return false;

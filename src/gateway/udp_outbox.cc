@@ -21,11 +21,9 @@ constexpr std::size_t MAX_RUN_BYTES = 65000;
 /// UDP_SEGMENT never fragments: datagrams that may be too large for the path go one by one.
 constexpr std::size_t MAX_SEGMENT_BYTES = 1472;
 
-/// Several datagrams in one are still the last one's size apart from being whole.
 bool is_super(const OutboundDatagram& datagram)
 {
-  return datagram.segment_size_bytes != 0
-         && datagram.payload.size() > datagram.segment_size_bytes;
+  return datagram.segment_size_bytes != 0 && datagram.payload.size() > datagram.segment_size_bytes;
 }
 
 bool may_follow(const OutboundDatagram& run, const OutboundDatagram& next)
@@ -42,8 +40,7 @@ bool may_follow(const OutboundDatagram& run, const OutboundDatagram& next)
 
 UdpOutbox::UdpOutbox()
   // Not initialised: pages that no burst ever reaches stay untouched.
-  : arena_(new std::uint8_t[ARENA_BYTES])
-  , runs_(new std::uint8_t[ARENA_BYTES])
+  : arena_(new std::uint8_t[ARENA_BYTES]), runs_(new std::uint8_t[ARENA_BYTES])
 {
   entries_.reserve(MAX_ENTRIES);
 }
@@ -86,7 +83,8 @@ void UdpOutbox::send_now(UdpSender& sender, const OutboundDatagram& datagram)
 void UdpOutbox::flush()
 {
   const auto order = [](const Entry& a, const Entry& b) {
-    return std::tie(a.sender, a.datagram.to, a.number) < std::tie(b.sender, b.datagram.to, b.number);
+    return std::tie(a.sender, a.datagram.to, a.number)
+           < std::tie(b.sender, b.datagram.to, b.number);
   };
   if (!std::ranges::is_sorted(entries_, order)) {
     std::ranges::sort(entries_, order);

@@ -37,7 +37,7 @@ private:
   struct Entry
   {
     UdpSender* sender;
-    std::size_t number; ///< in order of arrival
+    std::size_t number;        ///< in order of arrival
     OutboundDatagram datagram; ///< its payload lies in arena_
   };
 

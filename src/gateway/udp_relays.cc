@@ -88,8 +88,7 @@ UdpFlow* UdpRelays::open_flow(const FlowKey& key, HostError& error)
 
 UdpFlow& UdpRelays::insert_flow(UdpMapping& mapping, const FlowKey& key)
 {
-  const Duration timeout
-    = key.remote.port == DNS_PORT ? settings_.dns_timeout : settings_.timeout;
+  const Duration timeout = key.remote.port == DNS_PORT ? settings_.dns_timeout : settings_.timeout;
   auto flow = std::make_unique<UdpFlow>(*this, mapping, key, timeout);
   UdpFlow& inserted = *flow;
   flows_.insert(std::move(flow));
@@ -106,8 +105,8 @@ UdpMapping* UdpRelays::open_mapping(const Endpoint& guest, HostError& error)
     return nullptr;
   }
   auto mapping = std::make_unique<UdpMapping>(*this, guest);
-  error = mapping->open(host_,
-                        guest.address.is_ipv4() ? settings_.source_ipv4 : settings_.source_ipv6);
+  error
+    = mapping->open(host_, guest.address.is_ipv4() ? settings_.source_ipv4 : settings_.source_ipv6);
   if (error.code) {
     return nullptr;
   }
