@@ -3,6 +3,7 @@
 #include "base/bytes.hh"
 #include "wire/drop.hh"
 
+#include <optional>
 #include <string>
 
 namespace slirpstack {
@@ -41,10 +42,10 @@ struct DnsQuery
   std::uint16_t id = 0;
   std::uint16_t flags = 0; ///< the second word as it stands
   std::uint16_t type = 0;
-  ByteView question; ///< the first question: name, type and class; lies in the message parsed
+  ByteView question; ///< name, type and class; lies in the message parsed
 
-  /// A query with at least one question, whose name is at most 255 bytes and not compressed.
-  /// What follows the first question is not looked at. A response is Drop::unexpected_type.
+  /// A query with exactly one question (RFC 9619), whose name is at most 255 bytes and not
+  /// compressed. What follows the question is not looked at. A response is Drop::unexpected_type.
   static Parsed<DnsQuery> parse(ByteView message);
 
   /// The name with dots, for logs: odd bytes as \DDD (RFC 1035 5.1), the root as ".".

@@ -70,28 +70,40 @@ private:
     std::vector<std::uint8_t> data;
     [[nodiscard]] std::size_t end_bytes() const { return offset_bytes + data.size(); }
   };
+  using Pieces = std::vector<Piece>;
   struct Datagram
   {
     Key key;
     TimePoint deadline;
     std::vector<std::uint8_t> first_header; ///< of the fragment at offset 0, as it came
     std::size_t unfragmentable_bytes = 0;
-    std::vector<Piece> pieces; ///< by offset, without overlap
+    Pieces pieces; ///< by offset, without overlap
     std::size_t data_bytes = 0;
     std::size_t end_bytes = 0; ///< where the last fragment ends; 0 until it came
     std::size_t charged_bytes = 0;
-    bool spoiled = false; ///< had an overlap: swallows the rest
+    std::optional<Drop> spoiled_by; ///< set: swallows the rest
   };
   using Datagrams = std::list<Datagram>; // oldest first
+  /// Where in the datagram's data a fragment lies.
+  struct Range
+  {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    bool is_last = false;
+  };
 
   static Key key_of(const IpHeader& header);
-  static std::optional<Drop> malformed(const IpHeader& header);
+  static bool collides(const Datagram& datagram, Pieces::const_iterator place, Range range);
   Datagrams::iterator find_or_open(const Key& key, TimePoint now);
-  Result insert(Datagrams::iterator datagram, const IpHeader& header, ByteView packet);
-  bool make_room(Datagrams::iterator keep, std::size_t bytes);
-  void spoil(Datagram& datagram);
+  bool make_room(const Datagram& newest, std::size_t bytes);
+  void keep(Datagram& datagram,
+            Pieces::const_iterator place,
+            const IpHeader& header,
+            ByteView packet);
+  Drop spoil(Datagram& datagram, Drop reason);
   Result finish(Datagrams::iterator datagram);
   Datagrams::iterator erase(Datagrams::iterator datagram);
+  Datagrams::iterator lose(Datagrams::iterator datagram, Drop reason);
 
   DropCounters& drops_;
   ReassemblyLimits limits_;
@@ -102,10 +114,10 @@ private:
 /// Takes one fragment: its IP header and its part of the data. Both views last for the call.
 using FragmentSink = std::function<void(ByteView header, ByteView payload)>;
 
-/// Cuts a whole packet of our own (no options, no extension headers) into fragments of at most
-/// `mtu_bytes`, all but the last carrying a multiple of eight bytes. A packet that fits is given
-/// as it is. Returns how many were given; 0 if the packet is not of that kind or the MTU leaves no
-/// room for eight bytes.
+/// Cuts a whole packet of our own (no options, no extension headers, no Don't Fragment) into
+/// fragments of at most `mtu_bytes`, all but the last carrying a multiple of eight bytes. A packet
+/// that fits is given as it is. Returns how many were given; 0 if the packet is not of that kind or
+/// the MTU leaves no room for eight bytes.
 std::size_t fragment_packet(ByteView packet,
                             std::size_t mtu_bytes,
                             std::uint32_t identification,

@@ -4,6 +4,8 @@
 #include "wire/address.hh"
 #include "wire/drop.hh"
 
+#include <optional>
+
 namespace slirpstack {
 
 inline constexpr std::uint8_t PROTOCOL_HOP_BY_HOP = 0;
@@ -107,6 +109,8 @@ struct IpHeader
   {
     return packet.subspan(header_length_bytes, payload_length_bytes());
   }
+
+  auto operator<=>(const IpHeader&) const = default;
 };
 
 /// Writes an IPv4 header of 20 bytes with its checksum, or an IPv6 header of 40 bytes, as the

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/bytes.hh"
+#include "wire/ip.hh"
 
 #include <cassert>
 
@@ -15,6 +15,10 @@ public:
 
   /// An empty packet; only its first bytes() are ever initialised.
   SmallPacket() {} // NOLINT(modernize-use-equals-default): a default would zero 1280 bytes
+
+  /// A whole IP packet: `header` without options (its lengths are set here), then `payload`, whose
+  /// transport checksum is filled in. Both together must fit.
+  static SmallPacket ip(IpHeader header, ByteView payload);
 
   /// Room to write into; resize() then says how much of it counts.
   [[nodiscard]] MutableBytes buffer() { return bytes_; }

@@ -65,6 +65,8 @@ struct TcpHeader
   /// Writes the header with the options that are set here; the data offset follows from them,
   /// not from header_length_bytes. The checksum is written as it stands. Returns the bytes written.
   std::size_t write(Writer& writer) const;
+
+  auto operator<=>(const TcpHeader&) const = default;
 };
 
 /// The RST that answers a segment for which there is no connection (RFC 9293, 3.10.7.1): a whole

@@ -39,6 +39,8 @@ struct UdpHeader
 
   /// Writes the eight bytes with length and checksum as they stand. Returns the bytes written.
   std::size_t write(Writer& writer) const;
+
+  auto operator<=>(const UdpHeader&) const = default;
 };
 
 } // namespace slirpstack
