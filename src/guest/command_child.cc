@@ -105,6 +105,7 @@ void set_resolv_conf(const std::string& text)
 
 void become_guest_command(int socket, const std::vector<std::string>& command) noexcept
 {
+  reset_signals(); // at once: our parent's handlers are no business of ours
   make_namespaces(socket);
   receive(socket);
   // Only now: the change of credentials by unshare() clears it. A parent that died before this
@@ -112,7 +113,6 @@ void become_guest_command(int socket, const std::vector<std::string>& command) n
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   allow_ping_sockets();
   set_resolv_conf(receive(socket));
-  reset_signals();
   if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
     log(LogLevel::error, "cannot close descriptors", {{"reason", last_error().message()}});
     ::_exit(STATUS_NOT_EXECUTABLE);
