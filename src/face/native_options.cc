@@ -34,12 +34,12 @@ constexpr std::array OPTIONS{
   Option{TIMEOUTS, "dns-timeout", "TIME", "UDP to port 53", "10s"},
   Option{TIMEOUTS, "ping-timeout", "TIME", "ICMP echo", "60s"},
 
-  Option{LIFECYCLE, "ready-fd", "N", "gets one line when the guest can start"},
-  Option{LIFECYCLE, "exit-fd", "N", "ends when it is readable or closed"},
-  Option{LIFECYCLE, "exit-with-parent", "", "ends when the parent process ends"},
+  Option{LIFECYCLE, "ready-fd", "N", "gets one line when the network is ready"},
+  Option{LIFECYCLE, "exit-fd", "N", "end when this is readable or closed"},
+  Option{LIFECYCLE, "exit-with-parent", "", "end when the parent process ends"},
   Option{LIFECYCLE, "max-flows", "N", "flows at a time (default by RLIMIT_NOFILE)"},
   Option{LIFECYCLE, "max-memory", "SIZE", "buffered bytes, with K, M or G", "256M"},
-  Option{LIFECYCLE, "latency", "MODE", "normal, or low: spins before it sleeps", "normal"},
+  Option{LIFECYCLE, "latency", "MODE", "normal, or low: spin before sleeping", "normal"},
 
   Option{OUTPUT, "log-level", "LEVEL", "error, warning, info or debug", "info"},
   Option{OUTPUT, "log-format", "FORMAT", "text or json", "text"},

@@ -31,7 +31,7 @@ std::string describe(std::span<const Option> options)
     }
     const std::string note
       = option.default_value.empty() ? "" : fmt::format(" (default {})", option.default_value);
-    text += fmt::format("  {:<25} {}{}\n", usage_of(option), option.summary, note);
+    text += fmt::format("  {:<26} {}{}\n", usage_of(option), option.summary, note);
   }
   return text;
 }

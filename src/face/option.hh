@@ -27,7 +27,7 @@ struct Option
 };
 
 /// The options as lines of at most 80 columns under their headings:
-/// `  -mtu N                 largest packet (default 1500)`.
+/// `  -mtu N                     largest packet`.
 [[nodiscard]] std::string describe(std::span<const Option> options);
 
 } // namespace slirpstack

@@ -219,7 +219,7 @@ std::string help_text()
 {
   return "slirpstack gives a network namespace the internet, without root.\n"
          "\n"
-         "  slirpstack run [options] [--] [COMMAND...]  a command (default: a shell) in a new one\n"
+         "  slirpstack run [options] [--] [COMMAND...]  a command or a shell, in a new one\n"
          "  slirpstack [options] PID                    the namespace of a process\n"
          "  slirpstack [options] -netns PATH|NAME       a namespace that has a name\n"
          "  slirpstack [options] -fd N                  a guest behind a socket\n"
