@@ -24,6 +24,22 @@ Relay& FlowTable::insert(std::unique_ptr<Relay> relay)
   return inserted;
 }
 
+bool FlowTable::make_room()
+{
+  // Expendable flows wait out a short time, so they stand in front; looking further would let a
+  // guest that fills the table make every packet expensive.
+  constexpr int LOOK_AT = 64;
+  int looked_at = 0;
+  for (const auto& [deadline, relay] : deadlines_) {
+    if (relay->expendable()) {
+      finish(*relay);
+      return true;
+    }
+    if (++looked_at == LOOK_AT) { break; }
+  }
+  return false;
+}
+
 Relay* FlowTable::find(const FlowKey& key) const
 {
   const auto found = flows_.find(key);

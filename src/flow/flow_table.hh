@@ -33,6 +33,9 @@ public:
   /// The deadline has passed. The relay may finish itself; else it is asked for a new deadline.
   virtual void on_deadline(TimePoint now) = 0;
 
+  /// Whether the flow may be ended to make room for a new one: it carries nothing any more.
+  [[nodiscard]] virtual bool expendable() const { return false; }
+
 private:
   friend class FlowTable;
   FlowKey key_;
@@ -51,6 +54,8 @@ public:
 
   /// Whether one more flow may be inserted.
   [[nodiscard]] bool full() const { return flows_.size() >= capacity_; }
+  /// Finishes an expendable flow, one of those that would end soonest. False: there is none.
+  bool make_room();
   /// The relay's key must not be in the table.
   Relay& insert(std::unique_ptr<Relay> relay);
   [[nodiscard]] Relay* find(const FlowKey& key) const;

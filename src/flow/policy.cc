@@ -105,13 +105,9 @@ std::optional<Denial> Policy::denial(const IpAddress& destination) const
       return denied;
     }
   }
-  switch (host_networks_.find(destination)) {
-    case HostNetworks::Kind::own_address:
-      return settings_.allow_host_networks ? std::nullopt : std::optional(Denial::host_address);
-    case HostNetworks::Kind::attached_network:
-      return settings_.allow_host_networks ? std::nullopt : std::optional(Denial::host_network);
-    case HostNetworks::Kind::none:
-      break;
+  if (const auto kind = host_networks_.find(destination)) {
+    if (settings_.allow_host_networks) { return std::nullopt; }
+    return *kind == HostNetworks::Kind::own_address ? Denial::host_address : Denial::host_network;
   }
   return settings_.allow_routing ? std::nullopt : std::optional(Denial::routing_disabled);
 }

@@ -1,0 +1,164 @@
+#pragma once
+
+#include "base/log.hh"
+#include "wire/address.hh"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace slirpstack {
+
+/// Everything that one start of the program was asked to do. Each face turns its own command line
+/// into this; main() reads nothing else. A default-constructed Config holds the defaults that the
+/// man page names.
+struct Config
+{
+  enum class Action
+  {
+    attach,
+    run,
+    help,
+    version,
+  };
+
+  /// Which outside senders reach a guest's UDP port (RFC 4787 section 5): anyone, any port of an
+  /// address that the guest has sent to, or only an address and port that it has sent to.
+  enum class UdpFilter
+  {
+    endpoint,
+    address,
+    port,
+  };
+
+  enum class Latency
+  {
+    normal,
+    /// Spin for `LATENCY_SPIN` after activity before sleeping: burns processor, saves a wake-up.
+    low,
+  };
+  static constexpr std::chrono::microseconds LATENCY_SPIN{30};
+
+  /// The guest of Action::attach: a namespace (`netns` or `pid`), a socket (`fd`), or none of
+  /// them, which is the namespace that the program was started in.
+  struct Attach
+  {
+    /// A path if it holds a '/', else a name in /run/netns. Never empty.
+    std::optional<std::string> netns;
+    /// A process whose network namespace is served; the program ends with it.
+    std::optional<pid_t> pid;
+    /// Path of the user namespace to join first; none: the owner of the network namespace.
+    std::optional<std::string> userns;
+    /// An inherited datagram socket, one Ethernet frame in each datagram.
+    std::optional<int> fd;
+
+    bool operator==(const Attach&) const = default;
+  };
+
+  /// The guest's link and its addresses.
+  struct Network
+  {
+    std::string interface = "tun0";
+    /// Make the interface and set MTU, addresses and routes. Always so in Action::run.
+    bool configure = false;
+    /// Octets of an IP packet; none: the program's choice, or what the interface has.
+    std::optional<unsigned> mtu;
+    Prefix cidr{IpAddress::ipv4(0x0a000200), 24};
+    Prefix cidr6 = Prefix::parse("fd00::/64").value();
+
+    /// This program as the guest's router: .2 of the network.
+    [[nodiscard]] IpAddress gateway(Family family) const;
+    /// The DNS forwarder: .3 of the network.
+    [[nodiscard]] IpAddress dns(Family family) const;
+    /// The guest's own address: .100 of the network (::100, as hexadecimal text, for IPv6).
+    [[nodiscard]] IpAddress guest(Family family) const;
+    /// False if `mtu` is below 1280, the least that IPv6 works over (RFC 8200 section 5).
+    [[nodiscard]] bool carries_ipv6() const;
+
+    bool operator==(const Network&) const = default;
+  };
+
+  /// Where guest traffic may go.
+  struct Egress
+  {
+    /// Allow destinations on the host and on networks that it is attached to.
+    bool enable_host = false;
+    /// Refuse all other destinations.
+    bool disable_routing = false;
+    /// Source addresses of outbound sockets, of the family in the name.
+    std::optional<IpAddress> source_ipv4;
+    std::optional<IpAddress> source_ipv6;
+    UdpFilter udp_filter = UdpFilter::port;
+
+    bool operator==(const Egress&) const = default;
+  };
+
+  /// How long a flow may be silent. Each is at least one second.
+  struct Timeouts
+  {
+    /// An established connection; RFC 5382 REQ-5 asks for at least 2 h 4 min.
+    std::chrono::seconds tcp_established{7440};
+    /// A connection that opens or is half-closed; RFC 5382 REQ-5: at least 4 min.
+    std::chrono::seconds tcp_transitory{240};
+    /// RFC 4787 REQ-5: at least 2 min, 5 min recommended.
+    std::chrono::seconds udp{300};
+    /// UDP to port 53: a query is answered soon or never.
+    std::chrono::seconds dns{10};
+    /// An ICMP echo id; RFC 5508 REQ-2: at least 60 s.
+    std::chrono::seconds ping{60};
+
+    bool operator==(const Timeouts&) const = default;
+  };
+
+  struct Lifecycle
+  {
+    /// Gets one line when the guest can use the network, then is closed.
+    std::optional<int> ready_fd;
+    /// The program ends when this becomes readable or its other end closes.
+    std::optional<int> exit_fd;
+    bool exit_with_parent = false;
+
+    bool operator==(const Lifecycle&) const = default;
+  };
+
+  struct Limits
+  {
+    /// Flows at one time; none: as many as RLIMIT_NOFILE allows.
+    std::optional<std::size_t> max_flows;
+    /// Ceiling of all buffered payload, bytes.
+    std::uint64_t max_memory_bytes = std::uint64_t{256} << 20U;
+
+    bool operator==(const Limits&) const = default;
+  };
+
+  struct Output
+  {
+    LogLevel level = LogLevel::info;
+    LogFormat format = LogFormat::text;
+    /// No line for a flow that opens or closes.
+    bool quiet = false;
+    /// pcapng file of all guest traffic.
+    std::optional<std::string> pcap;
+
+    bool operator==(const Output&) const = default;
+  };
+
+  Action action = Action::attach;
+  Attach attach;
+  /// Action::run: the command and its arguments; empty: the user's shell.
+  std::vector<std::string> command;
+  Network network;
+  Egress egress;
+  Timeouts timeouts;
+  Lifecycle lifecycle;
+  Limits limits;
+  Output output;
+  Latency latency = Latency::normal;
+
+  bool operator==(const Config&) const = default;
+};
+
+} // namespace slirpstack

@@ -1,0 +1,59 @@
+#include "face/native_options.hh"
+
+#include <array>
+
+namespace slirpstack {
+
+namespace {
+
+constexpr std::string_view GUEST = "Guest";
+constexpr std::string_view EGRESS = "Egress (the host and its networks are refused by default)";
+constexpr std::string_view TIMEOUTS = "Timeouts (90s, 5m, 1h30m; a bare number is seconds)";
+constexpr std::string_view LIFECYCLE = "Lifecycle and limits";
+constexpr std::string_view OUTPUT = "Output";
+
+constexpr std::array OPTIONS{
+  Option{GUEST, "netns", "PATH|NAME", "network namespace; a NAME is in /run/netns"},
+  Option{GUEST, "userns", "PATH", "user namespace to join first (default its owner)"},
+  Option{GUEST, "fd", "N", "inherited datagram socket with Ethernet frames"},
+  Option{GUEST, "interface", "NAME", "the guest's tap or tun", "tun0"},
+  Option{GUEST, "configure", "", "make the tap; set MTU, addresses and routes"},
+  Option{GUEST, "mtu", "N", "largest packet, 68-65521; IPv6 needs 1280"},
+  Option{GUEST, "cidr", "PREFIX", "router .2, DNS .3, guest .100", "10.0.2.0/24"},
+  Option{GUEST, "cidr6", "PREFIX", "router ::2, DNS ::3, guest ::100", "fd00::/64"},
+
+  Option{EGRESS, "enable-host", "", "allow the host and its networks"},
+  Option{EGRESS, "disable-routing", "", "refuse everything else"},
+  Option{EGRESS, "source-ipv4", "ADDRESS", "source of outbound IPv4 sockets"},
+  Option{EGRESS, "source-ipv6", "ADDRESS", "source of outbound IPv6 sockets"},
+  Option{EGRESS, "udp-filter", "RULE", "UDP from: endpoint, address or port", "port"},
+
+  Option{TIMEOUTS, "tcp-timeout", "TIME", "established TCP, silent", "2h4m"},
+  Option{TIMEOUTS, "tcp-closing-timeout", "TIME", "TCP opening or half-closed", "4m"},
+  Option{TIMEOUTS, "udp-timeout", "TIME", "UDP, silent", "5m"},
+  Option{TIMEOUTS, "dns-timeout", "TIME", "UDP to port 53", "10s"},
+  Option{TIMEOUTS, "ping-timeout", "TIME", "ICMP echo", "60s"},
+
+  Option{LIFECYCLE, "ready-fd", "N", "gets one line when the network is ready"},
+  Option{LIFECYCLE, "exit-fd", "N", "end when this is readable or closed"},
+  Option{LIFECYCLE, "exit-with-parent", "", "end when the parent process ends"},
+  Option{LIFECYCLE, "max-flows", "N", "flows at a time (default by RLIMIT_NOFILE)"},
+  Option{LIFECYCLE, "max-memory", "SIZE", "buffered bytes, with K, M or G", "256M"},
+  Option{LIFECYCLE, "latency", "MODE", "normal, or low: spin before sleeping", "normal"},
+
+  Option{OUTPUT, "log-level", "LEVEL", "error, warning, info or debug", "info"},
+  Option{OUTPUT, "log-format", "FORMAT", "text or json", "text"},
+  Option{OUTPUT, "quiet", "", "no line for each flow"},
+  Option{OUTPUT, "pcap", "FILE", "write the guest's packets as pcapng"},
+  Option{.group = OUTPUT, .name = "help", .placeholder = "", .summary = "this text", .letter = 'h'},
+  Option{OUTPUT, "version", "", "the program's version"},
+};
+
+} // namespace
+
+std::span<const Option> native_options()
+{
+  return OPTIONS;
+}
+
+} // namespace slirpstack

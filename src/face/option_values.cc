@@ -1,0 +1,65 @@
+#include "face/option_values.hh"
+
+#include <cassert>
+#include <memory>
+
+// Values are never split at commas. cxxopts' own matcher takes the place of std::regex, which
+// overflows the stack on a long value and stops at a newline. No other file includes cxxopts, so
+// these cannot differ between files.
+#define CXXOPTS_VECTOR_DELIMITER '\0'
+#define CXXOPTS_NO_REGEX
+#include <cxxopts.hpp>
+
+namespace slirpstack {
+
+namespace {
+
+std::shared_ptr<cxxopts::Value> value_of(const Option& option)
+{
+  if (option.is_boolean()) {
+    return cxxopts::value<bool>();
+  }
+  return cxxopts::value<std::string>()->default_value(std::string(option.default_value));
+}
+
+} // namespace
+
+OptionValues::OptionValues(const std::vector<std::string>& flags, std::span<const Option> options)
+{
+  cxxopts::Options definitions("slirpstack");
+  auto add = definitions.add_options();
+  for (const Option& option : options) {
+    add(std::string(option.name), std::string(option.summary), value_of(option));
+  }
+  std::vector<const char*> argv{"slirpstack"};
+  for (const std::string& flag : flags) {
+    argv.push_back(flag.c_str());
+  }
+  const cxxopts::ParseResult parsed = definitions.parse(static_cast<int>(argv.size()), argv.data());
+  for (const Option& option : options) {
+    const std::string name(option.name);
+    const cxxopts::OptionValue& value = parsed[name];
+    values_[name] = {.text = option.is_boolean() ? (value.as<bool>() ? "true" : "false")
+                                                 : value.as<std::string>(),
+                     .is_typed = value.count() > 0};
+  }
+}
+
+bool OptionValues::has(std::string_view name) const
+{
+  return value(name).is_typed && !value(name).text.empty();
+}
+
+bool OptionValues::is_set(std::string_view name) const
+{
+  return value(name).text == "true";
+}
+
+const OptionValues::Value& OptionValues::value(std::string_view name) const
+{
+  const auto found = values_.find(name);
+  assert(found != values_.end());
+  return found->second;
+}
+
+} // namespace slirpstack

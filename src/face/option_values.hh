@@ -1,0 +1,57 @@
+#pragma once
+
+#include "face/go_flags.hh"
+#include "face/option.hh"
+#include "face/values.hh"
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace slirpstack {
+
+/// What a command line gave each option of a table; of several values the last one counts.
+class OptionValues
+{
+public:
+  /// `flags` is GoArguments::flags for the same `options`.
+  OptionValues(const std::vector<std::string>& flags, std::span<const Option> options);
+
+  /// Typed by the user, with a value that is not empty.
+  [[nodiscard]] bool has(std::string_view name) const;
+  /// A boolean's value.
+  [[nodiscard]] bool is_set(std::string_view name) const;
+  /// Runs `convert` on the option's text, typed or default; does nothing if there is neither.
+  /// Throws UsageError with value and name before the reason of a BadValue.
+  template<typename Convert>
+  void read(std::string_view name, Convert convert) const;
+
+private:
+  struct Value
+  {
+    std::string text;
+    bool is_typed = false;
+  };
+
+  [[nodiscard]] const Value& value(std::string_view name) const;
+
+  std::map<std::string, Value, std::less<>> values_;
+};
+
+template<typename Convert>
+void OptionValues::read(std::string_view name, Convert convert) const
+{
+  const Value& given = value(name);
+  if (given.text.empty() && !given.is_typed) {
+    return;
+  }
+  try {
+    convert(std::string_view(given.text));
+  } catch (const BadValue& bad) {
+    throw invalid_value(given.text, name, bad.what());
+  }
+}
+
+} // namespace slirpstack

@@ -1,0 +1,235 @@
+#include "face/options.hh"
+
+#include "face/go_flags.hh"
+#include "face/native_options.hh"
+#include "face/settings.hh"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+namespace slirpstack {
+
+namespace {
+
+GoArguments split(std::span<const std::string> arguments)
+{
+  try {
+    return split_go_arguments(arguments, native_options());
+  } catch (const UndefinedFlag& undefined) {
+    const auto nearest = nearest_name(undefined.name(), native_options());
+    if (!nearest) {
+      throw;
+    }
+    throw UsageError(fmt::format("{} (did you mean -{}?)", undefined.what(), *nearest));
+  }
+}
+
+/// A process id, or what to type instead.
+pid_t parse_pid(const std::string& operand)
+{
+  pid_t pid = 0;
+  const char* const end = operand.data() + operand.size();
+  const auto [stop, error] = std::from_chars(operand.data(), end, pid);
+  if (error == std::errc() && stop == end && pid > 0) {
+    return pid;
+  }
+  const std::string_view remedy
+    = operand.find('/') != std::string::npos
+        ? "must be a number; -netns takes the path of a namespace"
+        : "must be a number; -netns takes the name of a namespace, run takes a command";
+  throw UsageError(fmt::format("invalid process id {}: {}", quoted(operand), remedy));
+}
+
+void read_operands(const std::vector<std::string>& operands, Config::Attach& attach)
+{
+  if (operands.empty()) {
+    return;
+  }
+  attach.pid = parse_pid(operands.front());
+  if (operands.size() == 1) {
+    return;
+  }
+  const std::string& extra = operands[1];
+  throw UsageError(
+    extra.starts_with('-')
+      ? fmt::format("flag {} after process id {}: flags go before it", quoted(extra), *attach.pid)
+      : fmt::format("unexpected argument {} after process id {}: give one process",
+                    quoted(extra),
+                    *attach.pid));
+}
+
+[[noreturn]] void refuse_pair(std::string_view one, std::string_view other, std::string_view reason)
+{
+  throw UsageError(fmt::format("{} cannot be used with {}: {}", one, other, reason));
+}
+
+void check_run(const Config& config)
+{
+  constexpr std::string_view REASON = "run makes the namespace of its command";
+  if (config.attach.netns) {
+    refuse_pair("-netns", "run", REASON);
+  }
+  if (config.attach.userns) {
+    refuse_pair("-userns", "run", REASON);
+  }
+  if (config.attach.fd) {
+    refuse_pair("-fd", "run", REASON);
+  }
+}
+
+/// With `-fd` the guest is whoever holds the socket's other end.
+void check_socket_guest(const Config& config)
+{
+  constexpr std::string_view REASON = "the guest is at the other end of the socket";
+  if (config.attach.netns) {
+    refuse_pair("-fd", "-netns", REASON);
+  }
+  if (config.attach.pid) {
+    refuse_pair("-fd", "a process id", REASON);
+  }
+  if (config.attach.userns) {
+    refuse_pair("-fd", "-userns", REASON);
+  }
+  if (config.network.configure) {
+    refuse_pair("-fd", "-configure", REASON);
+  }
+}
+
+void check_attach(const Config& config, bool names_interface)
+{
+  const Config::Attach& attach = config.attach;
+  if (attach.fd) {
+    check_socket_guest(config);
+    return;
+  }
+  if (attach.netns && attach.pid) {
+    refuse_pair("-netns", "a process id", "each names the namespace to serve");
+  }
+  if (attach.netns || attach.pid) {
+    return;
+  }
+  if (!names_interface) {
+    throw UsageError("nothing to serve: use \"slirpstack run [COMMAND]\", \"slirpstack PID\" or "
+                     "\"slirpstack -netns PATH\" (-help tells more)");
+  }
+  // An interface in the namespace that the program itself uses: no user namespace to join, and
+  // a default route through the tap would lead the program's own packets back to it.
+  if (attach.userns) {
+    throw UsageError("-userns needs -netns or a process id");
+  }
+  if (config.network.configure) {
+    throw UsageError("-configure needs -netns or a process id");
+  }
+}
+
+/// One descriptor cannot do two of these jobs.
+void check_distinct_descriptors(const Config& config)
+{
+  struct Use
+  {
+    std::string_view flag;
+    std::optional<int> number;
+  };
+  const std::array<Use, 3> uses{{{"-fd", config.attach.fd},
+                                 {"-ready-fd", config.lifecycle.ready_fd},
+                                 {"-exit-fd", config.lifecycle.exit_fd}}};
+  for (auto one = uses.begin(); one != uses.end(); ++one) {
+    const auto other = std::find_if(
+      one + 1, uses.end(), [&](const Use& use) { return use.number && use.number == one->number; });
+    if (other != uses.end()) {
+      refuse_pair(one->flag, other->flag, fmt::format("both name descriptor {}", *one->number));
+    }
+  }
+}
+
+void check_open(std::string_view name, int number)
+{
+  if (::fcntl(number, F_GETFD) < 0) {
+    throw invalid_value(fmt::format("{}", number), name, "must be an open descriptor");
+  }
+}
+
+} // namespace
+
+Config parse_command_line(std::span<const std::string> arguments)
+{
+  GoArguments given = split(arguments);
+  const bool runs = !given.operands.empty() && given.operands.front() == "run";
+  if (runs) {
+    GoArguments rest = split(std::span(given.operands).subspan(1));
+    given.flags.insert(given.flags.end(), rest.flags.begin(), rest.flags.end());
+    given.operands = std::move(rest.operands);
+  }
+  const OptionValues values(given.flags, native_options());
+  Config config;
+  if (values.is_set("help") || values.is_set("version")) {
+    config.action = values.is_set("help") ? Config::Action::help : Config::Action::version;
+    return config;
+  }
+  apply(values, config);
+  check_distinct_descriptors(config);
+  if (runs) {
+    config.action = Config::Action::run;
+    config.command = std::move(given.operands);
+    config.network.configure = true;
+    check_run(config);
+  } else {
+    read_operands(given.operands, config.attach);
+    check_attach(config, values.has("interface"));
+  }
+  return config;
+}
+
+Config parse_command_line(int argc, const char* const* argv)
+{
+  // argv[0] may be missing: execve() allows an empty vector.
+  return parse_command_line(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+}
+
+void check_descriptors(const Config& config)
+{
+  if (config.lifecycle.ready_fd) {
+    check_open("ready-fd", *config.lifecycle.ready_fd);
+    if ((::fcntl(*config.lifecycle.ready_fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+      throw invalid_value(
+        fmt::format("{}", *config.lifecycle.ready_fd), "ready-fd", "must be open for writing");
+    }
+  }
+  if (config.lifecycle.exit_fd) {
+    check_open("exit-fd", *config.lifecycle.exit_fd);
+  }
+  if (config.attach.fd) {
+    check_open("fd", *config.attach.fd);
+    int type = 0;
+    socklen_t length = sizeof type;
+    const int result = ::getsockopt(*config.attach.fd, SOL_SOCKET, SO_TYPE, &type, &length);
+    if (result < 0 || (type != SOCK_DGRAM && type != SOCK_SEQPACKET)) {
+      throw invalid_value(fmt::format("{}", *config.attach.fd),
+                          "fd",
+                          "must be a datagram socket, an Ethernet frame in each datagram");
+    }
+  }
+}
+
+std::string help_text()
+{
+  return "slirpstack gives a network namespace the internet, without root.\n"
+         "\n"
+         "  slirpstack run [options] [--] [COMMAND...]  a command or a shell, in a new one\n"
+         "  slirpstack [options] PID                    the namespace of a process\n"
+         "  slirpstack [options] -netns PATH|NAME       a namespace that has a name\n"
+         "  slirpstack [options] -fd N                  a guest behind a socket\n"
+         "\n"
+         + describe(native_options());
+}
+
+std::string version_text()
+{
+  return "slirpstack version " SLIRPSTACK_VERSION "\n";
+}
+
+} // namespace slirpstack

@@ -1,0 +1,177 @@
+#include "face/settings.hh"
+
+#include "face/values.hh"
+
+#include <array>
+#include <fmt/format.h>
+#include <limits>
+
+namespace slirpstack {
+
+namespace {
+
+/// A word and what it stands for.
+template<typename Enum>
+struct Word
+{
+  std::string_view text;
+  Enum meaning;
+};
+
+template<typename Enum, std::size_t Count>
+Enum parse_word(std::string_view text, const std::array<Word<Enum>, Count>& words)
+{
+  std::string choices;
+  for (const Word<Enum>& word : words) {
+    if (word.text == text) {
+      return word.meaning;
+    }
+    choices += fmt::format("{}{}", choices.empty() ? "" : ", ", word.text);
+  }
+  throw BadValue("must be one of " + choices);
+}
+
+/// -1 is Go's way to say none.
+std::optional<int> parse_descriptor(std::string_view text)
+{
+  if (text == "-1") {
+    return std::nullopt;
+  }
+  return static_cast<int>(parse_number(text, 0, std::numeric_limits<int>::max()));
+}
+
+std::optional<unsigned> parse_mtu(std::string_view text)
+{
+  constexpr unsigned LEAST = 68;   // RFC 791: every module forwards 68 octets
+  constexpr unsigned MOST = 65521; // the kernel's bound for a tap: 65535 less an Ethernet header
+  if (text == "0") {
+    return std::nullopt;
+  }
+  return static_cast<unsigned>(parse_number(text, LEAST, MOST));
+}
+
+std::chrono::seconds parse_timeout(std::string_view text)
+{
+  const std::chrono::milliseconds duration = parse_duration(text);
+  const auto whole = std::chrono::floor<std::chrono::seconds>(duration);
+  if (whole != duration || whole < std::chrono::seconds(1) || whole > std::chrono::hours(720)) {
+    throw BadValue("must be whole seconds from 1s to 720h");
+  }
+  return whole;
+}
+
+std::optional<std::string> parse_text(std::string_view text)
+{
+  return text.empty() ? std::nullopt : std::optional(std::string(text));
+}
+
+std::optional<IpAddress> parse_optional_source(std::string_view text, Family family)
+{
+  return text.empty() ? std::nullopt : std::optional(parse_source(text, family));
+}
+
+void read_attach(const OptionValues& values, Config::Attach& attach)
+{
+  values.read("netns", [&](std::string_view text) { attach.netns = parse_text(text); });
+  values.read("userns", [&](std::string_view text) { attach.userns = parse_text(text); });
+  values.read("fd", [&](std::string_view text) { attach.fd = parse_descriptor(text); });
+}
+
+void read_network(const OptionValues& values, Config::Network& network)
+{
+  values.read("interface",
+              [&](std::string_view text) { network.interface = parse_interface(text); });
+  values.read("mtu", [&](std::string_view text) { network.mtu = parse_mtu(text); });
+  values.read("cidr",
+              [&](std::string_view text) { network.cidr = parse_network(text, Family::ipv4); });
+  values.read("cidr6",
+              [&](std::string_view text) { network.cidr6 = parse_network(text, Family::ipv6); });
+  network.configure = values.is_set("configure");
+}
+
+void read_egress(const OptionValues& values, Config::Egress& egress)
+{
+  using Filter = Config::UdpFilter;
+  static constexpr std::array<Word<Filter>, 3> FILTERS{
+    {{"endpoint", Filter::endpoint}, {"address", Filter::address}, {"port", Filter::port}}};
+  egress.enable_host = values.is_set("enable-host");
+  egress.disable_routing = values.is_set("disable-routing");
+  values.read("source-ipv4", [&](std::string_view text) {
+    egress.source_ipv4 = parse_optional_source(text, Family::ipv4);
+  });
+  values.read("source-ipv6", [&](std::string_view text) {
+    egress.source_ipv6 = parse_optional_source(text, Family::ipv6);
+  });
+  values.read("udp-filter",
+              [&](std::string_view text) { egress.udp_filter = parse_word(text, FILTERS); });
+}
+
+void read_timeouts(const OptionValues& values, Config::Timeouts& timeouts)
+{
+  const auto read = [&](std::string_view name, std::chrono::seconds& timeout) {
+    values.read(name, [&](std::string_view text) { timeout = parse_timeout(text); });
+  };
+  read("tcp-timeout", timeouts.tcp_established);
+  read("tcp-closing-timeout", timeouts.tcp_transitory);
+  read("udp-timeout", timeouts.udp);
+  read("dns-timeout", timeouts.dns);
+  read("ping-timeout", timeouts.ping);
+}
+
+void read_lifecycle(const OptionValues& values, Config::Lifecycle& lifecycle)
+{
+  values.read("ready-fd",
+              [&](std::string_view text) { lifecycle.ready_fd = parse_descriptor(text); });
+  values.read("exit-fd",
+              [&](std::string_view text) { lifecycle.exit_fd = parse_descriptor(text); });
+  lifecycle.exit_with_parent = values.is_set("exit-with-parent");
+}
+
+void read_limits(const OptionValues& values, Config::Limits& limits)
+{
+  constexpr std::uint64_t MEBIBYTE = std::uint64_t{1} << 20U;
+  values.read("max-flows", [&](std::string_view text) {
+    limits.max_flows = parse_number(text, 1, 100'000'000);
+  });
+  values.read("max-memory", [&](std::string_view text) {
+    limits.max_memory_bytes = parse_size(text, MEBIBYTE, 1024 * 1024 * MEBIBYTE);
+  });
+}
+
+void read_output(const OptionValues& values, Config::Output& output)
+{
+  static constexpr std::array<Word<LogLevel>, 4> LEVELS{{{"error", LogLevel::error},
+                                                         {"warning", LogLevel::warning},
+                                                         {"info", LogLevel::info},
+                                                         {"debug", LogLevel::debug}}};
+  static constexpr std::array<Word<LogFormat>, 2> FORMATS{
+    {{"text", LogFormat::text}, {"json", LogFormat::json}}};
+  values.read("log-level", [&](std::string_view text) { output.level = parse_word(text, LEVELS); });
+  values.read("log-format",
+              [&](std::string_view text) { output.format = parse_word(text, FORMATS); });
+  values.read("pcap", [&](std::string_view text) { output.pcap = parse_text(text); });
+  output.quiet = values.is_set("quiet");
+}
+
+void read_latency(const OptionValues& values, Config::Latency& latency)
+{
+  static constexpr std::array<Word<Config::Latency>, 2> MODES{
+    {{"normal", Config::Latency::normal}, {"low", Config::Latency::low}}};
+  values.read("latency", [&](std::string_view text) { latency = parse_word(text, MODES); });
+}
+
+} // namespace
+
+void apply(const OptionValues& values, Config& config)
+{
+  read_attach(values, config.attach);
+  read_network(values, config.network);
+  read_egress(values, config.egress);
+  read_timeouts(values, config.timeouts);
+  read_lifecycle(values, config.lifecycle);
+  read_limits(values, config.limits);
+  read_output(values, config.output);
+  read_latency(values, config.latency);
+}
+
+} // namespace slirpstack

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "wire/address.hh"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace slirpstack {
+
+/// Which addresses are the host's own, and which networks it is attached to without a gateway in
+/// between. A plain value.
+class HostNetworks
+{
+public:
+  enum class Kind : std::uint8_t
+  {
+    own_address,
+    attached_network, ///< includes its broadcast addresses
+  };
+
+  HostNetworks() = default;
+
+  void add(Kind kind, const Prefix& prefix);
+
+  /// What `address` is to the host; nothing when it lies behind a gateway. An own address is one
+  /// even inside an attached network.
+  [[nodiscard]] std::optional<Kind> find(const IpAddress& address) const;
+  [[nodiscard]] bool empty() const { return own_.empty() && attached_.empty(); }
+
+  bool operator==(const HostNetworks&) const = default;
+
+private:
+  std::vector<Prefix> own_;
+  std::vector<Prefix> attached_;
+};
+
+} // namespace slirpstack

@@ -1,0 +1,122 @@
+#pragma once
+
+#include "base/block_pool.hh"
+#include "flow/event_time.hh"
+#include "flow/flow_table.hh"
+#include "flow/host_network.hh"
+#include "flow/packet_sink.hh"
+#include "flow/policy.hh"
+#include "gateway/guest_sender.hh"
+#include "gateway/icmp_reporter.hh"
+#include "gateway/ping_relays.hh"
+#include "gateway/tcp_relays.hh"
+#include "gateway/udp_relays.hh"
+#include "service/dns_forwarder.hh"
+#include "stack/stack.hh"
+#include "wire/fragment.hh"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace slirpstack {
+
+/// The guest's router: the only place where guest and host meet. It takes the guest's packets one
+/// by one, finds or opens their flow, answers what is addressed to itself, and refuses what policy
+/// denies, each with the answer that a real network would have given.
+class Gateway
+{
+public:
+  struct Addresses
+  {
+    IpAddress gateway_ipv4;
+    IpAddress gateway_ipv6;
+    IpAddress dns_ipv4;
+    IpAddress dns_ipv6;
+  };
+  struct Settings
+  {
+    Addresses addresses;
+    Policy::Settings policy;
+    TcpRelays::Settings tcp;
+    UdpRelays::Settings udp;
+    PingRelays::Settings ping;
+    DnsForwarder::Settings dns;
+    std::size_t max_flows = 16384;
+  };
+
+  /// What comes from outside the program: tests give fixed values.
+  struct Sources
+  {
+    HashSecret secret;
+    DnsForwarder::RandomId random_id;
+    DnsForwarder::Resolvers resolvers; ///< asked per query
+  };
+
+  /// All references must outlive this.
+  Gateway(const Settings& settings, PacketSink& guest, HostNetwork& host, BlockPool& pool, Sources sources);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+  Gateway(Gateway&&) = delete;
+  Gateway& operator=(Gateway&&) = delete;
+
+  /// The time of the events that follow. Call at the start of each turn of the event loop.
+  void set_time(TimePoint now);
+  /// One IP packet from the guest.
+  void on_packet(GuestPacket&& packet);
+  /// The end of a batch of events: moves bytes, sends datagrams. True: more work is left.
+  [[nodiscard]] bool flush();
+
+  /// When to call `on_deadline()`; NEVER while nothing waits.
+  [[nodiscard]] TimePoint next_deadline() const;
+  void on_deadline();
+
+  void set_host_networks(HostNetworks networks) { policy_.set_host_networks(std::move(networks)); }
+  /// Ends every flow: both ends are told.
+  void close_all();
+
+  [[nodiscard]] const FlowTable& flows() const { return flows_; }
+  [[nodiscard]] const DropCounters& drops() const { return drops_; }
+  [[nodiscard]] std::uint64_t refused_for_limit() const { return refused_for_limit_; }
+  /// For tests: the invariant that lwIP knows no connection between calls.
+  [[nodiscard]] const Stack& stack() const { return stack_; }
+
+private:
+  void on_whole_packet(GuestPacket&& packet, const IpHeader& ip, bool was_fragmented);
+  void on_fragment(const GuestPacket& packet, const IpHeader& ip);
+  void on_tcp(GuestPacket&& packet, const IpHeader& ip);
+  void on_syn(const FlowKey& key, const IpHeader& ip, const TcpHeader& tcp, ByteView packet);
+  void on_udp(const GuestPacket& packet, const IpHeader& ip, bool was_fragmented);
+  void on_icmp(const GuestPacket& packet, const IpHeader& ip);
+  void on_dns_query(const FlowKey& key, ByteView data, std::uint16_t segment_size_bytes);
+  void answer_segment(const IpHeader& ip, const TcpHeader& tcp);
+  void refuse_for_limit(const FlowKey& key, const IpHeader& ip, const TcpHeader* tcp, ByteView packet);
+
+  [[nodiscard]] bool is_ours(const IpAddress& address) const;
+  [[nodiscard]] bool is_dns(const Endpoint& endpoint) const;
+  [[nodiscard]] bool acceptable(const GuestPacket& packet, const IpHeader& ip);
+  /// Asks policy about a new flow; answers the guest and returns false when it is denied.
+  [[nodiscard]] bool admits(const FlowKey& key, ByteView packet);
+  [[nodiscard]] bool has_capacity(const FlowKey& key);
+
+  Settings settings_;
+  EventTime time_;
+  PacketSink& guest_;
+  BlockPool& pool_;
+  DropCounters drops_;
+  Policy policy_;
+  IcmpReporter icmp_;
+  GuestSender sender_;
+  Reassembler reassembler_;
+  Stack stack_;
+  DnsForwarder::Resolvers resolvers_;
+  DnsForwarder dns_;
+  TcpRelays tcp_;
+  UdpRelays udp_;
+  PingRelays ping_;
+  FlowTable flows_; ///< last: its relays use all of the above
+  std::uint64_t refused_for_limit_ = 0;
+};
+
+} // namespace slirpstack

@@ -1,0 +1,124 @@
+#pragma once
+
+#include "base/clock.hh"
+#include "host/uv_unique.hh"
+
+#include <chrono>
+#include <functional>
+
+struct uv_loop_s;
+
+namespace slirpstack {
+
+/// The event loop of the process. It must outlive every Watch, Timer, Signal and SocketSet made on
+/// it. One thread; nothing wakes it up but descriptors, signals and armed timers.
+class Loop
+{
+public:
+  /// Throws std::system_error.
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  Loop(Loop&&) = delete;
+  Loop& operator=(Loop&&) = delete;
+
+  /// Runs until `stop()`.
+  void run();
+  /// Makes `run()` return once the callbacks of this turn are done.
+  void stop();
+
+  /// `callback` runs before the loop blocks, once for all events, timers and signals delivered
+  /// since it last ran, and not at all when there were none: the place to send what they batched.
+  void after_events(std::function<void()> callback);
+  /// Work is left over: the next poll does not block, and the after_events callback runs after it
+  /// even if it brings nothing. Holds for one turn; ask again if there is still more.
+  void keep_going();
+  /// After each activity, poll without blocking for `duration`, trading processor time for latency.
+  /// Zero, the default, blocks at once.
+  void spin_after_activity(std::chrono::microseconds duration);
+  /// For those who deliver events: something happened in this turn.
+  void note_activity() { active_ = true; }
+
+  [[nodiscard]] static TimePoint now() { return Clock::now(); }
+  /// For the host layer.
+  [[nodiscard]] uv_loop_s* raw() const { return loop_.get(); }
+
+private:
+  struct LoopClose
+  {
+    void operator()(uv_loop_s* loop) const noexcept;
+  };
+  struct Prepare;
+  struct Idle;
+
+  void before_poll();
+  [[nodiscard]] bool spinning();
+
+  std::unique_ptr<uv_loop_s, LoopClose> loop_;
+  uv_unique<Prepare> prepare_;
+  uv_unique<Idle> idle_;
+  std::function<void()> after_events_;
+  std::chrono::microseconds spin_{0};
+  TimePoint last_activity_{};
+  bool active_ = false;
+  bool keep_going_ = false;
+};
+
+/// Calls back while a descriptor is readable (level-triggered).
+class Watch
+{
+public:
+  /// `descriptor` stays the caller's and must stay open as long as the watch. May destroy the
+  /// watch from inside the callback. Throws std::system_error if the kernel cannot poll it.
+  Watch(Loop& loop, int descriptor, std::function<void()> on_readable);
+  ~Watch();
+  Watch(Watch&&) noexcept;
+  Watch& operator=(Watch&&) noexcept;
+
+  /// Watches on after an error. A descriptor in error (POLLERR) is called back once, to read the
+  /// error, and then no longer watched, or an error that stays would spin.
+  void resume();
+
+private:
+  struct Node;
+  uv_unique<Node> node_;
+};
+
+/// Calls back once at a deadline. Unarmed, it costs nothing and wakes nobody.
+class Timer
+{
+public:
+  Timer(Loop& loop, std::function<void()> on_expired);
+  ~Timer();
+  Timer(Timer&&) noexcept;
+  Timer& operator=(Timer&&) noexcept;
+
+  /// Replaces the deadline. Fires in the first turn at or after it, at most a millisecond or so
+  /// late and never early; a deadline in the past fires in the next turn. NEVER is `clear()`.
+  void set(TimePoint deadline);
+  void clear();
+  /// NEVER when it is not armed.
+  [[nodiscard]] TimePoint deadline() const;
+
+private:
+  struct Node;
+  uv_unique<Node> node_;
+};
+
+/// Calls back in the loop for a signal (SIGTERM, SIGINT, SIGHUP, SIGCHLD, …).
+class Signal
+{
+public:
+  /// Throws std::system_error.
+  Signal(Loop& loop, int number, std::function<void()> on_signal);
+  ~Signal();
+  Signal(Signal&&) noexcept;
+  Signal& operator=(Signal&&) noexcept;
+
+private:
+  struct Node;
+  uv_unique<Node> node_;
+};
+
+} // namespace slirpstack

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "flow/host_networks.hh"
+#include "host/loop.hh"
+
+#include <memory>
+
+namespace slirpstack {
+
+/// Keeps track of which addresses are the host's own and which networks it is attached to, by
+/// rtnetlink: read once at the start, then again shortly after the kernel announces a change.
+class HostRoutes
+{
+public:
+  /// Throws std::system_error.
+  explicit HostRoutes(Loop& loop);
+  ~HostRoutes();
+  HostRoutes(HostRoutes&&) = delete;
+  HostRoutes& operator=(HostRoutes&&) = delete;
+  HostRoutes(const HostRoutes&) = delete;
+  HostRoutes& operator=(const HostRoutes&) = delete;
+
+  [[nodiscard]] const HostNetworks& networks() const;
+
+private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+} // namespace slirpstack
