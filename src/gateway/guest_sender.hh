@@ -35,7 +35,7 @@ public:
   /// Whether datagrams of this size may go into one super-packet.
   [[nodiscard]] bool can_join(const IpAddress& to, std::size_t datagram_bytes) const;
 
-  /// An echo request or reply with up to 65507 bytes of data.
+  /// An echo request or reply with up to 65507 bytes of data (65527 over IPv6).
   void send_echo(const IpAddress& from,
                  const IpAddress& to,
                  const IcmpEcho& echo,
@@ -43,7 +43,7 @@ public:
 
 private:
   /// The IP payload is `transport` and behind it `data`.
-  void send_whole(const IpHeader& header, ByteView transport, ByteView data);
+  void send_complete(const IpHeader& header, ByteView transport, ByteView data);
   void send_fragments(IpHeader header, ByteView transport, ByteView data);
 
   PacketSink& guest_;

@@ -2,6 +2,7 @@
 
 #include "flow/host_network.hh"
 #include "flow/packet_sink.hh"
+#include "gateway/refusal.hh"
 #include "wire/icmp_error.hh"
 
 namespace slirpstack {
@@ -34,7 +35,11 @@ public:
 
 private:
   [[nodiscard]] const IpAddress& gateway(Family family) const;
-  void pass_on(const HostError::Icmp& icmp, const IpHeader& original, ByteView original_packet);
+  void pass_on(const HostError& error, const IpHeader& original, ByteView packet);
+  void answer(const Unreachable& answer,
+              const IpAddress& source,
+              const IpHeader& original,
+              ByteView packet);
 
   PacketSink& guest_;
   IpAddress gateway_ipv4_;

@@ -63,6 +63,15 @@ private:
 
   PingFlow* open_flow(const FlowKey& key, HostError& error);
   PingMapping* open_mapping(const Endpoint& guest, HostError& error);
+  void complain(std::error_code code);
+  void on_reply(const PingMapping& mapping,
+                const IpAddress& from,
+                const IcmpEcho& reply,
+                std::uint8_t hop_limit);
+  void on_undelivered(const PingMapping& mapping,
+                      const IpAddress& to,
+                      const IcmpEcho& request,
+                      const HostError& error);
   void on_flow_closed(PingMapping& mapping, const Endpoint& remote);
 
   Settings settings_;
@@ -75,5 +84,8 @@ private:
   bool complained_ = false;
   std::unordered_map<Endpoint, std::unique_ptr<PingMapping>, FlowKeyHash> mappings_;
 };
+
+/// Answers an echo request to an address of our own, the gateway's or the DNS server's.
+void answer_echo(GuestSender& guest, const IpHeader& header, const IcmpEcho& request);
 
 } // namespace slirpstack

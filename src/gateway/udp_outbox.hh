@@ -37,13 +37,13 @@ private:
   struct Entry
   {
     UdpSender* sender;
+    std::size_t number;        ///< in order of arrival
     OutboundDatagram datagram; ///< its payload lies in arena_
   };
 
   void send_now(UdpSender& sender, const OutboundDatagram& datagram);
-  std::size_t send_group(std::size_t first);
-  [[nodiscard]] bool joins_last(const OutboundDatagram& datagram) const;
   void append(const OutboundDatagram& datagram);
+  void gather(OutboundDatagram& run, ByteView next);
   void submit(UdpSender& sender);
 
   std::unique_ptr<std::uint8_t[]> arena_; ///< where entries' payloads lie, in order of arrival
@@ -51,7 +51,7 @@ private:
   std::size_t arena_used_bytes_ = 0;
   std::size_t runs_used_bytes_ = 0;
   std::vector<Entry> entries_;
-  std::vector<OutboundDatagram> sending_;
+  std::vector<OutboundDatagram> sending_; ///< of one sender, runs joined
 };
 
 } // namespace slirpstack

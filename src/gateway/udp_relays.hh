@@ -93,7 +93,15 @@ private:
   void refuse(const FlowKey& key, const GuestDatagram& datagram, const HostError& error);
   void on_flow_closed(UdpMapping& mapping, const Endpoint& remote);
   void on_inbound(UdpMapping& mapping, std::span<const InboundDatagram> datagrams);
-  UdpFlow* admit(UdpMapping& mapping, const Endpoint& remote);
+  bool admit(UdpMapping& mapping, const Endpoint& remote);
+  void on_not_sent(const UdpMapping& mapping,
+                   const Endpoint& to,
+                   ByteView data,
+                   const HostError& error);
+  void on_undelivered(const UdpMapping& mapping,
+                      const Endpoint& to,
+                      ByteView data,
+                      const HostError& error);
 
   Settings settings_;
   const EventTime& time_;

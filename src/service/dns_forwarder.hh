@@ -4,6 +4,7 @@
 #include "flow/host_network.hh"
 #include "wire/dns.hh"
 
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -62,18 +63,19 @@ public:
 
   /// When to call `expire`; NEVER with nothing in flight.
   [[nodiscard]] TimePoint next_deadline() const;
-  void expire(TimePoint now);
+  void expire();
 
   [[nodiscard]] std::size_t in_flight() const { return exchanges_.size(); }
 
 private:
   friend class DnsExchange;
 
-  void refuse(const Endpoint& guest, const Endpoint& server, const DnsQuery& query, DnsRcode rcode);
   void on_malformed(const Endpoint& guest, const Endpoint& server, ByteView query, Drop reason);
-  [[nodiscard]] std::vector<Endpoint> resolvers_by_preference() const;
-  void on_answered(DnsExchange& exchange, const Endpoint& resolver, ByteView message);
-  void on_failed(DnsExchange& exchange, ByteView last_answer);
+  void refuse(const Endpoint& guest, const Endpoint& server, ByteView query, DnsRcode rcode);
+  [[nodiscard]] std::deque<Endpoint> resolvers_by_preference() const;
+  void on_answered(const DnsExchange& exchange, const Endpoint& resolver, ByteView message);
+  void on_silent(const Endpoint& resolver);
+  void on_failed(const DnsExchange& exchange, ByteView bad_answer);
   void erase(const DnsExchange& exchange);
 
   Settings settings_;

@@ -23,6 +23,9 @@ std::string_view drop_name(Drop reason)
     "no_memory",
     "too_many_flows",
     "tap_full",
+    "host_full",
+    "udp_filtered",
+    "unsolicited",
   };
   static_assert(!NAMES.back().empty(), "each reason has a name");
   assert(reason < Drop::count_);

@@ -30,6 +30,9 @@ enum class Drop : std::uint8_t
   no_memory,         ///<
   too_many_flows,    ///<
   tap_full,          ///< the kernel's queue towards the guest
+  host_full,         ///< the host socket's send buffer
+  udp_filtered,      ///< from a remote that the UDP filter keeps out (RFC 4787 5)
+  unsolicited,       ///< an echo reply to nothing that the guest asked
   count_,
 };
 

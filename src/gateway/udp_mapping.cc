@@ -1,0 +1,68 @@
+#include "gateway/udp_mapping.hh"
+
+#include <algorithm>
+#include <utility>
+
+namespace slirpstack {
+
+namespace {
+
+/// Below, a port is a service's, which the host may want for itself.
+constexpr std::uint16_t FIRST_UNPRIVILEGED_PORT = 1024;
+
+} // namespace
+
+HostError UdpMapping::open(HostNetwork& host, const std::optional<IpAddress>& source)
+{
+  const std::uint16_t hint = guest_.port < FIRST_UNPRIVILEGED_PORT ? 0 : guest_.port;
+  auto opened = host.open_datagrams(guest_.address.family(), source, hint, *this);
+  socket_ = std::move(opened.socket);
+  return opened.error;
+}
+
+bool UdpMapping::has_talked_to(const IpAddress& address) const
+{
+  const auto found = remotes_.lower_bound(Endpoint{address, 0});
+  return found != remotes_.end() && found->address == address;
+}
+
+void UdpMapping::on_send_failed(const OutboundDatagram& datagram, const HostError& error)
+{
+  const std::size_t size
+    = datagram.segment_size_bytes == 0 ? datagram.payload.size() : datagram.segment_size_bytes;
+  // Of several datagrams the first stands for all.
+  const ByteView first = datagram.payload.first(std::min(size, datagram.payload.size()));
+  relays_.on_not_sent(*this, datagram.to, first, error);
+}
+
+void UdpMapping::on_datagrams(std::span<const InboundDatagram> datagrams)
+{
+  relays_.on_inbound(*this, datagrams);
+}
+
+void UdpMapping::on_error(const HostError& error, const Endpoint& to, ByteView payload)
+{
+  relays_.on_undelivered(*this, to, payload, error);
+}
+
+UdpFlow::UdpFlow(UdpRelays& relays, UdpMapping& mapping, const FlowKey& key, Duration timeout)
+  : Relay(key)
+  , relays_(relays)
+  , mapping_(mapping)
+  , last_active_(relays.time_.now)
+  , timeout_(timeout)
+{
+  mapping.add(key.remote);
+}
+
+UdpFlow::~UdpFlow()
+{
+  relays_.on_flow_closed(mapping_, key().remote);
+}
+
+void UdpFlow::on_deadline(TimePoint)
+{
+  relays_.flows_.finish(*this);
+}
+
+} // namespace slirpstack

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "gateway/udp_relays.hh"
+
+#include <set>
+
+namespace slirpstack {
+
+/// One host socket for one address and port of the guest, and the remotes that it has flows with.
+/// It only reports what happens; the consequences are UdpRelays'.
+class UdpMapping final
+  : public UdpSender
+  , public HostDatagramEvents
+{
+public:
+  UdpMapping(UdpRelays& relays, const Endpoint& guest) : relays_(relays), guest_(guest) {}
+  ~UdpMapping() override { relays_.outbox_.forget(*this); }
+  UdpMapping(const UdpMapping&) = delete;
+  UdpMapping& operator=(const UdpMapping&) = delete;
+  UdpMapping(UdpMapping&&) = delete;
+  UdpMapping& operator=(UdpMapping&&) = delete;
+
+  /// Opens the socket; only then may the mapping be used.
+  HostError open(HostNetwork& host, const std::optional<IpAddress>& source);
+  void add(const Endpoint& remote) { remotes_.insert(remote); }
+  /// Takes back one `add`.
+  void remove(const Endpoint& remote) { remotes_.erase(remotes_.find(remote)); }
+
+  [[nodiscard]] const Endpoint& guest() const { return guest_; }
+  /// In order; one twice while its old flow waits to be buried.
+  [[nodiscard]] const std::multiset<Endpoint>& remotes() const { return remotes_; }
+  [[nodiscard]] bool has_talked_to(const IpAddress& address) const;
+
+  [[nodiscard]] HostDatagrams& socket() override { return *socket_; }
+  void on_send_failed(const OutboundDatagram& datagram, const HostError& error) override;
+  void on_datagrams(std::span<const InboundDatagram> datagrams) override;
+  void on_error(const HostError& error, const Endpoint& to, ByteView payload) override;
+
+private:
+  UdpRelays& relays_;
+  Endpoint guest_;
+  std::multiset<Endpoint> remotes_;
+  std::unique_ptr<HostDatagrams> socket_;
+};
+
+/// What a mapping has with one remote: the flow table's entry and its timer.
+class UdpFlow final : public Relay
+{
+public:
+  UdpFlow(UdpRelays& relays, UdpMapping& mapping, const FlowKey& key, Duration timeout);
+  ~UdpFlow() override;
+  UdpFlow(const UdpFlow&) = delete;
+  UdpFlow& operator=(const UdpFlow&) = delete;
+  UdpFlow(UdpFlow&&) = delete;
+  UdpFlow& operator=(UdpFlow&&) = delete;
+
+  void touch(TimePoint now) { last_active_ = now; }
+
+  [[nodiscard]] UdpMapping& mapping() { return mapping_; }
+  [[nodiscard]] TimePoint deadline() const override { return last_active_ + timeout_; }
+  void on_deadline(TimePoint now) override;
+
+private:
+  UdpRelays& relays_;
+  UdpMapping& mapping_;
+  TimePoint last_active_;
+  Duration timeout_;
+};
+
+} // namespace slirpstack

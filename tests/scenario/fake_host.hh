@@ -1,0 +1,185 @@
+#pragma once
+
+#include "flow/host_network.hh"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace slirpstack {
+
+/// A HostError of an errno value, without an ICMP message.
+HostError host_error(int errno_value);
+
+/// A TCP socket of the fake host as the test sees it. It outlives the socket, so a test can ask
+/// how that ended.
+class FakeStream
+{
+public:
+  // What the far end does; each is an event for the owner, unless it has closed the socket.
+  void connects();
+  void fails(const HostError& error);
+  void has(std::string_view data);
+  void eof();
+  /// A RST arrives: receiving and sending fail from now on.
+  void resets();
+
+  /// The socket takes so many more bytes, then its buffer is full.
+  void takes_at_most(std::size_t bytes) { send_room_ = bytes; }
+  void blocks_writes() { takes_at_most(0); }
+  /// Room again, without limit; reported as writable.
+  void unblocks_writes();
+
+  [[nodiscard]] const Endpoint& to() const { return to_; }
+  [[nodiscard]] const StreamOptions& options() const { return options_; }
+  /// All that the owner has sent.
+  [[nodiscard]] const std::string& sent() const { return sent_; }
+  /// What the owner has not received yet.
+  [[nodiscard]] std::size_t unread_bytes() const { return unread_.size(); }
+  [[nodiscard]] bool shut_down() const { return shut_down_; }
+  [[nodiscard]] bool closed() const { return closed_; }
+  /// The owner closed with a RST.
+  [[nodiscard]] bool was_reset() const { return closed_ && reset_on_close_; }
+
+private:
+  friend class FakeHost;
+  friend class FakeStreamSocket;
+
+  Endpoint to_;
+  StreamOptions options_;
+  HostStreamEvents* events_ = nullptr;
+  std::string unread_;
+  std::string sent_;
+  std::size_t send_room_ = SIZE_MAX;
+  bool connected_ = false;
+  bool end_of_stream_ = false;
+  bool reset_by_peer_ = false;
+  bool shut_down_ = false;
+  bool reset_on_close_ = false;
+  bool closed_ = false;
+};
+
+/// A UDP socket of the fake host as the test sees it.
+class FakeDatagrams
+{
+public:
+  /// One datagram that was handed over, or several behind one another.
+  struct Sent
+  {
+    Endpoint to;
+    std::string payload;
+    std::uint16_t segment_size_bytes = 0;
+    std::uint8_t hop_limit = 0;
+    bool dont_fragment = false;
+  };
+  struct Inbound
+  {
+    Endpoint from;
+    std::string payload;
+    std::uint16_t segment_size_bytes = 0;
+  };
+
+  void receives(const Endpoint& from, std::string_view payload) { receives({{from, std::string(payload)}}); }
+  /// All in one event.
+  void receives(const std::vector<Inbound>& datagrams);
+  /// The network reports that a datagram could not be delivered.
+  void fails(const HostError& error, const Endpoint& to, std::string_view payload);
+  /// Sending fails from now on; no code: it works again.
+  void refuses_to_send(const HostError& error) { send_error_ = error; }
+
+  [[nodiscard]] Family family() const { return family_; }
+  [[nodiscard]] const std::optional<IpAddress>& source() const { return source_; }
+  [[nodiscard]] std::uint16_t port_hint() const { return port_hint_; }
+  [[nodiscard]] const std::vector<Sent>& sent() const { return sent_; }
+  /// How many calls of send() there were.
+  [[nodiscard]] std::size_t calls() const { return calls_; }
+  [[nodiscard]] bool closed() const { return closed_; }
+
+private:
+  friend class FakeHost;
+  friend class FakeDatagramsSocket;
+
+  Family family_ = Family::ipv4;
+  std::optional<IpAddress> source_;
+  std::uint16_t port_hint_ = 0;
+  HostDatagramEvents* events_ = nullptr;
+  HostError send_error_;
+  std::vector<Sent> sent_;
+  std::size_t calls_ = 0;
+  bool closed_ = false;
+};
+
+/// A ping socket of the fake host as the test sees it.
+class FakePing
+{
+public:
+  struct Sent
+  {
+    IpAddress to;
+    std::uint16_t sequence = 0;
+    std::string data;
+    std::uint8_t hop_limit = 0;
+    bool dont_fragment = false;
+  };
+
+  void replies(const IpAddress& from,
+               std::uint16_t sequence,
+               std::string_view data,
+               std::uint8_t hop_limit = 60);
+  void fails(const HostError& error,
+             const IpAddress& to,
+             std::uint16_t sequence,
+             std::string_view data);
+  void refuses_to_send(const HostError& error) { send_error_ = error; }
+
+  [[nodiscard]] Family family() const { return family_; }
+  [[nodiscard]] const std::vector<Sent>& sent() const { return sent_; }
+  [[nodiscard]] bool closed() const { return closed_; }
+
+private:
+  friend class FakeHost;
+  friend class FakePingSocket;
+
+  Family family_ = Family::ipv4;
+  HostPingEvents* events_ = nullptr;
+  HostError send_error_;
+  std::vector<Sent> sent_;
+  bool closed_ = false;
+};
+
+/// A host network in memory. The test plays the far ends through the sockets that were opened.
+class FakeHost final : public HostNetwork
+{
+public:
+  /// Whatever is opened from now on fails so; no code: it works again.
+  void refuses_to_open(const HostError& error) { open_error_ = error; }
+
+  /// Sockets in the order in which they were opened, closed ones included.
+  [[nodiscard]] FakeStream& stream(std::size_t index) { return *streams_.at(index); }
+  [[nodiscard]] FakeDatagrams& datagrams(std::size_t index) { return *datagrams_.at(index); }
+  [[nodiscard]] FakePing& ping(std::size_t index) { return *pings_.at(index); }
+  [[nodiscard]] std::size_t streams() const { return streams_.size(); }
+  [[nodiscard]] std::size_t datagram_sockets() const { return datagrams_.size(); }
+  [[nodiscard]] std::size_t pings() const { return pings_.size(); }
+
+  Opened<HostStream> connect(const Endpoint& to,
+                             const StreamOptions& options,
+                             HostStreamEvents& events) override;
+  Opened<HostDatagrams> open_datagrams(Family family,
+                                       const std::optional<IpAddress>& source,
+                                       std::uint16_t port_hint,
+                                       HostDatagramEvents& events) override;
+  Opened<HostPing> open_ping(Family family,
+                             const std::optional<IpAddress>& source,
+                             HostPingEvents& events) override;
+
+private:
+  HostError open_error_;
+  std::vector<std::shared_ptr<FakeStream>> streams_;
+  std::vector<std::shared_ptr<FakeDatagrams>> datagrams_;
+  std::vector<std::shared_ptr<FakePing>> pings_;
+};
+
+} // namespace slirpstack
