@@ -35,7 +35,9 @@ bool FlowTable::make_room()
       finish(*relay);
       return true;
     }
-    if (++looked_at == LOOK_AT) { break; }
+    if (++looked_at == LOOK_AT) {
+      break;
+    }
   }
   return false;
 }

@@ -106,7 +106,9 @@ std::optional<Denial> Policy::denial(const IpAddress& destination) const
     }
   }
   if (const auto kind = host_networks_.find(destination)) {
-    if (settings_.allow_host_networks) { return std::nullopt; }
+    if (settings_.allow_host_networks) {
+      return std::nullopt;
+    }
     return *kind == HostNetworks::Kind::own_address ? Denial::host_address : Denial::host_network;
   }
   return settings_.allow_routing ? std::nullopt : std::optional(Denial::routing_disabled);

@@ -22,7 +22,11 @@ bool is_control_chatter(Denial denial)
 
 } // namespace
 
-Gateway::Gateway(const Settings& settings, PacketSink& guest, HostNetwork& host, BlockPool& pool, Sources sources)
+Gateway::Gateway(const Settings& settings,
+                 PacketSink& guest,
+                 HostNetwork& host,
+                 BlockPool& pool,
+                 Sources sources)
   : settings_(settings)
   , time_{}
   , guest_(guest)
@@ -39,7 +43,9 @@ Gateway::Gateway(const Settings& settings, PacketSink& guest, HostNetwork& host,
          drops_,
          resolvers_,
          sources.random_id,
-         [this](const Endpoint& to, const Endpoint& from, ByteView message) { sender_.send_udp(from, to, message); })
+         [this](const Endpoint& to, const Endpoint& from, ByteView message) {
+           sender_.send_udp(from, to, message);
+         })
   , tcp_(settings.tcp, time_, stack_, pool, host, flows_, guest, icmp_, drops_)
   , udp_(settings.udp, sources.secret, time_, host, flows_, sender_, icmp_, drops_)
   , ping_(settings.ping, sources.secret, time_, host, flows_, sender_, icmp_, drops_)
@@ -74,9 +80,13 @@ void Gateway::on_packet(GuestPacket&& packet)
 void Gateway::on_fragment(const GuestPacket& packet, const IpHeader& ip)
 {
   Reassembler::Result result = reassembler_.add(ip, packet.bytes(), time_.now);
-  if (const Drop* drop = std::get_if<Drop>(&result)) { drops_.count(*drop); }
+  if (const Drop* drop = std::get_if<Drop>(&result)) {
+    drops_.count(*drop);
+  }
   const auto* whole = std::get_if<Reassembler::Packet>(&result);
-  if (whole == nullptr) { return; }
+  if (whole == nullptr) {
+    return;
+  }
   const Parsed<IpHeader> header = IpHeader::parse(*whole);
   if (!header || header->is_fragment()) { // fragments within fragments: nobody honest sends them
     drops_.count(Drop::bad_header);
@@ -112,14 +122,24 @@ bool Gateway::acceptable(const GuestPacket& packet, const IpHeader& ip)
 
 void Gateway::on_whole_packet(GuestPacket&& packet, const IpHeader& ip, bool was_fragmented)
 {
-  if (!acceptable(packet, ip)) { return; }
+  if (!acceptable(packet, ip)) {
+    return;
+  }
   switch (ip.protocol) {
-    case PROTOCOL_TCP: on_tcp(std::move(packet), ip); return;
-    case PROTOCOL_UDP: on_udp(packet, ip, was_fragmented); return;
+    case PROTOCOL_TCP:
+      on_tcp(std::move(packet), ip);
+      return;
+    case PROTOCOL_UDP:
+      on_udp(packet, ip, was_fragmented);
+      return;
     case PROTOCOL_ICMP:
-    case PROTOCOL_ICMPV6: on_icmp(packet, ip); return;
-    case PROTOCOL_NO_NEXT_HEADER: return;
-    default: break;
+    case PROTOCOL_ICMPV6:
+      on_icmp(packet, ip);
+      return;
+    case PROTOCOL_NO_NEXT_HEADER:
+      return;
+    default:
+      break;
   }
   drops_.count(Drop::unknown_protocol);
   icmp_.report(IcmpErrorKind::protocol_unreachable, 0, packet.bytes().first(ip.total_length_bytes));
@@ -132,9 +152,10 @@ void Gateway::on_tcp(GuestPacket&& packet, const IpHeader& ip)
     drops_.count(tcp.drop());
     return;
   }
-  const FlowKey key{PROTOCOL_TCP, {ip.source, tcp->source_port}, {ip.destination, tcp->destination_port}};
-  const bool is_syn =
-    (tcp->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN)) == TCP_FLAG_SYN;
+  const FlowKey key{
+    PROTOCOL_TCP, {ip.source, tcp->source_port}, {ip.destination, tcp->destination_port}};
+  const bool is_syn
+    = (tcp->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN)) == TCP_FLAG_SYN;
   auto* relay = static_cast<TcpRelay*>(flows_.find(key)); // NOLINT: the key says which kind it is
   if (relay != nullptr && is_syn && relay->gives_way_to_syn()) {
     flows_.finish(*relay);
@@ -152,7 +173,9 @@ void Gateway::on_tcp(GuestPacket&& packet, const IpHeader& ip)
 void Gateway::answer_segment(const IpHeader& ip, const TcpHeader& tcp)
 {
   const auto reset = reset_for(ip, tcp, ip.payload_length_bytes() - tcp.header_length_bytes);
-  if (reset) { guest_.send_whole(reset->bytes()); }
+  if (reset) {
+    guest_.send_whole(reset->bytes());
+  }
 }
 
 void Gateway::on_syn(const FlowKey& key, const IpHeader& ip, const TcpHeader& tcp, ByteView packet)
@@ -184,7 +207,8 @@ void Gateway::on_udp(const GuestPacket& packet, const IpHeader& ip, bool was_fra
     return;
   }
   const ByteView whole = packet.bytes().first(ip.total_length_bytes);
-  const FlowKey key{PROTOCOL_UDP, {ip.source, udp->source_port}, {ip.destination, udp->destination_port}};
+  const FlowKey key{
+    PROTOCOL_UDP, {ip.source, udp->source_port}, {ip.destination, udp->destination_port}};
   if (is_dns(key.remote)) {
     on_dns_query(key, udp->data(payload), packet.segment_size_bytes);
     return;
@@ -195,7 +219,9 @@ void Gateway::on_udp(const GuestPacket& packet, const IpHeader& ip, bool was_fra
   }
   Relay* known = flows_.find(key);
   if (known == nullptr) {
-    if (!admits(key, whole)) { return; }
+    if (!admits(key, whole)) {
+      return;
+    }
     if (!has_capacity(key)) {
       icmp_.report(IcmpErrorKind::administratively_prohibited, 0, whole);
       return;
@@ -237,7 +263,9 @@ void Gateway::on_icmp(const GuestPacket& packet, const IpHeader& ip)
   const FlowKey key = PingRelays::key_of(ip, *echo);
   Relay* known = flows_.find(key);
   if (known == nullptr) {
-    if (!admits(key, whole)) { return; }
+    if (!admits(key, whole)) {
+      return;
+    }
     if (!has_capacity(key)) {
       icmp_.report(IcmpErrorKind::administratively_prohibited, 0, whole); // RFC 5508 REQ-8
       return;
@@ -249,33 +277,41 @@ void Gateway::on_icmp(const GuestPacket& packet, const IpHeader& ip)
 bool Gateway::is_ours(const IpAddress& address) const
 {
   const Addresses& ours = settings_.addresses;
-  return address == ours.gateway_ipv4 || address == ours.dns_ipv4 || address == ours.gateway_ipv6 ||
-         address == ours.dns_ipv6;
+  return address == ours.gateway_ipv4 || address == ours.dns_ipv4 || address == ours.gateway_ipv6
+         || address == ours.dns_ipv6;
 }
 
 bool Gateway::is_dns(const Endpoint& endpoint) const
 {
-  return endpoint.port == DNS_PORT &&
-         (endpoint.address == settings_.addresses.dns_ipv4 || endpoint.address == settings_.addresses.dns_ipv6);
+  return endpoint.port == DNS_PORT
+         && (endpoint.address == settings_.addresses.dns_ipv4
+             || endpoint.address == settings_.addresses.dns_ipv6);
 }
 
 bool Gateway::admits(const FlowKey& key, ByteView packet)
 {
   const std::optional<Denial> denial = policy_.denial(key.remote.address);
-  if (!denial) { return true; }
+  if (!denial) {
+    return true;
+  }
   drops_.count(Drop::denied);
   const LogLevel level = is_control_chatter(*denial) ? LogLevel::debug : LogLevel::warning;
   if (log_enabled(level)) {
     log(level, "destination denied", {{"flow", key.to_string()}, {"reason", denial_name(*denial)}});
   }
   const bool no_such_host = *denial == Denial::guest_network;
-  icmp_.report(no_such_host ? IcmpErrorKind::host_unreachable : IcmpErrorKind::administratively_prohibited, 0, packet);
+  icmp_.report(no_such_host ? IcmpErrorKind::host_unreachable
+                            : IcmpErrorKind::administratively_prohibited,
+               0,
+               packet);
   return false;
 }
 
 bool Gateway::has_capacity(const FlowKey& key)
 {
-  if (!flows_.full() || flows_.make_room()) { return true; }
+  if (!flows_.full() || flows_.make_room()) {
+    return true;
+  }
   ++refused_for_limit_;
   drops_.count(Drop::too_many_flows);
   log(LogLevel::warning,
@@ -294,13 +330,17 @@ bool Gateway::flush()
 
 TimePoint Gateway::next_deadline() const
 {
-  return std::min(
-    {flows_.next_deadline(), stack_.next_tick(), dns_.next_deadline(), reassembler_.next_deadline()});
+  return std::min({flows_.next_deadline(),
+                   stack_.next_tick(),
+                   dns_.next_deadline(),
+                   reassembler_.next_deadline()});
 }
 
 void Gateway::on_deadline()
 {
-  if (stack_.next_tick() <= time_.now) { stack_.tick(); }
+  if (stack_.next_tick() <= time_.now) {
+    stack_.tick();
+  }
   flows_.expire(time_.now);
   dns_.expire(time_.now);
   for (const Reassembler::Packet& first : reassembler_.expire(time_.now)) {

@@ -54,7 +54,11 @@ public:
   };
 
   /// All references must outlive this.
-  Gateway(const Settings& settings, PacketSink& guest, HostNetwork& host, BlockPool& pool, Sources sources);
+  Gateway(const Settings& settings,
+          PacketSink& guest,
+          HostNetwork& host,
+          BlockPool& pool,
+          Sources sources);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
@@ -91,7 +95,10 @@ private:
   void on_icmp(const GuestPacket& packet, const IpHeader& ip);
   void on_dns_query(const FlowKey& key, ByteView data, std::uint16_t segment_size_bytes);
   void answer_segment(const IpHeader& ip, const TcpHeader& tcp);
-  void refuse_for_limit(const FlowKey& key, const IpHeader& ip, const TcpHeader* tcp, ByteView packet);
+  void refuse_for_limit(const FlowKey& key,
+                        const IpHeader& ip,
+                        const TcpHeader* tcp,
+                        ByteView packet);
 
   [[nodiscard]] bool is_ours(const IpAddress& address) const;
   [[nodiscard]] bool is_dns(const Endpoint& endpoint) const;

@@ -29,10 +29,11 @@ constexpr std::size_t COPY_BELOW_BYTES = 16 << 10;
 
 } // namespace
 
-TcpRelay::TcpRelay(TcpRelays& relays, const FlowKey& key, ParkedSyn syn, std::vector<Endpoint> targets)
-  : Relay(key)
-  , relays_(relays)
-  , guest_heard_(relays.time_.now)
+TcpRelay::TcpRelay(TcpRelays& relays,
+                   const FlowKey& key,
+                   ParkedSyn syn,
+                   std::vector<Endpoint> targets)
+  : Relay(key), relays_(relays), guest_heard_(relays.time_.now)
 {
   opening_ = std::make_unique<Opening>(
     Opening{std::move(syn), std::move(targets), 0, relays.time_.now + relays.settings_.transitory});
@@ -51,7 +52,9 @@ void TcpRelay::try_next_target(HostError last_error)
   while (opening_->next_target < opening_->targets.size()) {
     const Endpoint& target = opening_->targets[opening_->next_target++];
     auto opened = relays_.host_.connect(
-      target, relays_.stream_options(target.address.family(), opening_->syn.forwarded_hop_limit()), *this);
+      target,
+      relays_.stream_options(target.address.family(), opening_->syn.forwarded_hop_limit()),
+      *this);
     if (opened.socket) {
       stream_ = std::move(opened.socket);
       return;
@@ -63,10 +66,13 @@ void TcpRelay::try_next_target(HostError last_error)
 
 void TcpRelay::refuse(const HostError& error)
 {
-  log(LogLevel::debug, "connection refused", {{"flow", key().to_string()}, {"reason", error.code.message()}});
+  log(LogLevel::debug,
+      "connection refused",
+      {{"flow", key().to_string()}, {"reason", error.code.message()}});
   if (error.icmp && error.icmp->offender) {
     relays_.icmp_.report(error, opening_->syn.headers());
-  } else if (const ConnectionRefusal refusal = refuse_connection(error); std::holds_alternative<Reset>(refusal)) {
+  } else if (const ConnectionRefusal refusal = refuse_connection(error);
+             std::holds_alternative<Reset>(refusal)) {
     relays_.guest_.send_whole(opening_->syn.reset().bytes());
   } else {
     const auto& unreachable = std::get<Unreachable>(refusal);
@@ -98,11 +104,17 @@ void TcpRelay::on_segment(GuestPacket&& packet, const IpHeader& ip, std::uint8_t
   probes_ = 0;
   if (opening_) {
     // A retransmitted SYN joins the pending flow; a reset means that the guest has given up.
-    if ((flags & TCP_FLAG_RST) != 0) { relays_.flows_.finish(*this); }
+    if ((flags & TCP_FLAG_RST) != 0) {
+      relays_.flows_.finish(*this);
+    }
     return;
   }
-  if (!connection_->input(std::move(packet), ip)) { relays_.drops_.count(Drop::no_memory); }
-  if (connection_->in_time_wait()) { note_work(); }
+  if (!connection_->input(std::move(packet), ip)) {
+    relays_.drops_.count(Drop::no_memory);
+  }
+  if (connection_->in_time_wait()) {
+    note_work();
+  }
 }
 
 bool TcpRelay::gives_way_to_syn() const
@@ -135,7 +147,9 @@ void TcpRelay::on_guest_data()
 
 void TcpRelay::on_room()
 {
-  if (readable_) { note_work(); }
+  if (readable_) {
+    note_work();
+  }
 }
 
 void TcpRelay::on_gone()
@@ -151,27 +165,41 @@ void TcpRelay::on_gone()
 
 void TcpRelay::fail()
 {
-  if (stream_) { stream_->reset_on_close(); }
+  if (stream_) {
+    stream_->reset_on_close();
+  }
   stream_.reset();
-  if (connection_) { connection_->reset(); }
+  if (connection_) {
+    connection_->reset();
+  }
   relays_.flows_.finish(*this);
 }
 
 void TcpRelay::note_work()
 {
-  if (std::exchange(has_work_, true)) { return; }
+  if (std::exchange(has_work_, true)) {
+    return;
+  }
   relays_.work_.push_back(this);
 }
 
 bool TcpRelay::work()
 {
-  if (!connection_) { return false; }
+  if (!connection_) {
+    return false;
+  }
   push_to_host();
-  if (FlowTable::finished(*this)) { return false; }
+  if (FlowTable::finished(*this)) {
+    return false;
+  }
   const bool more = pull_from_host();
-  if (FlowTable::finished(*this)) { return false; }
+  if (FlowTable::finished(*this)) {
+    return false;
+  }
   connection_->acknowledge(); // last, so that data towards the guest has carried it already
-  if (FlowTable::finished(*this)) { return false; }
+  if (FlowTable::finished(*this)) {
+    return false;
+  }
   close_if_done();
   return more;
 }
@@ -182,7 +210,9 @@ void TcpRelay::push_to_host()
   while (stream_ && writable_ && connection_->unread_bytes() > 0) {
     const std::size_t count = connection_->unread(pieces);
     std::size_t offered = 0;
-    for (std::size_t i = 0; i < count; ++i) { offered += pieces[i].iov_len; }
+    for (std::size_t i = 0; i < count; ++i) {
+      offered += pieces[i].iov_len;
+    }
     const Transfer sent = stream_->send(std::span(pieces).first(count));
     if (sent.code) {
       fail();
@@ -191,7 +221,8 @@ void TcpRelay::push_to_host()
     writable_ = !sent.would_block && sent.bytes == offered;
     connection_->consume(sent.bytes);
   }
-  if (stream_ && !guest_ended_ && connection_->guest_finished() && connection_->unread_bytes() == 0) {
+  if (stream_ && !guest_ended_ && connection_->guest_finished()
+      && connection_->unread_bytes() == 0) {
     guest_ended_ = true;
     stream_->shutdown_send();
   }
@@ -200,10 +231,16 @@ void TcpRelay::push_to_host()
 bool TcpRelay::pull_from_host()
 {
   for (int reads = 0; reads < READS_PER_TURN; ++reads) {
-    if (!stream_ || !readable_ || host_ended_) { return false; }
+    if (!stream_ || !readable_ || host_ended_) {
+      return false;
+    }
     const std::uint32_t room = connection_->room_bytes();
-    if (room == 0) { return false; } // on_room() follows
-    if (!pull_once(room)) { return false; }
+    if (room == 0) {
+      return false;
+    } // on_room() follows
+    if (!pull_once(room)) {
+      return false;
+    }
   }
   return readable_;
 }
@@ -213,7 +250,9 @@ bool TcpRelay::pull_once(std::uint32_t room_bytes)
   const std::uint32_t segment = connection_->super_segment_bytes();
   const std::span<iovec> pieces = relays_.read_pieces(room_bytes, segment);
   std::size_t wanted = 0;
-  for (const iovec& piece : pieces) { wanted += piece.iov_len; }
+  for (const iovec& piece : pieces) {
+    wanted += piece.iov_len;
+  }
   const Transfer received = stream_->receive(pieces);
   if (received.code) {
     fail();
@@ -224,7 +263,9 @@ bool TcpRelay::pull_once(std::uint32_t room_bytes)
     return false;
   }
   readable_ = !received.would_block && (received.bytes == wanted || hangup_);
-  if (received.bytes == 0) { return false; }
+  if (received.bytes == 0) {
+    return false;
+  }
   if (!write_to_guest(received.bytes, segment)) {
     fail();
     return false;
@@ -236,7 +277,8 @@ bool TcpRelay::pull_once(std::uint32_t room_bytes)
 bool TcpRelay::write_to_guest(std::size_t received_bytes, std::uint32_t segment_bytes)
 {
   for (std::size_t i = 0; received_bytes > 0; ++i) {
-    const auto length = static_cast<std::uint32_t>(std::min<std::size_t>(received_bytes, segment_bytes));
+    const auto length
+      = static_cast<std::uint32_t>(std::min<std::size_t>(received_bytes, segment_bytes));
     received_bytes -= length;
     Block block;
     if (length < COPY_BELOW_BYTES) {
@@ -245,7 +287,9 @@ bool TcpRelay::write_to_guest(std::size_t received_bytes, std::uint32_t segment_
     } else {
       block = std::move(relays_.read_blocks_[i]);
     }
-    if (!connection_->write(std::move(block), length, received_bytes > 0)) { return false; }
+    if (!connection_->write(std::move(block), length, received_bytes > 0)) {
+      return false;
+    }
   }
   return true;
 }
@@ -259,7 +303,9 @@ void TcpRelay::on_host_end()
 
 void TcpRelay::close_if_done()
 {
-  if (!host_ended_ || !guest_ended_) { return; }
+  if (!host_ended_ || !guest_ended_) {
+    return;
+  }
   if (connection_->gone()) {
     relays_.flows_.finish(*this);
     return;
@@ -267,7 +313,9 @@ void TcpRelay::close_if_done()
   const bool was_open = stream_ != nullptr;
   stream_.reset();
   if (connection_->in_time_wait()) {
-    if (deadline_ > relays_.time_.now + TIME_WAIT_DURATION) { restart_deadline(TIME_WAIT_DURATION); }
+    if (deadline_ > relays_.time_.now + TIME_WAIT_DURATION) {
+      restart_deadline(TIME_WAIT_DURATION);
+    }
   } else if (was_open) {
     restart_deadline(relays_.settings_.transitory);
   }

@@ -83,14 +83,14 @@ private:
   std::unique_ptr<HostStream> stream_;
   std::unique_ptr<Connection> connection_;
   TimePoint deadline_ = NEVER;
-  TimePoint guest_heard_;     ///< when its last segment came
-  std::uint8_t probes_ = 0;   ///< unanswered
-  bool has_work_ = false;     ///< is on the work list
-  bool readable_ = false;     ///< the host may have data
-  bool hangup_ = false;       ///< a short receive does not mean drained
-  bool writable_ = true;      ///< the host's socket has not refused data
-  bool host_ended_ = false;   ///< end of stream read, FIN sent to the guest
-  bool guest_ended_ = false;  ///< all of the guest's data passed on, FIN sent to the host
+  TimePoint guest_heard_;    ///< when its last segment came
+  std::uint8_t probes_ = 0;  ///< unanswered
+  bool has_work_ = false;    ///< is on the work list
+  bool readable_ = false;    ///< the host may have data
+  bool hangup_ = false;      ///< a short receive does not mean drained
+  bool writable_ = true;     ///< the host's socket has not refused data
+  bool host_ended_ = false;  ///< end of stream read, FIN sent to the guest
+  bool guest_ended_ = false; ///< all of the guest's data passed on, FIN sent to the host
 
   friend class TcpRelays;
 };

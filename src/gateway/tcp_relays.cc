@@ -31,7 +31,8 @@ void TcpRelays::open(const FlowKey& key,
                      ByteView packet,
                      std::vector<Endpoint> targets)
 {
-  auto relay = std::make_unique<TcpRelay>(*this, key, ParkedSyn(ip, tcp, packet), std::move(targets));
+  auto relay
+    = std::make_unique<TcpRelay>(*this, key, ParkedSyn(ip, tcp, packet), std::move(targets));
   TcpRelay& opened = *relay;
   flows_.insert(std::move(relay));
   opened.open();
@@ -43,14 +44,20 @@ bool TcpRelays::flush()
   working_.swap(work_);
   for (TcpRelay* relay : working_) {
     relay->has_work_ = false;
-    if (FlowTable::finished(*relay)) { continue; }
-    if (relay->work()) { relay->note_work(); }
+    if (FlowTable::finished(*relay)) {
+      continue;
+    }
+    if (relay->work()) {
+      relay->note_work();
+    }
   }
   working_.clear();
   // A relay that finished after it was noted is about to be buried.
   std::erase_if(work_, [](const TcpRelay* relay) { return FlowTable::finished(*relay); });
   if (work_.empty()) {
-    for (Block& block : read_blocks_) { block.reset(); }
+    for (Block& block : read_blocks_) {
+      block.reset();
+    }
   }
   return !work_.empty();
 }
@@ -61,8 +68,12 @@ std::span<iovec> TcpRelays::read_pieces(std::uint32_t room_bytes, std::uint32_t 
   while (room_bytes > 0 && count < READ_BLOCKS) {
     // Whole segments, so that no runt stands between them; less only if that is all the room.
     const std::uint32_t length = std::min(room_bytes, segment_bytes);
-    if (count > 0 && length < segment_bytes) { break; }
-    if (!read_blocks_[count]) { read_blocks_[count] = pool_.take_large(); }
+    if (count > 0 && length < segment_bytes) {
+      break;
+    }
+    if (!read_blocks_[count]) {
+      read_blocks_[count] = pool_.take_large();
+    }
     read_pieces_[count] = {read_blocks_[count]->data(), length};
     room_bytes -= length;
     ++count;

@@ -1,28 +1,37 @@
 #pragma once
 
-#include "base/bytes.hh"
+#include "flow/host_network.hh"
 
-#include <array>
 #include <cstddef>
 #include <memory>
-#include <sys/socket.h>
+#include <span>
 
 namespace slirpstack {
 
 /// Where datagrams are received, one batch at a time, whatever the socket: 64 buffers of 64 KiB
-/// and the arrays that recvmmsg wants. Pages are taken when first used.
+/// and the arrays that recvmmsg wants. Memory is taken when first used.
 class DatagramSlab
 {
 public:
   static constexpr std::size_t BATCH = 64;
-  static constexpr std::size_t BUFFER_BYTES = 65536;
 
-  DatagramSlab() = default;
+  DatagramSlab();
   ~DatagramSlab();
   DatagramSlab(const DatagramSlab&) = delete;
   DatagramSlab& operator=(const DatagramSlab&) = delete;
   DatagramSlab(DatagramSlab&&) = delete;
   DatagramSlab& operator=(DatagramSlab&&) = delete;
+
+  /// Receives up to BATCH datagrams, which stay valid until the next call. A count below BATCH
+  /// means that the socket was drained. On failure, nothing, with the reason in errno.
+  std::span<const InboundDatagram> receive(int descriptor);
+  /// Gives the buffers' memory back to the system.
+  void trim();
+
+private:
+  struct Arrays;
+
+  std::unique_ptr<Arrays> arrays_;
 };
 
 } // namespace slirpstack

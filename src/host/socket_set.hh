@@ -49,12 +49,12 @@ public:
     Membership& operator=(const Membership&) = delete;
 
     void leave();
-    /// Has the socket's present state (readable, writable) delivered again, from the loop.
-    void redeliver(int descriptor);
+    /// Watches for `events` (as in `add`) from now on. What is already the case is delivered,
+    /// even if it was before, from the loop.
+    void watch(int descriptor, std::uint32_t events);
 
   private:
     friend class SocketSet;
-    friend class Liveness;
     SocketSet* set_ = nullptr;
     std::uint32_t slot_ = 0;
     std::uint32_t generation_ = 0;
@@ -73,9 +73,12 @@ public:
     std::uint32_t generation_;
   };
 
-  /// Watches `descriptor` for everything, edge-triggered. Fails when the kernel is out of memory
-  /// or watches.
-  std::error_code add(int descriptor, SocketHandler& handler, Membership& membership);
+  /// Watches `descriptor`, edge-triggered, for `events` (EPOLLIN, EPOLLOUT, EPOLLRDHUP), hang-ups
+  /// and errors. Fails when the kernel is out of memory or watches.
+  std::error_code add(int descriptor,
+                      std::uint32_t events,
+                      SocketHandler& handler,
+                      Membership& membership);
 
   /// How many handlers are in the set.
   [[nodiscard]] std::size_t size() const { return slots_.size() - free_.size(); }

@@ -102,7 +102,7 @@ void Connection::admit(const IpHeader& ip, ByteView headers)
   ::tcp_recv(pcb_, StackCallbacks::received);
   ::tcp_sent(pcb_, StackCallbacks::acknowledged);
   ::tcp_err(pcb_, StackCallbacks::gone);
-  ::tcp_nagle_disable(pcb_);
+  tcp_nagle_disable(pcb_);
   guest_segment_bytes_ = std::max<std::uint16_t>(pcb_->mss, MIN_GUEST_SEGMENT_BYTES);
   super_segment_bytes_ = guest_segment_bytes_;
   if (stack_.guest_.cuts_tcp() && guest_segment_bytes_ < MAX_SUPER_SEGMENT_BYTES) {

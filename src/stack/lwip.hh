@@ -34,7 +34,7 @@ inline ip_addr_t to_lwip(const IpAddress& address)
 
 inline IpAddress from_lwip(const ip_addr_t& address)
 {
-  if (IP_IS_V4(&address)) {
+  if (IP_GET_TYPE(&address) == IPADDR_TYPE_V4) {
     return IpAddress(ByteView(reinterpret_cast<const std::uint8_t*>(&address.u_addr.ip4.addr), 4));
   }
   return IpAddress(ByteView(reinterpret_cast<const std::uint8_t*>(address.u_addr.ip6.addr), 16));

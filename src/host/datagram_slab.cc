@@ -1,0 +1,123 @@
+#include "host/datagram_slab.hh"
+
+#include "base/error.hh"
+#include "host/socket_address.hh"
+
+#include <array>
+#include <cstring>
+#include <netinet/udp.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+namespace slirpstack {
+
+namespace {
+
+// More than the largest datagram, and than what UDP_GRO merges into one.
+constexpr std::size_t BUFFER_BYTES = 65536;
+constexpr std::size_t SLAB_BYTES = DatagramSlab::BATCH * BUFFER_BYTES;
+
+struct alignas(cmsghdr) Control
+{
+  std::array<char, CMSG_SPACE(sizeof(int))> bytes;
+};
+
+/// The size of the datagrams that UDP_GRO merged; 0 for a single one.
+std::uint16_t segment_size_of(msghdr& message)
+{
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
+       part = CMSG_NXTHDR(&message, part)) {
+    if (part->cmsg_level == SOL_UDP && part->cmsg_type == UDP_GRO) {
+      int size_bytes = 0;
+      std::memcpy(&size_bytes, CMSG_DATA(part), sizeof size_bytes);
+      return static_cast<std::uint16_t>(size_bytes);
+    }
+  }
+  return 0;
+}
+
+} // namespace
+
+struct DatagramSlab::Arrays
+{
+  Arrays();
+  ~Arrays() { ::munmap(buffers, SLAB_BYTES); }
+  Arrays(const Arrays&) = delete;
+  Arrays& operator=(const Arrays&) = delete;
+  Arrays(Arrays&&) = delete;
+  Arrays& operator=(Arrays&&) = delete;
+
+  void prepare(std::size_t index);
+  InboundDatagram result(std::size_t index);
+
+  std::uint8_t* buffers;
+  std::size_t dirty = BATCH; ///< how many messages the kernel has written to
+  std::array<mmsghdr, BATCH> messages{};
+  std::array<iovec, BATCH> pieces{};
+  std::array<SocketAddress, BATCH> senders;
+  std::array<Control, BATCH> controls{};
+  std::array<InboundDatagram, BATCH> datagrams;
+};
+
+DatagramSlab::Arrays::Arrays()
+{
+  void* memory
+    = ::mmap(nullptr, SLAB_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    throw_system_error("map the receive buffers");
+  }
+  buffers = static_cast<std::uint8_t*>(memory);
+}
+
+void DatagramSlab::Arrays::prepare(std::size_t index)
+{
+  pieces[index] = {buffers + index * BUFFER_BYTES, BUFFER_BYTES};
+  msghdr& message = messages[index].msg_hdr;
+  message = {};
+  message.msg_name = senders[index].data();
+  message.msg_namelen = SocketAddress::CAPACITY;
+  message.msg_iov = &pieces[index];
+  message.msg_iovlen = 1;
+  message.msg_control = controls[index].bytes.data();
+  message.msg_controllen = sizeof controls[index].bytes;
+}
+
+InboundDatagram DatagramSlab::Arrays::result(std::size_t index)
+{
+  return {
+    .from = senders[index].endpoint(),
+    .payload = {buffers + index * BUFFER_BYTES, messages[index].msg_len},
+    .segment_size_bytes = segment_size_of(messages[index].msg_hdr),
+  };
+}
+
+DatagramSlab::DatagramSlab() = default;
+DatagramSlab::~DatagramSlab() = default;
+
+std::span<const InboundDatagram> DatagramSlab::receive(int descriptor)
+{
+  if (!arrays_) {
+    arrays_ = std::make_unique<Arrays>();
+  }
+  for (std::size_t i = 0; i < arrays_->dirty; ++i) {
+    arrays_->prepare(i);
+  }
+  arrays_->dirty = 0;
+  const int received
+    = ::recvmmsg(descriptor, arrays_->messages.data(), BATCH, MSG_DONTWAIT, /*timeout*/ nullptr);
+  const std::size_t count = received < 0 ? 0 : static_cast<std::size_t>(received);
+  arrays_->dirty = count;
+  for (std::size_t i = 0; i < count; ++i) {
+    arrays_->datagrams[i] = arrays_->result(i);
+  }
+  return std::span(arrays_->datagrams).first(count);
+}
+
+void DatagramSlab::trim()
+{
+  if (arrays_) {
+    ::madvise(arrays_->buffers, SLAB_BYTES, MADV_DONTNEED);
+  }
+}
+
+} // namespace slirpstack

@@ -1,0 +1,192 @@
+#include "host/tcp_socket.hh"
+
+#include "base/error.hh"
+#include "host/error_queue.hh"
+#include "host/socket.hh"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+
+namespace slirpstack {
+
+namespace {
+
+constexpr std::uint32_t HANGUP = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
+// tcp(7): TCP_KEEPIDLE is at most 32767 seconds; 75 seconds and 9 probes are Linux's defaults, set
+// here so that the machine's sysctls do not decide when a dead peer is given up.
+void set_stream_options(int descriptor, std::chrono::seconds idle)
+{
+  const auto idle_seconds = std::clamp<std::chrono::seconds::rep>(idle.count(), 1, 32767);
+  set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1);
+  set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(idle_seconds));
+  set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, 75);
+  set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, 9);
+}
+
+std::error_code bind_source(int descriptor, const IpAddress& source)
+{
+  // The port is chosen at connect(), when ports in use towards other destinations are free too.
+  set_option(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+  const SocketAddress address(Endpoint{source, 0});
+  if (::bind(descriptor, address.data(), address.size()) < 0) {
+    return last_error();
+  }
+  return {};
+}
+
+std::error_code start_connecting(int descriptor, const SocketAddress& to)
+{
+  if (::connect(descriptor, to.data(), to.size()) == 0 || errno == EINPROGRESS) {
+    return {};
+  }
+  return last_error();
+}
+
+msghdr message_of(std::span<const iovec> pieces)
+{
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(pieces.data()); // the kernel only reads it
+  message.msg_iovlen = std::min<std::size_t>(pieces.size(), IOV_MAX);
+  return message;
+}
+
+Transfer failed_transfer()
+{
+  if (errno == EAGAIN || errno == EINTR) {
+    return {.would_block = true};
+  }
+  return {.code = last_error()};
+}
+
+} // namespace
+
+TcpSocket::TcpSocket(FileDescriptor descriptor, Family family, HostStreamEvents& events)
+  : descriptor_(std::move(descriptor)), family_(family), events_(events)
+{}
+
+Opened<HostStream> TcpSocket::connect(SocketSet& sockets,
+                                      const SocketAddress& to,
+                                      const StreamOptions& options,
+                                      std::chrono::seconds idle,
+                                      HostStreamEvents& events)
+{
+  const Family family = to.endpoint().address.family();
+  FileDescriptor descriptor = open_socket(family, SOCK_STREAM);
+  if (!descriptor) {
+    return not_opened<HostStream>(last_error());
+  }
+  const int number = descriptor.get();
+  set_stream_options(number, idle);
+  set_error_queue(number, family, true);
+  PathOptions(family).set_hop_limit(number, options.hop_limit);
+  std::error_code code;
+  if (options.source) {
+    code = bind_source(number, *options.source);
+  }
+  if (!code) {
+    code = start_connecting(number, to);
+  }
+  std::unique_ptr<TcpSocket> socket(new TcpSocket(std::move(descriptor), family, events));
+  // Only now: epoll reports a socket that is not yet connecting as hung up.
+  if (!code) {
+    code = sockets.add(number, EPOLLIN | EPOLLOUT | EPOLLRDHUP, *socket, socket->membership_);
+  }
+  if (code) {
+    return not_opened<HostStream>(code);
+  }
+  return {std::move(socket), {}};
+}
+
+Transfer TcpSocket::send(std::span<const iovec> pieces)
+{
+  const msghdr message = message_of(pieces);
+  const ssize_t sent = ::sendmsg(descriptor_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent < 0 ? failed_transfer() : Transfer{.bytes = static_cast<std::size_t>(sent)};
+}
+
+Transfer TcpSocket::receive(std::span<const iovec> pieces)
+{
+  msghdr message = message_of(pieces);
+  const ssize_t received = ::recvmsg(descriptor_.get(), &message, MSG_DONTWAIT);
+  if (received < 0) {
+    return failed_transfer();
+  }
+  return {.bytes = static_cast<std::size_t>(received), .end_of_stream = received == 0};
+}
+
+void TcpSocket::shutdown_send()
+{
+  ::shutdown(descriptor_.get(), SHUT_WR);
+}
+
+void TcpSocket::reset_on_close()
+{
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(descriptor_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+void TcpSocket::on_socket_events(std::uint32_t events)
+{
+  const SocketSet::Liveness self(membership_);
+  if (connecting_) {
+    if (!finish_connecting(events) || !self.alive()) {
+      return;
+    }
+    events &= ~static_cast<std::uint32_t>(EPOLLOUT); // on_connected says so
+  }
+  if ((events & (EPOLLIN | HANGUP)) != 0) {
+    events_.on_readable((events & HANGUP) != 0);
+    if (!self.alive()) {
+      return;
+    }
+  }
+  if ((events & EPOLLOUT) != 0) {
+    events_.on_writable();
+  }
+}
+
+/// True when the connection is there and the rest of the events count.
+bool TcpSocket::finish_connecting(std::uint32_t events)
+{
+  if ((events & HANGUP) != 0) {
+    const HostError error = connect_error();
+    if (error.code) {
+      membership_.leave();
+      events_.on_connect_failed(error);
+      return false;
+    }
+  }
+  if ((events & EPOLLOUT) == 0) {
+    return false;
+  }
+  connecting_ = false;
+  // While this is on, an ICMP unreachable fails an established connection, which RFC 1122
+  // section 4.2.3.9 forbids: it may be passing.
+  set_error_queue(descriptor_.get(), family_, false);
+  events_.on_connected();
+  return true;
+}
+
+HostError TcpSocket::connect_error()
+{
+  HostError error;
+  int number = 0;
+  socklen_t size = sizeof number;
+  ::getsockopt(descriptor_.get(), SOL_SOCKET, SO_ERROR, &number, &size);
+  error.code = {number, std::generic_category()};
+  ErrorPayload payload;
+  while (const auto queued = take_queued_error(descriptor_.get(), payload)) {
+    if (!queued->local) {
+      error.icmp = queued->error.icmp;
+    }
+  }
+  return error;
+}
+
+} // namespace slirpstack
