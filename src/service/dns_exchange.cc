@@ -76,16 +76,14 @@ public:
   void on_datagrams(std::span<const InboundDatagram> datagrams) override
   {
     for (const InboundDatagram& datagram : datagrams) {
-      if (datagram.from != resolver_) {
-        continue;
-      }
-      if (is_bare_failure(query_, datagram.payload)) {
-        exchange_.on_attempt_failed(*this); // may end us
-        return;
-      }
-      if (match_response(query_, datagram.payload)) {
-        exchange_.on_message(*this, datagram.payload); // may end us
-        return;
+      const std::size_t size
+        = datagram.segment_size_bytes == 0 ? datagram.payload.size() : datagram.segment_size_bytes;
+      for (ByteView rest = datagram.payload; !rest.empty() && datagram.from == resolver_;) {
+        const ByteView message = rest.first(std::min(size, rest.size()));
+        rest = rest.subspan(message.size());
+        if (settle(message)) {
+          return;
+        }
       }
     }
   }
@@ -95,6 +93,20 @@ public:
   }
 
 private:
+  /// False for what is no answer to this; else this attempt, which may be gone, is over.
+  bool settle(ByteView message)
+  {
+    if (is_bare_failure(query_, message)) {
+      exchange_.on_attempt_failed(*this);
+      return true;
+    }
+    if (match_response(query_, message)) {
+      exchange_.on_message(*this, message);
+      return true;
+    }
+    return false;
+  }
+
   DnsExchange& exchange_;
   Endpoint resolver_;
   std::vector<std::uint8_t> query_;

@@ -121,6 +121,8 @@ std::string document()
       "An error of the host's network becomes what a router or the far end would have sent. The\n"
       "numbers are ICMP's type/code, then ICMPv6's. An ICMP message that the host itself got is\n"
       "passed on as it is, in its sender's name; to TCP an unreachable port or protocol is a RST.\n"
+      "A full socket buffer is a silent loss, counted as `host_full`, as a router's full queue "
+      "is.\n"
       "A test keeps this page equal to the code.\n\n"
       "| the host says | because | TCP answer | connect() in the guest | UDP and ping answer "
       "| error in the guest |\n"

@@ -166,6 +166,16 @@ TEST_CASE("an answer behind a forgery in one batch is found")
   CHECK(world.answers.size() == 1);
 }
 
+TEST_CASE("of two answers that the kernel handed over as one only one is taken")
+{
+  World world;
+  world.guest_asks(query(1));
+  const std::string right = message(0x7000, DNS_FLAG_RESPONSE, question("example"));
+  const auto size = static_cast<std::uint16_t>(right.size());
+  world.host.datagrams(0).receives({{FIRST, std::string(size, 'x') + right + right, size}});
+  CHECK(world.take_answer().message.size() == size);
+}
+
 TEST_CASE("a silent resolver is given two seconds, then the next is asked")
 {
   World world;
