@@ -28,6 +28,7 @@ BAR_HEIGHT = 16
 ROW_HEIGHT = 22
 TITLE_HEIGHT = 40
 MARGIN = 16
+FOOTER_HEIGHT = 24
 
 # The colours follow the reader's page, light or dark; the subject stands out, the others do not
 # compete with it.
@@ -86,8 +87,15 @@ def _panel(name: str, bars: list[Bar]) -> str:
 
 
 def _bars(name: str, medians: dict[str, Values], subject: str) -> list[Bar]:
-    tools = sorted(medians, key=lambda tool: tool != subject)
-    return [Bar(tool, medians[tool][name], tool == subject) for tool in tools if name in medians[tool]]
+    tools = sorted((t for t in medians if name in medians[t]), key=lambda tool: tool != subject)
+    return [Bar(tool, medians[tool][name], tool == subject) for tool in tools]
+
+
+def _footer(results: Results) -> str:
+    """What a reader has to know to believe the bars."""
+    known = results.conditions
+    parts = [f"{name} {known[name]}" for name in ("kernel", "processors", "rounds") if name in known]
+    return ", ".join(["medians of one run", *parts, "kernel bar: veth and nft masquerade, as root"])
 
 
 def chart(results: Results) -> str:
@@ -99,12 +107,13 @@ def chart(results: Results) -> str:
     panel_height = TITLE_HEIGHT + most * ROW_HEIGHT + MARGIN
     rows = (len(panels) + COLUMNS - 1) // COLUMNS
     width = MARGIN + COLUMNS * (PANEL_WIDTH + MARGIN)
-    height = MARGIN + rows * panel_height
+    height = MARGIN + rows * panel_height + FOOTER_HEIGHT
     body = []
     for i, panel in enumerate(panels):
         x = MARGIN + i % COLUMNS * (PANEL_WIDTH + MARGIN)
         y = MARGIN + i // COLUMNS * panel_height
         body.append(f'<g transform="translate({x} {y})">\n{panel}\n</g>')
+    body.append(_text(MARGIN, height - MARGIN, _footer(results), "quiet"))
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
     title = f"<title>{escape(results.subject)} beside its peers</title>"

@@ -58,7 +58,10 @@ class Peer:
         if not self.has_process or self.kind is KINDS["prototype"]:
             return ""
         flag = "-version" if self.kind is KINDS["slirpstack"] else "--version"
-        told = subprocess.run([self.path, flag], capture_output=True, check=False, timeout=5)
+        try:
+            told = subprocess.run([self.path, flag], capture_output=True, check=False, timeout=5)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
         # pasta complains about a missing syslog on the other stream.
         return (told.stdout.decode(errors="replace").strip().splitlines() or [""])[0]
 

@@ -61,6 +61,7 @@ void run_stamp(const Arguments& arguments)
   FileDescriptor descriptor(parse_number<int>(arguments[0]));
   std::vector<std::string> words(arguments.begin() + 1, arguments.end());
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) {
     argv.push_back(word.data());
   }
