@@ -103,11 +103,11 @@ TimePoint DnsForwarder::next_deadline() const
   return next;
 }
 
-void DnsForwarder::expire()
+void DnsForwarder::expire(TimePoint now)
 {
   for (auto next = exchanges_.begin(); next != exchanges_.end();) {
     DnsExchange& exchange = **next++; // it may end
-    if (exchange.deadline() <= time_.now) {
+    if (exchange.deadline() <= now) {
       exchange.on_deadline();
     }
   }

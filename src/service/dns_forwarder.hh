@@ -63,7 +63,7 @@ public:
 
   /// When to call `expire`; NEVER with nothing in flight.
   [[nodiscard]] TimePoint next_deadline() const;
-  void expire();
+  void expire(TimePoint now);
 
   [[nodiscard]] std::size_t in_flight() const { return exchanges_.size(); }
 

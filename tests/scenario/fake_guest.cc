@@ -27,10 +27,8 @@ bool GuestReceived::checksum_is_right() const
   }
   // The device adds up the transport layer, whose field holds the pseudo-header's sum.
   Reader field(transport.subspan(checksum_offset_bytes));
-  const Checksum pseudo = pseudo_header(ip().source,
-                                        ip().destination,
-                                        ip().protocol,
-                                        static_cast<std::uint32_t>(transport.size()));
+  const Checksum pseudo = pseudo_header(
+    ip().source, ip().destination, ip().protocol, static_cast<std::uint32_t>(transport.size()));
   return field.u16() == pseudo.folded();
 }
 

@@ -5,7 +5,9 @@
 #include "wire/transport_checksum.hh"
 #include "wire/udp.hh"
 
-#include <cassert>
+#include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace slirpstack {
@@ -20,28 +22,13 @@ struct GuestReceived
   std::uint16_t checksum_offset_bytes = 0;
   std::size_t pieces = 0;
 
-  [[nodiscard]] IpHeader ip() const
-  {
-    const auto header = IpHeader::parse(bytes);
-    assert(header);
-    return *header;
-  }
+  [[nodiscard]] IpHeader ip() const { return value(IpHeader::parse(bytes)); }
   [[nodiscard]] ByteView payload() const { return ip().payload(bytes); }
-  [[nodiscard]] UdpHeader udp() const
-  {
-    const auto header = UdpHeader::parse(payload());
-    assert(header);
-    return *header;
-  }
+  [[nodiscard]] UdpHeader udp() const { return value(UdpHeader::parse(payload())); }
   [[nodiscard]] ByteView udp_data() const { return payload().subspan(UDP_HEADER_BYTES); }
   [[nodiscard]] Endpoint udp_from() const { return {ip().source, udp().source_port}; }
   [[nodiscard]] Endpoint udp_to() const { return {ip().destination, udp().destination_port}; }
-  [[nodiscard]] IcmpEcho echo() const
-  {
-    const auto echo = IcmpEcho::parse(ip().family(), payload());
-    assert(echo);
-    return *echo;
-  }
+  [[nodiscard]] IcmpEcho echo() const { return value(IcmpEcho::parse(ip().family(), payload())); }
   /// Of an ICMP message: type and code, the second word, and what follows it.
   [[nodiscard]] std::pair<int, int> icmp_type_code() const { return {payload()[0], payload()[1]}; }
   [[nodiscard]] std::uint32_t icmp_rest() const
@@ -53,6 +40,16 @@ struct GuestReceived
   [[nodiscard]] ByteView icmp_quote() const { return payload().subspan(ICMP_HEADER_BYTES); }
   /// Whether the transport checksum is right once the device has done its part.
   [[nodiscard]] bool checksum_is_right() const;
+
+private:
+  template<typename T>
+  static T value(const Parsed<T>& parsed)
+  {
+    if (!parsed) {
+      throw std::logic_error("what the guest got is no such packet");
+    }
+    return *parsed;
+  }
 };
 
 /// The guest's end of the link: keeps what it is sent.

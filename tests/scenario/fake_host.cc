@@ -54,6 +54,9 @@ public:
     if (stream_->reset_by_peer_ || stream_->shut_down_) {
       return failed_transfer(stream_->reset_by_peer_ ? ECONNRESET : EPIPE);
     }
+    if (!stream_->connected_) {
+      return blocked_transfer();
+    }
     Transfer transfer;
     for (const iovec& piece : pieces) {
       const std::size_t taken = std::min(piece.iov_len, stream_->send_room_);

@@ -81,7 +81,10 @@ public:
     std::uint16_t segment_size_bytes = 0;
   };
 
-  void receives(const Endpoint& from, std::string_view payload) { receives({{from, std::string(payload)}}); }
+  void receives(const Endpoint& from, std::string_view payload)
+  {
+    receives({{from, std::string(payload)}});
+  }
   /// All in one event.
   void receives(const std::vector<Inbound>& datagrams);
   /// The network reports that a datagram could not be delivered.
