@@ -28,6 +28,9 @@ public:
   /// Makes `run()` return once the callbacks of this turn are done.
   void stop();
 
+  /// `callback` runs before the first event, timer or signal of a turn is delivered: the place to
+  /// read the clock for all of them.
+  void before_events(std::function<void()> callback);
   /// `callback` runs before the loop blocks, once for all events, timers and signals delivered
   /// since it last ran, and not at all when there were none: the place to send what they batched.
   void after_events(std::function<void()> callback);
