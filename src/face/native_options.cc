@@ -20,7 +20,7 @@ constexpr std::array OPTIONS{
   Option{GUEST, "configure", "", "make the tap; set MTU, addresses and routes"},
   Option{GUEST, "mtu", "N", "largest packet, 68-65521; IPv6 needs 1280"},
   Option{GUEST, "cidr", "PREFIX", "router .2, DNS .3, guest .100", "10.0.2.0/24"},
-  Option{GUEST, "cidr6", "PREFIX", "router ::2, DNS ::3, guest ::100", "fd00::/64"},
+  Option{GUEST, "cidr6", "PREFIX", "the same for IPv6, guest ::100", "fd00::/64"},
 
   Option{EGRESS, "enable-host", "", "allow the host and its networks"},
   Option{EGRESS, "disable-routing", "", "refuse everything else"},
@@ -39,7 +39,7 @@ constexpr std::array OPTIONS{
   Option{LIFECYCLE, "exit-with-parent", "", "end when the parent process ends"},
   Option{LIFECYCLE, "max-flows", "N", "flows at a time (default by RLIMIT_NOFILE)"},
   Option{LIFECYCLE, "max-memory", "SIZE", "buffered bytes, with K, M or G", "256M"},
-  Option{LIFECYCLE, "latency", "MODE", "normal, or low: spin before sleeping", "normal"},
+  Option{LIFECYCLE, "latency", "MODE", "normal, or low: spin, then sleep", "normal"},
 
   Option{OUTPUT, "log-level", "LEVEL", "error, warning, info or debug", "info"},
   Option{OUTPUT, "log-format", "FORMAT", "text or json", "text"},

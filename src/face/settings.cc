@@ -52,7 +52,7 @@ std::optional<unsigned> parse_mtu(std::string_view text)
 
 std::chrono::seconds parse_timeout(std::string_view text)
 {
-  const std::chrono::milliseconds duration = parse_duration(text);
+  const std::chrono::nanoseconds duration = parse_duration(text);
   const auto whole = std::chrono::floor<std::chrono::seconds>(duration);
   if (whole != duration || whole < std::chrono::seconds(1) || whole > std::chrono::hours(720)) {
     throw BadValue("must be whole seconds from 1s to 720h");

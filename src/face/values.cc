@@ -24,43 +24,70 @@ std::optional<std::uint64_t> take_integer(std::string_view& text)
   return value;
 }
 
-/// Digits with at most one point, as in Go's durations: `1`, `1.5`, `.5`, `1.`.
-std::optional<double> take_decimal(std::string_view& text)
+/// The decimal digits at the front of `text`, which loses them.
+std::string_view take_digits(std::string_view& text)
 {
-  const std::size_t length = std::min(text.find_first_not_of("0123456789."), text.size());
-  const std::string_view digits = text.substr(0, length);
-  double value = 0;
-  const auto [end, error] = std::from_chars(
-    digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed);
-  if (error != std::errc() || end != digits.data() + digits.size()) {
+  const std::string_view digits
+    = text.substr(0, std::min(text.find_first_not_of("0123456789"), text.size()));
+  text.remove_prefix(digits.size());
+  return digits;
+}
+
+/// One number of a duration: `1`, `1.5`, `.5`, `1.`.
+struct Decimal
+{
+  std::uint64_t whole = 0;
+  double fraction = 0;
+};
+
+std::optional<Decimal> take_decimal(std::string_view& text)
+{
+  Decimal value;
+  std::string_view whole = take_digits(text);
+  const bool has_point = text.starts_with('.');
+  text.remove_prefix(has_point ? 1 : 0);
+  const std::string_view fraction = has_point ? take_digits(text) : std::string_view();
+  if (whole.empty() && fraction.empty()) {
     return std::nullopt;
   }
-  text.remove_prefix(length);
+  double place = 1;
+  for (const char digit : fraction) {
+    place /= 10;
+    value.fraction += place * (digit - '0');
+  }
+  if (!whole.empty()) {
+    const std::optional<std::uint64_t> number = take_integer(whole);
+    if (!number) {
+      return std::nullopt;
+    }
+    value.whole = *number;
+  }
   return value;
 }
 
 struct Unit
 {
   std::string_view name;
-  double milliseconds;
+  std::uint64_t nanoseconds;
 };
 
 // Longer names first: "ms" also begins with "m".
-constexpr std::array<Unit, 8> DURATION_UNITS{{{"ns", 1e-6},
-                                              {"us", 1e-3},
-                                              {"\u00b5s", 1e-3}, // micro sign
-                                              {"\u03bcs", 1e-3}, // Greek mu
-                                              {"ms", 1},
-                                              {"s", 1e3},
-                                              {"m", 60e3},
-                                              {"h", 3600e3}}};
+constexpr std::array<Unit, 8> DURATION_UNITS{{{"ns", 1},
+                                              {"us", 1'000},
+                                              {"\u00b5s", 1'000}, // micro sign
+                                              {"\u03bcs", 1'000}, // Greek mu
+                                              {"ms", 1'000'000},
+                                              {"s", 1'000'000'000},
+                                              {"m", 60'000'000'000},
+                                              {"h", 3'600'000'000'000}}};
 
-std::optional<double> take_unit(std::string_view& text)
+/// The nanoseconds in one of the unit whose name `text` begins with, which loses it.
+std::optional<std::uint64_t> take_unit(std::string_view& text)
 {
   for (const Unit& unit : DURATION_UNITS) {
     if (text.starts_with(unit.name)) {
       text.remove_prefix(unit.name.size());
-      return unit.milliseconds;
+      return unit.nanoseconds;
     }
   }
   return std::nullopt;
@@ -133,32 +160,29 @@ std::uint64_t parse_number(std::string_view text, std::uint64_t least, std::uint
   return *value;
 }
 
-std::chrono::milliseconds parse_duration(std::string_view text)
+std::chrono::nanoseconds parse_duration(std::string_view text)
 {
-  constexpr double MOST = 9007199254740992.0; // 2^53: every whole number below is exact
-  double total = 0;
+  constexpr std::uint64_t MOST = std::numeric_limits<std::int64_t>::max();
+  std::uint64_t total = 0;
   bool bare = true; // a lone number may go without a unit
   if (text.empty()) {
     throw not_a_duration();
   }
   while (!text.empty()) {
-    const std::optional<double> value = take_decimal(text);
-    if (!value) {
+    const std::optional<Decimal> value = take_decimal(text);
+    const std::optional<std::uint64_t> unit
+      = bare && text.empty() ? std::optional<std::uint64_t>(1'000'000'000) : take_unit(text);
+    if (!value || !unit || value->whole > (MOST - total) / *unit) {
       throw not_a_duration();
     }
-    const std::optional<double> unit = bare && text.empty() ? 1e3 : take_unit(text);
-    if (!unit) {
+    const auto part = std::llround(value->fraction * static_cast<double>(*unit));
+    total += value->whole * *unit + static_cast<std::uint64_t>(part);
+    if (total > MOST) {
       throw not_a_duration();
     }
-    total += *value * *unit;
     bare = false;
   }
-  // A millionth of a millisecond is Go's resolution; below it is only binary rounding.
-  total = std::ceil(total - 1e-6);
-  if (total > MOST) {
-    throw not_a_duration();
-  }
-  return std::chrono::milliseconds(static_cast<std::int64_t>(total));
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(total));
 }
 
 std::uint64_t parse_size(std::string_view text, std::uint64_t least, std::uint64_t most)

@@ -24,9 +24,9 @@ public:
                                          std::uint64_t least,
                                          std::uint64_t most);
 
-/// Go's durations (`300ms`, `1.5h`, `1m30s`); a number without a unit is seconds. Rounded up to
-/// whole milliseconds; never negative, at most 2^53 ms.
-[[nodiscard]] std::chrono::milliseconds parse_duration(std::string_view text);
+/// Go's durations (`300ms`, `1.5h`, `1m30s`); a number without a unit is seconds. Never
+/// negative; up to 292 years.
+[[nodiscard]] std::chrono::nanoseconds parse_duration(std::string_view text);
 
 /// Bytes, with K, M or G for powers of 1024.
 [[nodiscard]] std::uint64_t parse_size(std::string_view text,

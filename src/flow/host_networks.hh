@@ -2,7 +2,6 @@
 
 #include "wire/address.hh"
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -22,6 +21,7 @@ public:
 
   HostNetworks() = default;
 
+  /// The host bits of `prefix` do not matter.
   void add(Kind kind, const Prefix& prefix);
 
   /// What `address` is to the host; nothing when it lies behind a gateway. An own address is one
@@ -32,6 +32,7 @@ public:
   bool operator==(const HostNetworks&) const = default;
 
 private:
+  // Sorted, each network once.
   std::vector<Prefix> own_;
   std::vector<Prefix> attached_;
 };

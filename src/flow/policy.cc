@@ -95,17 +95,17 @@ std::optional<Denial> Policy::static_denial(const IpAddress& destination) const
   return std::nullopt;
 }
 
-std::optional<Denial> Policy::denial(const IpAddress& destination) const
+std::optional<Denial> Policy::denial(const IpAddress& destination, const HostNetworks& host) const
 {
   if (const auto denied = static_denial(destination)) {
     return denied;
   }
   if (const auto inner = embedded_ipv4(destination)) {
-    if (const auto denied = denial(*inner)) {
+    if (const auto denied = denial(*inner, host)) {
       return denied;
     }
   }
-  if (const auto kind = host_networks_.find(destination)) {
+  if (const auto kind = host.find(destination)) {
     if (settings_.allow_host_networks) {
       return std::nullopt;
     }

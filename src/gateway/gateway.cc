@@ -36,20 +36,20 @@ Gateway::Gateway(const Settings& settings,
   , sender_(guest, sources.random_id())
   , reassembler_(drops_)
   , stack_(guest, pool, sources.secret)
-  , resolvers_(std::move(sources.resolvers))
+  , sources_(std::move(sources))
   , dns_(settings.dns,
          time_,
          host,
          drops_,
-         resolvers_,
-         sources.random_id,
+         sources_.resolvers,
+         sources_.random_id,
          [this](const Endpoint& to, const Endpoint& from, ByteView message) {
            sender_.send_udp(from, to, message);
          })
   , tcp_(settings.tcp, time_, stack_, pool, host, flows_, guest, icmp_, drops_)
-  , udp_(settings.udp, sources.secret, time_, host, flows_, sender_, icmp_, drops_)
-  , ping_(settings.ping, sources.secret, time_, host, flows_, sender_, icmp_, drops_)
-  , flows_(sources.secret, settings.max_flows)
+  , udp_(settings.udp, sources_.secret, time_, host, flows_, sender_, icmp_, drops_)
+  , ping_(settings.ping, sources_.secret, time_, host, flows_, sender_, icmp_, drops_)
+  , flows_(sources_.secret, settings.max_flows)
 {}
 
 Gateway::~Gateway()
@@ -182,7 +182,7 @@ void Gateway::on_syn(const FlowKey& key, const IpHeader& ip, const TcpHeader& tc
 {
   std::vector<Endpoint> targets;
   if (is_dns(key.remote)) {
-    targets = resolvers_();
+    targets = sources_.resolvers();
   } else if (is_ours(key.remote.address)) {
     answer_segment(ip, tcp); // nobody listens on the gateway
     return;
@@ -290,7 +290,7 @@ bool Gateway::is_dns(const Endpoint& endpoint) const
 
 bool Gateway::admits(const FlowKey& key, ByteView packet)
 {
-  const std::optional<Denial> denial = policy_.denial(key.remote.address);
+  const std::optional<Denial> denial = policy_.denial(key.remote.address, sources_.host_networks());
   if (!denial) {
     return true;
   }
@@ -342,7 +342,7 @@ void Gateway::on_deadline()
     stack_.tick();
   }
   flows_.expire(time_.now);
-  dns_.expire(time_.now);
+  dns_.expire();
   for (const Reassembler::Packet& first : reassembler_.expire(time_.now)) {
     icmp_.report(IcmpErrorKind::reassembly_time_exceeded, 0, first);
   }

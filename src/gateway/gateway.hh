@@ -16,6 +16,7 @@
 #include "wire/fragment.hh"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -51,6 +52,7 @@ public:
     HashSecret secret;
     DnsForwarder::RandomId random_id;
     DnsForwarder::Resolvers resolvers; ///< asked per query
+    std::function<const HostNetworks&()> host_networks; ///< asked per flow
   };
 
   /// All references must outlive this.
@@ -76,7 +78,6 @@ public:
   [[nodiscard]] TimePoint next_deadline() const;
   void on_deadline();
 
-  void set_host_networks(HostNetworks networks) { policy_.set_host_networks(std::move(networks)); }
   /// Ends every flow: both ends are told.
   void close_all();
 
@@ -117,7 +118,7 @@ private:
   GuestSender sender_;
   Reassembler reassembler_;
   Stack stack_;
-  DnsForwarder::Resolvers resolvers_;
+  Sources sources_;
   DnsForwarder dns_;
   TcpRelays tcp_;
   UdpRelays udp_;

@@ -58,9 +58,26 @@ void Loop::stop()
   uv_stop(raw());
 }
 
+void Loop::before_events(std::function<void()> callback)
+{
+  before_events_ = std::move(callback);
+}
+
 void Loop::after_events(std::function<void()> callback)
 {
   after_events_ = std::move(callback);
+}
+
+void Loop::before_events(std::function<void()> callback)
+{
+  before_events_ = std::move(callback);
+}
+
+void Loop::note_activity()
+{
+  if (!std::exchange(active_, true) && before_events_) {
+    before_events_();
+  }
 }
 
 void Loop::keep_going()
@@ -71,6 +88,13 @@ void Loop::keep_going()
 void Loop::spin_after_activity(std::chrono::microseconds duration)
 {
   spin_ = duration;
+}
+
+void Loop::note_activity()
+{
+  if (!std::exchange(active_, true) && before_events_) {
+    before_events_();
+  }
 }
 
 // libuv 1.44 runs timers before the poll and 1.45 after it; right before the poll, both have run.

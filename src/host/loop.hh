@@ -28,9 +28,14 @@ public:
   /// Makes `run()` return once the callbacks of this turn are done.
   void stop();
 
+  /// `callback` runs before the first event, timer or signal of a turn is delivered: the place to
+  /// read the clock for all of them.
+  void before_events(std::function<void()> callback);
   /// `callback` runs before the loop blocks, once for all events, timers and signals delivered
   /// since it last ran, and not at all when there were none: the place to send what they batched.
   void after_events(std::function<void()> callback);
+  /// `callback` runs once in each turn that brings events, before the first is delivered.
+  void before_events(std::function<void()> callback);
   /// Work is left over: the next poll does not block, and the after_events callback runs after it
   /// even if it brings nothing. Holds for one turn; ask again if there is still more.
   void keep_going();
@@ -38,7 +43,7 @@ public:
   /// Zero, the default, blocks at once.
   void spin_after_activity(std::chrono::microseconds duration);
   /// For those who deliver events: something happened in this turn.
-  void note_activity() { active_ = true; }
+  void note_activity();
 
   [[nodiscard]] static TimePoint now() { return Clock::now(); }
   /// For the host layer.
@@ -58,6 +63,7 @@ private:
   std::unique_ptr<uv_loop_s, LoopClose> loop_;
   uv_unique<Prepare> prepare_;
   uv_unique<Idle> idle_;
+  std::function<void()> before_events_;
   std::function<void()> after_events_;
   std::chrono::microseconds spin_{0};
   TimePoint last_activity_{};

@@ -3,6 +3,7 @@
 #include "flow/host_networks.hh"
 #include "host/loop.hh"
 
+#include <functional>
 #include <memory>
 
 namespace slirpstack {
@@ -19,6 +20,9 @@ public:
   HostRoutes& operator=(HostRoutes&&) = delete;
   HostRoutes(const HostRoutes&) = delete;
   HostRoutes& operator=(const HostRoutes&) = delete;
+
+  /// `callback` runs, from the loop, when `networks()` has become different.
+  void on_changed(std::function<void()> callback);
 
   [[nodiscard]] const HostNetworks& networks() const;
 

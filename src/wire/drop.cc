@@ -22,6 +22,7 @@ std::string_view drop_name(Drop reason)
     "multicast",
     "no_memory",
     "too_many_flows",
+    "denied",
     "tap_full",
     "host_full",
     "udp_filtered",

@@ -29,6 +29,7 @@ enum class Drop : std::uint8_t
   multicast,         ///< multicast or broadcast, which is not carried
   no_memory,         ///<
   too_many_flows,    ///<
+  denied,            ///< by policy
   tap_full,          ///< the kernel's queue towards the guest
   host_full,         ///< the host socket's send buffer
   udp_filtered,      ///< from a remote that the UDP filter keeps out (RFC 4787 5)

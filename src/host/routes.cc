@@ -1,0 +1,190 @@
+#include "host/routes.hh"
+
+#include "base/error.hh"
+#include "base/log.hh"
+#include "host/route_message.hh"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <utility>
+#include <vector>
+
+namespace slirpstack {
+
+namespace {
+
+// An interface that comes up changes dozens of addresses and routes at once: read them once.
+constexpr std::chrono::milliseconds SETTLE_TIME{50};
+
+// The kernel fills a dump's messages up to this size if it is offered (NLMSG_GOODSIZE's ceiling).
+constexpr std::size_t MESSAGE_BYTES = 32768;
+
+struct SocketClose
+{
+  void operator()(mnl_socket* socket) const noexcept { mnl_socket_close(socket); }
+};
+using NetlinkSocket = std::unique_ptr<mnl_socket, SocketClose>;
+
+NetlinkSocket open_netlink(unsigned groups)
+{
+  NetlinkSocket socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!socket) {
+    throw_system_error("open a netlink socket");
+  }
+  system_call("bind a netlink socket", mnl_socket_bind(socket.get(), groups, MNL_SOCKET_AUTOPID));
+  return socket;
+}
+
+ByteView bytes_of(const nlmsghdr* header)
+{
+  return {reinterpret_cast<const std::uint8_t*>(header), header->nlmsg_len};
+}
+
+int add_network(const nlmsghdr* header, void* data)
+{
+  if (const auto network = parse_route_message(bytes_of(header))) {
+    static_cast<HostNetworks*>(data)->add(network->kind, network->prefix);
+  }
+  return MNL_CB_OK;
+}
+
+/// Notes that a message is about a network, or, telling only the new route, about one replaced.
+int note_network(const nlmsghdr* header, void* data)
+{
+  if (parse_route_message(bytes_of(header)) || (header->nlmsg_flags & NLM_F_REPLACE) != 0) {
+    *static_cast<bool*>(data) = true;
+  }
+  return MNL_CB_OK;
+}
+
+void request_dump(mnl_socket* socket, std::uint16_t type, std::uint32_t sequence)
+{
+  alignas(nlmsghdr) std::array<char, 128> buffer{};
+  nlmsghdr* header = mnl_nlmsg_put_header(buffer.data());
+  header->nlmsg_type = type;
+  header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  header->nlmsg_seq = sequence;
+  // All families: AF_UNSPEC is zero, as is the rest of rtmsg and ifaddrmsg.
+  mnl_nlmsg_put_extra_header(header, std::max(sizeof(rtmsg), sizeof(ifaddrmsg)));
+  system_call("ask for the host's routes", mnl_socket_sendto(socket, header, header->nlmsg_len));
+}
+
+/// One whole dump. The kernel writes the next part while this one is read, so it never blocks.
+/// False when routes changed meanwhile, which leaves holes.
+bool dump(mnl_socket* socket, std::uint16_t type, std::uint32_t sequence, HostNetworks& networks)
+{
+  request_dump(socket, type, sequence);
+  std::vector<char> buffer(MESSAGE_BYTES);
+  for (;;) {
+    const auto length = system_call("read the host's routes",
+                                    mnl_socket_recvfrom(socket, buffer.data(), buffer.size()));
+    const int status = mnl_cb_run(buffer.data(),
+                                  static_cast<std::size_t>(length),
+                                  sequence,
+                                  mnl_socket_get_portid(socket),
+                                  add_network,
+                                  &networks);
+    if (status < 0 && errno == EINTR) {
+      return false;
+    }
+    if (system_call("read the host's routes", status) == MNL_CB_STOP) {
+      return true;
+    }
+  }
+}
+
+HostNetworks read_networks()
+{
+  constexpr int ATTEMPTS = 5;
+  HostNetworks networks;
+  for (int attempt = 0; attempt < ATTEMPTS; ++attempt) {
+    const NetlinkSocket socket = open_netlink(0);
+    networks = {};
+    if (dump(socket.get(), RTM_GETADDR, 1, networks)
+        && dump(socket.get(), RTM_GETROUTE, 2, networks)) {
+      break;
+    }
+  }
+  // Of a table that never holds still, what was seen; each change brings another reading.
+  return networks;
+}
+
+} // namespace
+
+struct HostRoutes::State
+{
+  explicit State(Loop& loop)
+    : changes(
+      open_netlink(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE))
+    , networks(read_networks())
+    , settled(loop, [this] { read_again(); })
+    , watch(loop, mnl_socket_get_fd(changes.get()), [this] { note_changes(); })
+  {}
+
+  void note_changes();
+  void read_again();
+
+  NetlinkSocket changes;
+  HostNetworks networks;
+  std::function<void()> on_changed;
+  Timer settled;
+  Watch watch;
+};
+
+void HostRoutes::State::note_changes()
+{
+  alignas(nlmsghdr) std::array<char, MESSAGE_BYTES> buffer; // filled by the kernel
+  bool changed = false;
+  // Bounded: a flood of changes must not keep the loop from its other work.
+  for (int count = 0; count < 64; ++count) {
+    const auto length = mnl_socket_recvfrom(changes.get(), buffer.data(), buffer.size());
+    if (length < 0 && errno == EAGAIN) {
+      break;
+    }
+    // ENOBUFS: the kernel had more changes than room to tell.
+    if (length < 0
+        || mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), 0, 0, note_network, &changed)
+             < 0) {
+      changed = true;
+    }
+  }
+  watch.resume();
+  if (changed && settled.deadline() == NEVER) {
+    settled.set(Loop::now() + SETTLE_TIME);
+  }
+}
+
+void HostRoutes::State::read_again()
+{
+  try {
+    HostNetworks now_there = read_networks();
+    if (now_there == networks) {
+      return;
+    }
+    networks = std::move(now_there);
+  } catch (const std::system_error& error) {
+    log(LogLevel::warning, "the host's routes could not be read", {{"reason", error.what()}});
+    return;
+  }
+  if (on_changed) {
+    on_changed();
+  }
+}
+
+HostRoutes::HostRoutes(Loop& loop) : state_(std::make_unique<State>(loop)) {}
+HostRoutes::~HostRoutes() = default;
+
+void HostRoutes::on_changed(std::function<void()> callback)
+{
+  state_->on_changed = std::move(callback);
+}
+
+const HostNetworks& HostRoutes::networks() const
+{
+  return state_->networks;
+}
+
+} // namespace slirpstack

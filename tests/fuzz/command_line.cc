@@ -1,0 +1,67 @@
+// Arguments, each ended by a zero byte, become a Config or a UsageError of one line.
+
+#include "base/error.hh"
+#include "face/options.hh"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+
+using namespace slirpstack;
+
+namespace {
+
+std::vector<std::string> arguments_in(std::string_view bytes)
+{
+  std::vector<std::string> arguments;
+  while (!bytes.empty()) {
+    const std::size_t end = std::min(bytes.find('\0'), bytes.size());
+    arguments.emplace_back(bytes.substr(0, end));
+    bytes.remove_prefix(std::min(end + 1, bytes.size()));
+  }
+  return arguments;
+}
+
+void require(bool holds)
+{
+  if (!holds) {
+    std::abort();
+  }
+}
+
+/// What main() takes for granted about a Config that it is given.
+void check(const Config& config)
+{
+  const Config::Network& network = config.network;
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    const Prefix& prefix = family == Family::ipv4 ? network.cidr : network.cidr6;
+    require(prefix.contains(network.guest(family)) && prefix.contains(network.gateway(family)));
+  }
+  require(!network.interface.empty() && network.interface.size() <= 15);
+  require(!network.mtu || (*network.mtu >= 68 && *network.mtu <= 65521));
+  const Config::Timeouts& timeouts = config.timeouts;
+  for (const auto timeout : {timeouts.tcp_established,
+                             timeouts.tcp_transitory,
+                             timeouts.udp,
+                             timeouts.dns,
+                             timeouts.ping}) {
+    require(timeout >= std::chrono::seconds(1) && timeout <= std::chrono::hours(720));
+  }
+  require(!config.attach.netns || !config.attach.netns->empty());
+  require(config.command.empty() || config.action == Config::Action::run);
+  require(!config.attach.fd || *config.attach.fd >= 0);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+  const std::string bytes(data, data + size);
+  try {
+    check(parse_command_line(arguments_in(bytes)));
+  } catch (const UsageError& error) {
+    const std::string_view text = error.what();
+    require(!text.empty() && text.find('\n') == std::string_view::npos);
+  }
+  return 0;
+}

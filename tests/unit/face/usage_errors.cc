@@ -1,0 +1,215 @@
+#include "base/error.hh"
+#include "base/file_descriptor.hh"
+#include "face/options.hh"
+
+#include <array>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+using namespace slirpstack;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+struct Case
+{
+  Words words;
+  const char* text;
+};
+
+template<typename Act>
+std::string error_of(Act act)
+{
+  try {
+    act();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+void expect(std::initializer_list<Case> cases)
+{
+  for (const Case& each : cases) {
+    CAPTURE(std::string(each.text));
+    CHECK(error_of([&] { static_cast<void>(parse_command_line(each.words)); }) == each.text);
+  }
+}
+
+std::string descriptor_error(const char* flag, int number)
+{
+  const Words words{flag, std::to_string(number), "-interface=tun0"};
+  return error_of([&] { check_descriptors(parse_command_line(words)); });
+}
+
+} // namespace
+
+TEST_CASE("a wrong value is named with its flag and what would be right")
+{
+  expect({
+    {{"-mtu", "67"}, R"(invalid value "67" for flag -mtu: must be a number from 68 to 65521)"},
+    {{"-mtu="}, R"(invalid value "" for flag -mtu: must be a number from 68 to 65521)"},
+    {{"-mtu", "65522"},
+     R"(invalid value "65522" for flag -mtu: must be a number from 68 to 65521)"},
+    {{"-cidr", "10.0.2.9/24"},
+     R"(invalid value "10.0.2.9/24" for flag -cidr: must be a network address: 10.0.2.0/24)"},
+    {{"-cidr6", "x"},
+     R"(invalid value "x" for flag -cidr6: must be an IPv6 network such as fd00::/64)"},
+    {{"-interface", "a/b"},
+     R"(invalid value "a/b" for flag -interface: must be an interface name of 1 to 15 characters, without '/', ':', '%' or blanks)"},
+    {{"-source-ipv4", "::1"},
+     R"(invalid value "::1" for flag -source-ipv4: must be an IPv4 address)"},
+    {{"-source-ipv6", "192.0.2.1"},
+     R"(invalid value "192.0.2.1" for flag -source-ipv6: must be an IPv6 address)"},
+    {{"-udp-filter", "none"},
+     R"(invalid value "none" for flag -udp-filter: must be one of endpoint, address, port)"},
+    {{"-latency", "Low"}, R"(invalid value "Low" for flag -latency: must be one of normal, low)"},
+    {{"-log-level", "warn"},
+     R"(invalid value "warn" for flag -log-level: must be one of error, warning, info, debug)"},
+    {{"-log-format", ""}, R"(invalid value "" for flag -log-format: must be one of text, json)"},
+    {{"-max-flows", "0"},
+     R"(invalid value "0" for flag -max-flows: must be a number from 1 to 100000000)"},
+    {{"-max-memory", "1023K"},
+     R"(invalid value "1023K" for flag -max-memory: must be bytes from 1M to 1024G, with K, M or G for 1024s)"},
+  });
+}
+
+TEST_CASE("a timeout is whole seconds and less than a month")
+{
+  for (const char* flag :
+       {"tcp-timeout", "tcp-closing-timeout", "udp-timeout", "dns-timeout", "ping-timeout"}) {
+    for (const char* value : {"0", "0s", "300ms", "1500ms", "721h", "2592001"}) {
+      const std::string expected = "invalid value \"" + std::string(value) + "\" for flag -" + flag
+                                   + ": must be whole seconds from 1s to 720h";
+      CHECK(error_of([&] {
+              static_cast<void>(parse_command_line(Words{std::string("-") + flag, value, "1"}));
+            })
+            == expected);
+    }
+  }
+  expect(
+    {{{"-udp-timeout", "soon"},
+      R"(invalid value "soon" for flag -udp-timeout: must be a duration such as 90s, 5m or 1h30m)"},
+     {{"-udp-timeout", "-1s"},
+      R"(invalid value "-1s" for flag -udp-timeout: must be a duration such as 90s, 5m or 1h30m)"}});
+}
+
+TEST_CASE("a descriptor is a number")
+{
+  for (const char* flag : {"fd", "ready-fd", "exit-fd"}) {
+    for (const char* value : {"", "-2", "x", "2147483648"}) {
+      const std::string expected = "invalid value \"" + std::string(value) + "\" for flag -" + flag
+                                   + ": must be a number from 0 to 2147483647";
+      CHECK(error_of([&] {
+              static_cast<void>(parse_command_line(Words{std::string("-") + flag, value, "1"}));
+            })
+            == expected);
+    }
+  }
+}
+
+TEST_CASE("an unknown flag gets Go's text, then the nearest name")
+{
+  expect({
+    {{"-netn", "x"}, "flag provided but not defined: -netn (did you mean -netns?)"},
+    {{"run", "-mtuu", "9"}, "flag provided but not defined: -mtuu (did you mean -mtu?)"},
+    {{"-enable-routing"}, "flag provided but not defined: -enable-routing"},
+    {{"-L", "8080"}, "flag provided but not defined: -L"},
+    {{"-netns"}, "flag needs an argument: -netns"},
+    {{"-quiet=2", "1"}, R"(invalid boolean value "2" for -quiet: parse error)"},
+  });
+}
+
+TEST_CASE("what does not go together is told with the reason")
+{
+  expect({
+    {{"-fd", "3", "-netns", "a"},
+     "-fd cannot be used with -netns: the guest is at the other end of the socket"},
+    {{"-fd", "3", "-userns", "a"},
+     "-fd cannot be used with -userns: the guest is at the other end of the socket"},
+    {{"-fd", "3", "-configure"},
+     "-fd cannot be used with -configure: the guest is at the other end of the socket"},
+    {{"-fd", "3", "9"},
+     "-fd cannot be used with a process id: the guest is at the other end of the socket"},
+    {{"-netns", "a", "9"},
+     "-netns cannot be used with a process id: each names the namespace to serve"},
+    {{"-netns=a", "run"}, "-netns cannot be used with run: run makes the namespace of its command"},
+    {{"run", "-userns=a"},
+     "-userns cannot be used with run: run makes the namespace of its command"},
+    {{"run", "-fd=3"}, "-fd cannot be used with run: run makes the namespace of its command"},
+    {{"-interface=tun0", "-userns=a"}, "-userns needs -netns or a process id"},
+    {{"-interface=tun0", "-configure"}, "-configure needs -netns or a process id"},
+    {{"-ready-fd=3", "-exit-fd=3", "1"},
+     "-ready-fd cannot be used with -exit-fd: both name descriptor 3"},
+    {{"-fd=3", "-ready-fd=3"}, "-fd cannot be used with -ready-fd: both name descriptor 3"},
+    {{"-fd=3", "-exit-fd=3"}, "-fd cannot be used with -exit-fd: both name descriptor 3"},
+  });
+}
+
+TEST_CASE("a command line without a guest names the ways to have one")
+{
+  constexpr const char* TEXT
+    = R"(nothing to serve: use "slirpstack run [COMMAND]", "slirpstack PID" or "slirpstack -netns PATH" (-help tells more))";
+  expect({{{}, TEXT}, {{"-quiet"}, TEXT}, {{"-netns", ""}, TEXT}, {{"-configure"}, TEXT}});
+}
+
+TEST_CASE("what stands in the place of the process id is told apart")
+{
+  constexpr const char* NAME = "must be a number; -netns takes the name of a namespace, run takes "
+                               "a command";
+  for (const char* operand : {"bash", "0", "-", "", "2147483648", "12x"}) {
+    CAPTURE(operand);
+    CHECK(error_of([&] { static_cast<void>(parse_command_line(Words{operand})); })
+          == "invalid process id \"" + std::string(operand) + "\": " + NAME);
+  }
+  expect({
+    {{"/proc/1/ns/net"},
+     R"(invalid process id "/proc/1/ns/net": must be a number; -netns takes the path of a namespace)"},
+    {{"12", "-configure"}, R"(flag "-configure" after process id 12: flags go before it)"},
+    {{"12", "13"}, R"(unexpected argument "13" after process id 12: give one process)"},
+  });
+}
+
+TEST_CASE("a descriptor has to be open")
+{
+  // The highest number that there can be is never in use.
+  constexpr int CLOSED = 2147483647;
+  for (const char* flag : {"ready-fd", "exit-fd", "fd"}) {
+    CHECK(descriptor_error((std::string("-") + flag).c_str(), CLOSED)
+          == "invalid value \"2147483647\" for flag -" + std::string(flag)
+               + ": must be an open descriptor");
+  }
+}
+
+TEST_CASE("a readiness descriptor has to be writable")
+{
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  const FileDescriptor reader(ends[0]);
+  const FileDescriptor writer(ends[1]);
+  CHECK(descriptor_error("-ready-fd", reader.get())
+        == "invalid value \"" + std::to_string(reader.get())
+             + "\" for flag -ready-fd: must be open for writing");
+  CHECK(descriptor_error("-ready-fd", writer.get()) == "no error");
+  CHECK(descriptor_error("-exit-fd", reader.get()) == "no error");
+}
+
+TEST_CASE("a guest behind a socket needs one that keeps frames apart")
+{
+  const auto socket_error = [](int type) {
+    std::array<int, 2> ends{};
+    REQUIRE(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends.data()) == 0);
+    const FileDescriptor ours(ends[0]);
+    const FileDescriptor theirs(ends[1]);
+    const Words words{"-fd", std::to_string(ours.get())};
+    const std::string error = error_of([&] { check_descriptors(parse_command_line(words)); });
+    return error.substr(error.find(": ") == std::string::npos ? 0 : error.find(": ") + 2);
+  };
+  CHECK(socket_error(SOCK_DGRAM) == "no error");
+  CHECK(socket_error(SOCK_SEQPACKET) == "no error");
+  CHECK(socket_error(SOCK_STREAM)
+        == "must be a datagram socket, an Ethernet frame in each datagram");
+}
