@@ -103,11 +103,11 @@ TimePoint DnsForwarder::next_deadline() const
   return next;
 }
 
-void DnsForwarder::expire(TimePoint now)
+void DnsForwarder::expire()
 {
   for (auto next = exchanges_.begin(); next != exchanges_.end();) {
     DnsExchange& exchange = **next++; // it may end
-    if (exchange.deadline() <= now) {
+    if (exchange.deadline() <= time_.now) {
       exchange.on_deadline();
     }
   }

@@ -61,9 +61,9 @@ public:
   /// being asked joins it.
   void on_query(const Endpoint& guest, const Endpoint& server, ByteView query);
 
-  /// When to call `expire`; NEVER with nothing in flight.
+  /// When to call `expire`, the event time being that; NEVER with nothing in flight.
   [[nodiscard]] TimePoint next_deadline() const;
-  void expire(TimePoint now);
+  void expire();
 
   [[nodiscard]] std::size_t in_flight() const { return exchanges_.size(); }
 

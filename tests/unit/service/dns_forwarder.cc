@@ -98,7 +98,7 @@ struct World
   void advance(Duration duration)
   {
     time.now += duration;
-    dns.expire(time.now);
+    dns.expire();
   }
   Answered take_answer()
   {
