@@ -68,18 +68,6 @@ void Loop::after_events(std::function<void()> callback)
   after_events_ = std::move(callback);
 }
 
-void Loop::before_events(std::function<void()> callback)
-{
-  before_events_ = std::move(callback);
-}
-
-void Loop::note_activity()
-{
-  if (!std::exchange(active_, true) && before_events_) {
-    before_events_();
-  }
-}
-
 void Loop::keep_going()
 {
   keep_going_ = true;

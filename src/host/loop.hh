@@ -34,8 +34,6 @@ public:
   /// `callback` runs before the loop blocks, once for all events, timers and signals delivered
   /// since it last ran, and not at all when there were none: the place to send what they batched.
   void after_events(std::function<void()> callback);
-  /// `callback` runs once in each turn that brings events, before the first is delivered.
-  void before_events(std::function<void()> callback);
   /// Work is left over: the next poll does not block, and the after_events callback runs after it
   /// even if it brings nothing. Holds for one turn; ask again if there is still more.
   void keep_going();

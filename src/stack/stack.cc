@@ -107,8 +107,11 @@ Stack::Stack(PacketSink& guest, BlockPool& pool, const HashSecret& secret)
     return true;
   }();
   assert(initialised);
-  ip4_addr_t any{};
-  ::netif_add(&interface(), &any, &any, &any, this, StackCallbacks::initialise, nullptr);
+  // lwIP routes through an interface only if it has an IPv4 address; which one nobody sees.
+  ip4_addr_t address;
+  IP4_ADDR(&address, 127, 0, 0, 1);
+  ::netif_add(
+    &interface(), &address, &address, &address, this, StackCallbacks::initialise, nullptr);
   ::netif_set_default(&interface());
   tcp_pcb* pcb = ::tcp_new_ip_type(IPADDR_TYPE_ANY);
   ::tcp_bind(pcb, IP_ANY_TYPE, 1);

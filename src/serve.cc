@@ -1,0 +1,217 @@
+#include "serve.hh"
+
+#include "base/error.hh"
+#include "base/log.hh"
+#include "guest/capture.hh"
+#include "guest/guest_command.hh"
+#include "guest/guest_tap.hh"
+#include "guest/namespace_watch.hh"
+#include "guest/parent_death.hh"
+#include "guest/resolv_conf.hh"
+#include "session.hh"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <fcntl.h>
+#include <memory>
+#include <optional>
+#include <unistd.h>
+
+namespace slirpstack {
+
+namespace {
+
+// Descriptors that are not sockets of flows: the loop's, the log, the tap, and some room.
+constexpr std::uint64_t RESERVED_DESCRIPTORS = 64;
+
+std::size_t flow_limit(const Config& config)
+{
+  const std::uint64_t descriptors = raise_descriptor_limit();
+  const std::uint64_t possible = descriptors > 2 * RESERVED_DESCRIPTORS
+                                   ? descriptors - RESERVED_DESCRIPTORS
+                                   : RESERVED_DESCRIPTORS;
+  return static_cast<std::size_t>(
+    std::min<std::uint64_t>(config.limits.max_flows.value_or(possible), possible));
+}
+
+TapRequest tap_request(const Config& config, bool configure)
+{
+  TapRequest request{
+    .interface = config.network.interface, .configure = configure, .addresses = {}, .mac = {}};
+  if (config.network.mtu) {
+    request.mtu_bytes = *config.network.mtu;
+  }
+  const Config::Network& network = config.network;
+  request.addresses.ipv4 = GuestAddress{
+    Prefix(network.guest(Family::ipv4), network.cidr.length_bits()), network.gateway(Family::ipv4)};
+  if (network.carries_ipv6()) {
+    request.addresses.ipv6
+      = GuestAddress{Prefix(network.guest(Family::ipv6), network.cidr6.length_bits()),
+                     network.gateway(Family::ipv6)};
+  }
+  return request;
+}
+
+Link::Device link_device(OpenedTap& tap)
+{
+  return {.fd = std::move(tap.fd),
+          .is_ethernet = tap.is_tap,
+          .vnet_header = tap.vnet_header,
+          .udp_segmentation = tap.udp_segmentation,
+          .mtu_bytes = tap.mtu_bytes,
+          .guest_mac = tap.guest_mac};
+}
+
+Link::Device inherited_device(const Config& config)
+{
+  FileDescriptor socket(*config.attach.fd);
+  const int flags = system_call("read the flags of -fd", ::fcntl(socket.get(), F_GETFL));
+  system_call("make -fd non-blocking", ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK));
+  ::fcntl(socket.get(), F_SETFD, FD_CLOEXEC);
+  constexpr std::uint32_t DEFAULT_MTU_BYTES = 1500;
+  return {.fd = std::move(socket),
+          .mtu_bytes = config.network.mtu.value_or(DEFAULT_MTU_BYTES),
+          .guest_mac = {}};
+}
+
+NamespaceTarget attach_target(const Config& config)
+{
+  NamespaceTarget target;
+  if (config.attach.pid) {
+    target = NamespaceTarget::of_process(*config.attach.pid);
+  } else if (config.attach.netns) {
+    target = NamespaceTarget::named(*config.attach.netns);
+  }
+  target.user_path = config.attach.userns.value_or("");
+  return target;
+}
+
+/// What tells the program to end, apart from its guest.
+class Ending
+{
+public:
+  Ending(const Config& config, Loop& loop)
+    : terminate_(loop, SIGTERM, [&loop] { loop.stop(); })
+    , interrupt_(loop, SIGINT, [&loop] { loop.stop(); })
+    , hang_up_(loop, SIGHUP, [&loop] { loop.stop(); })
+  {
+    if (config.lifecycle.exit_fd) {
+      exit_watch_.emplace(loop, *config.lifecycle.exit_fd, [&loop] { loop.stop(); });
+    }
+  }
+
+private:
+  Signal terminate_;
+  Signal interrupt_;
+  Signal hang_up_;
+  std::optional<Watch> exit_watch_;
+};
+
+void tell_ready(const Config& config)
+{
+  if (const auto number = config.lifecycle.ready_fd) {
+    FileDescriptor ready(*number);
+    system_call("write to -ready-fd", ::write(ready.get(), "1\n", 2));
+  }
+}
+
+void start_capture(const Config& config,
+                   bool is_ethernet,
+                   std::unique_ptr<Capture>& capture,
+                   Session& session)
+{
+  if (!config.output.pcap) {
+    return;
+  }
+  capture = std::make_unique<Capture>(*config.output.pcap, is_ethernet);
+  session.set_frame_log(capture.get());
+}
+
+} // namespace
+
+int serve_namespace(const Config& config, pid_t parent)
+{
+  if (config.lifecycle.exit_with_parent) {
+    exit_with_parent(parent);
+  }
+  ::signal(SIGPIPE, SIG_IGN);
+  std::optional<NamespaceWatch> watch;
+  GuestAddresses addresses;
+  Link::Device device;
+  if (config.attach.fd) {
+    device = inherited_device(config);
+  } else {
+    const NamespaceTarget target = attach_target(config);
+    watch.emplace(target);
+    OpenedTap tap = open_guest_tap(target, tap_request(config, config.network.configure));
+    addresses = tap.addresses;
+    device = link_device(tap);
+  }
+  const bool is_ethernet = device.is_ethernet;
+  const std::size_t max_flows = flow_limit(config);
+  Loop loop;
+  std::unique_ptr<Capture> capture;
+  Session session(config, loop, std::move(device), addresses, max_flows);
+  start_capture(config, is_ethernet, capture, session);
+  const Ending ending(config, loop);
+  std::optional<Watch> gone;
+  if (watch && watch->fd() >= 0) {
+    gone.emplace(loop, watch->fd(), [&] {
+      if (watch->gone()) {
+        log(LogLevel::info, "the guest's namespace is gone");
+        loop.stop();
+      }
+    });
+  }
+  tell_ready(config);
+  log(LogLevel::info, "ready", {{"max_flows", max_flows}});
+  loop.run();
+  session.close_all();
+  session.log_losses();
+  return EXIT_SUCCESS;
+}
+
+int serve_command(const Config& config, pid_t parent)
+{
+  if (config.lifecycle.exit_with_parent) {
+    exit_with_parent(parent);
+  }
+  GuestCommand command(config.command.empty() ? default_command(::getenv("SHELL"))
+                                              : config.command);
+  ::signal(SIGPIPE, SIG_IGN);
+  OpenedTap tap = open_guest_tap(command.target(), tap_request(config, true));
+  std::vector<IpAddress> servers;
+  if (tap.addresses.ipv4) {
+    servers.push_back(tap.addresses.ipv4->dns());
+  }
+  if (tap.addresses.ipv6) {
+    servers.push_back(tap.addresses.ipv6->dns());
+  }
+  const GuestAddresses addresses = tap.addresses;
+  Loop loop;
+  std::unique_ptr<Capture> capture;
+  Session session(config, loop, link_device(tap), addresses, flow_limit(config));
+  start_capture(config, tap.is_tap, capture, session);
+  // The terminal's signals reach the command by themselves; ours go to it as well.
+  ::signal(SIGINT, SIG_IGN);
+  ::signal(SIGQUIT, SIG_IGN);
+  const Signal terminate(loop, SIGTERM, [&] { command.signal(SIGTERM); });
+  const Signal hang_up(loop, SIGHUP, [&] { command.signal(SIGHUP); });
+  std::optional<Watch> exit_watch;
+  if (config.lifecycle.exit_fd) {
+    exit_watch.emplace(loop, *config.lifecycle.exit_fd, [&] {
+      command.signal(SIGTERM);
+      loop.stop();
+    });
+  }
+  const Watch ended(loop, command.fd(), [&] { loop.stop(); });
+  command.start(resolv_conf_text(servers, read_host_resolv_conf()));
+  tell_ready(config);
+  loop.run();
+  session.close_all();
+  session.log_losses();
+  return command.exit_status().value_or(EXIT_FAILURE);
+}
+
+} // namespace slirpstack

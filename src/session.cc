@@ -1,0 +1,179 @@
+#include "session.hh"
+
+#include "base/log.hh"
+
+#include <sys/random.h>
+
+namespace slirpstack {
+
+namespace {
+
+// Memory that a burst took goes back once the burst is over; a shorter time would give back and
+// take again what the next one needs.
+constexpr std::chrono::seconds TRIM_AFTER(5);
+
+UdpFilter udp_filter(Config::UdpFilter filter)
+{
+  switch (filter) {
+    case Config::UdpFilter::endpoint:
+      return UdpFilter::endpoint_independent;
+    case Config::UdpFilter::address:
+      return UdpFilter::address_dependent;
+    case Config::UdpFilter::port:
+      break;
+  }
+  return UdpFilter::address_and_port_dependent;
+}
+
+/// We are host 2 and host 3 of the guest's network, or the gateway that its owner has set.
+Gateway::Addresses our_addresses(const Config& config, const GuestAddresses& guest)
+{
+  Gateway::Addresses ours{config.network.gateway(Family::ipv4),
+                          config.network.gateway(Family::ipv6),
+                          config.network.dns(Family::ipv4),
+                          config.network.dns(Family::ipv6)};
+  if (guest.ipv4) {
+    ours.gateway_ipv4 = guest.ipv4->gateway;
+    ours.dns_ipv4 = guest.ipv4->dns();
+  }
+  if (guest.ipv6) {
+    ours.gateway_ipv6 = guest.ipv6->gateway;
+    ours.dns_ipv6 = guest.ipv6->dns();
+  }
+  return ours;
+}
+
+std::vector<Prefix> guest_networks(const Config& config, const GuestAddresses& guest)
+{
+  return {guest.ipv4 ? guest.ipv4->guest : config.network.cidr,
+          guest.ipv6 ? guest.ipv6->guest : config.network.cidr6};
+}
+
+Gateway::Settings gateway_settings(const Config& config,
+                                   const GuestAddresses& guest,
+                                   std::size_t max_flows)
+{
+  const auto& [established, transitory, udp, dns, ping] = config.timeouts;
+  const auto& egress = config.egress;
+  return {
+    .addresses = our_addresses(config, guest),
+    .policy = {.guest_networks = guest_networks(config, guest),
+               .allow_host_networks = egress.enable_host,
+               .allow_routing = !egress.disable_routing},
+    .tcp = {.idle = established,
+            .transitory = transitory,
+            .source_ipv4 = egress.source_ipv4,
+            .source_ipv6 = egress.source_ipv6},
+    .udp = {.filter = udp_filter(egress.udp_filter),
+            .timeout = udp,
+            .dns_timeout = dns,
+            .source_ipv4 = egress.source_ipv4,
+            .source_ipv6 = egress.source_ipv6},
+    .ping = {.timeout = ping, .source_ipv4 = egress.source_ipv4, .source_ipv6 = egress.source_ipv6},
+    .dns = {},
+    .max_flows = max_flows,
+  };
+}
+
+std::uint16_t random_id()
+{
+  std::uint16_t id = 0;
+  while (::getrandom(&id, sizeof id, 0) != sizeof id) {} // EINTR before the pool is ready
+  return id;
+}
+
+std::vector<IpAddress> own_addresses(const Config& config, const GuestAddresses& guest)
+{
+  return {guest.ipv4 ? guest.ipv4->guest.address() : config.network.guest(Family::ipv4),
+          guest.ipv6 ? guest.ipv6->guest.address() : config.network.guest(Family::ipv6)};
+}
+
+} // namespace
+
+Session::Session(const Config& config,
+                 Loop& loop,
+                 Link::Device device,
+                 const GuestAddresses& guest,
+                 std::size_t max_flows)
+  : loop_(loop)
+  , pool_(config.limits.max_memory_bytes)
+  , link_(std::move(device),
+          pool_,
+          link_drops_,
+          [this](GuestPacket&& packet) { gateway_.on_packet(std::move(packet)); })
+  , host_(loop, {.tcp_idle = config.timeouts.tcp_established})
+  , routes_(loop)
+  , gateway_(gateway_settings(config, guest, max_flows),
+             link_,
+             host_,
+             pool_,
+             {.secret = HashSecret::random(),
+              .random_id = random_id,
+              .resolvers = [this] { return resolvers(); },
+              .host_networks = [this]() -> const HostNetworks& { return routes_.networks(); }})
+  , link_watch_(loop,
+                link_.fd(),
+                [this] {
+                  if (!link_.read_batch()) {
+                    log(LogLevel::info, "the guest's interface is gone");
+                    loop_.stop();
+                  }
+                })
+  , deadline_(loop, [this] { gateway_.on_deadline(); })
+  , trim_(loop, [this] { trim_when_quiet(); })
+{
+  link_.set_guest_addresses(own_addresses(config, guest));
+  gateway_.set_time(Loop::now());
+  loop_.before_events([this] { gateway_.set_time(Loop::now()); });
+  loop_.after_events([this] { after_events(); });
+  if (config.latency == Config::Latency::low) {
+    loop_.spin_after_activity(Config::LATENCY_SPIN);
+  }
+}
+
+std::vector<Endpoint> Session::resolvers()
+{
+  std::vector<Endpoint> endpoints;
+  for (const Nameserver& server : resolver_file_.current().nameservers) {
+    if (!server.zone.empty()) {
+      host_.set_scope(server.endpoint.address, zone_index(server.zone));
+    }
+    endpoints.push_back(server.endpoint);
+  }
+  return endpoints;
+}
+
+void Session::after_events()
+{
+  if (gateway_.flush()) {
+    loop_.keep_going();
+  }
+  deadline_.set(gateway_.next_deadline());
+  if (pool_.has_untrimmed() && trim_.deadline() == NEVER) {
+    trim_.set(Loop::now() + TRIM_AFTER);
+  }
+}
+
+void Session::trim_when_quiet()
+{
+  pool_.trim();
+  host_.trim();
+}
+
+void Session::close_all()
+{
+  gateway_.close_all();
+}
+
+void Session::log_losses() const
+{
+  for (unsigned i = 0; i < static_cast<unsigned>(Drop::count_); ++i) {
+    const auto reason = static_cast<Drop>(i);
+    const std::uint64_t times = gateway_.drops().of(reason) + link_drops_.of(reason);
+    if (times > 0) {
+      log(LogLevel::debug, "dropped", {{"reason", drop_name(reason)}, {"times", times}});
+    }
+  }
+}
+
+} // namespace slirpstack

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "base/block_pool.hh"
+#include "face/config.hh"
+#include "gateway/gateway.hh"
+#include "guest/guest_tap.hh"
+#include "guest/link.hh"
+#include "host/host_sockets.hh"
+#include "host/loop.hh"
+#include "host/resolver_config.hh"
+#include "host/routes.hh"
+
+#include <functional>
+#include <list>
+
+namespace slirpstack {
+
+/// One guest being served: its link, the host's sockets, and the gateway between them, driven by
+/// the event loop. Members stand in the order of set-up.
+class Session
+{
+public:
+  /// `max_flows`: what the limit of descriptors allows, unless the configuration says less.
+  Session(const Config& config,
+          Loop& loop,
+          Link::Device device,
+          const GuestAddresses& guest,
+          std::size_t max_flows);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  Session(Session&&) = delete;
+  Session& operator=(Session&&) = delete;
+
+  /// Ends every flow and tells both its ends.
+  void close_all();
+  /// Writes what was lost or refused into the log.
+  void log_losses() const;
+  void set_frame_log(FrameLog* log) { link_.set_frame_log(log); }
+
+private:
+  [[nodiscard]] std::vector<Endpoint> resolvers();
+  void after_events();
+  void trim_when_quiet();
+
+  Loop& loop_;
+  BlockPool pool_;
+  DropCounters link_drops_;
+  Link link_;
+  HostSockets host_;
+  HostRoutes routes_;
+  ResolverFile resolver_file_;
+  Gateway gateway_;
+  Watch link_watch_;
+  Timer deadline_;
+  Timer trim_;
+};
+
+} // namespace slirpstack
