@@ -134,7 +134,7 @@ void read_limits(const OptionValues& values, Config::Limits& limits)
     limits.max_flows = parse_number(text, 1, 100'000'000);
   });
   values.read("max-memory", [&](std::string_view text) {
-    limits.max_memory_bytes = parse_size(text, MEBIBYTE, 1024 * 1024 * MEBIBYTE);
+    limits.max_memory_bytes = parse_size(text, MEBIBYTE, MEBIBYTE << 20U);
   });
 }
 

@@ -2,10 +2,10 @@
 
 #include "base/error.hh"
 #include "face/options.hh"
+#include "require.hh"
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 
 using namespace slirpstack;
 
@@ -20,13 +20,6 @@ std::vector<std::string> arguments_in(std::string_view bytes)
     bytes.remove_prefix(std::min(end + 1, bytes.size()));
   }
   return arguments;
-}
-
-void require(bool holds)
-{
-  if (!holds) {
-    std::abort();
-  }
 }
 
 /// What main() takes for granted about a Config that it is given.
@@ -54,6 +47,7 @@ void check(const Config& config)
 
 } // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name is libFuzzer's
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
   const std::string bytes(data, data + size);
