@@ -15,8 +15,8 @@ class SocketHandler
 {
 public:
   virtual ~SocketHandler() = default;
-  /// `events` is a set of EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR. May destroy this or
-  /// any other handler.
+  /// `events` is a set of EPOLLIN, EPOLLPRI, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR. May destroy
+  /// this or any other handler.
   virtual void on_socket_events(std::uint32_t events) = 0;
 };
 
@@ -73,8 +73,8 @@ public:
     std::uint32_t generation_;
   };
 
-  /// Watches `descriptor`, edge-triggered, for `events` (EPOLLIN, EPOLLOUT, EPOLLRDHUP), hang-ups
-  /// and errors. Fails when the kernel is out of memory or watches.
+  /// Watches `descriptor`, edge-triggered, for `events` (EPOLLIN, EPOLLPRI, EPOLLOUT, EPOLLRDHUP),
+  /// hang-ups and errors. Fails when the kernel is out of memory or watches.
   std::error_code add(int descriptor,
                       std::uint32_t events,
                       SocketHandler& handler,

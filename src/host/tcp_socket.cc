@@ -16,6 +16,9 @@ namespace {
 
 constexpr std::uint32_t HANGUP = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
+// A receive ends at the urgent mark, so like after a hang-up a short one tells nothing.
+constexpr std::uint32_t NOT_DRAINED_BY_SHORT_RECEIVE = HANGUP | EPOLLPRI;
+
 // tcp(7): TCP_KEEPIDLE is at most 32767 seconds; 75 seconds and 9 probes are Linux's defaults, set
 // here so that the machine's sysctls do not decide when a dead peer is given up.
 void set_stream_options(int descriptor, std::chrono::seconds idle)
@@ -95,7 +98,8 @@ Opened<HostStream> TcpSocket::connect(SocketSet& sockets,
   std::unique_ptr<TcpSocket> socket(new TcpSocket(std::move(descriptor), family, events));
   // Only now: epoll reports a socket that is not yet connecting as hung up.
   if (!code) {
-    code = sockets.add(number, EPOLLIN | EPOLLOUT | EPOLLRDHUP, *socket, socket->membership_);
+    code = sockets.add(
+      number, EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP, *socket, socket->membership_);
   }
   if (code) {
     return not_opened<HostStream>(code);
@@ -140,8 +144,8 @@ void TcpSocket::on_socket_events(std::uint32_t events)
     }
     events &= ~static_cast<std::uint32_t>(EPOLLOUT); // on_connected says so
   }
-  if ((events & (EPOLLIN | HANGUP)) != 0) {
-    events_.on_readable((events & HANGUP) != 0);
+  if ((events & (EPOLLIN | NOT_DRAINED_BY_SHORT_RECEIVE)) != 0) {
+    events_.on_readable((events & NOT_DRAINED_BY_SHORT_RECEIVE) != 0);
     if (!self.alive()) {
       return;
     }

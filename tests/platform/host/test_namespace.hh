@@ -1,0 +1,66 @@
+#pragma once
+
+#include "base/file_descriptor.hh"
+#include "flow/host_network.hh"
+#include "host/host_sockets.hh"
+#include "host/loop.hh"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+// Where these tests live: a network namespace of their own, from which nothing leaves.
+//
+//   lo          127.0.0.0/8, ::1, MTU 1500
+//   router (tun) 192.0.2.1/24 and 2001:db8::1/64; behind it 198.51.100.0/24 and 2001:db8:1::/64.
+//               The test reads what was sent there and answers as a router would.
+
+namespace slirpstack::test {
+
+/// Moves this process into that namespace, without the tun device. False if it may not.
+bool enter_test_namespace();
+
+/// Runs `ip ARGUMENTS`; false when it fails.
+bool ip(const std::string& arguments);
+
+/// The router behind the tun device; its end of the tun goes away with it.
+class Router
+{
+public:
+  Router();
+  /// False where /dev/net/tun may not be opened.
+  [[nodiscard]] bool there() const { return static_cast<bool>(tun_); }
+  /// The next packet to `destination`, waiting at most two seconds; else empty.
+  std::vector<std::uint8_t> receive(const IpAddress& destination);
+  void send(ByteView packet);
+
+private:
+  FileDescriptor tun_;
+};
+
+/// Runs the loop until `done()`, at most two seconds. Returns what `done()` said last.
+bool run_until(Loop& loop, const std::function<bool()>& done);
+
+/// Runs one short while with nothing expected: 20 milliseconds.
+void run_quietly(Loop& loop);
+
+/// A blocking socket of the test itself, bound to `address` (loopback), any port unless given.
+class Peer
+{
+public:
+  Peer(int type, const IpAddress& address, std::uint16_t port = 0);
+  void listen();
+  [[nodiscard]] FileDescriptor accept() const;
+  [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
+  [[nodiscard]] int get() const { return descriptor_.get(); }
+  void close() { descriptor_.reset(); }
+
+private:
+  FileDescriptor descriptor_;
+  Endpoint endpoint_;
+};
+
+inline const IpAddress LOOPBACK = IpAddress::ipv4(0x7f000001);
+inline const IpAddress LOOPBACK6 = *IpAddress::parse("::1");
+
+} // namespace slirpstack::test
