@@ -108,8 +108,8 @@ void become_guest_command(int socket, const std::vector<std::string>& command) n
   reset_signals(); // at once: our parent's handlers are no business of ours
   make_namespaces(socket);
   receive(socket);
-  // Only now: the change of credentials by unshare() clears it. A parent that died before this
-  // is noticed by the closed socket.
+  // After the last change of credentials, since prctl(2) says that one may clear it. A parent
+  // that died before this is noticed by the closed socket.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   allow_ping_sockets();
   set_resolv_conf(receive(socket));

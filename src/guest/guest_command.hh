@@ -35,6 +35,8 @@ public:
   ~GuestCommand();
   GuestCommand(const GuestCommand&) = delete;
   GuestCommand& operator=(const GuestCommand&) = delete;
+  GuestCommand(GuestCommand&&) = delete;
+  GuestCommand& operator=(GuestCommand&&) = delete;
 
   /// The network is ready: the child gets `resolv_conf` (not empty) as its /etc/resolv.conf (one
   /// that cannot be put in place is a warning in the log) and executes the command. To be called

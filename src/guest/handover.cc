@@ -137,6 +137,8 @@ struct Reaper
   explicit Reaper(pid_t child) : pid(child) {}
   Reaper(const Reaper&) = delete;
   Reaper& operator=(const Reaper&) = delete;
+  Reaper(Reaper&&) = delete;
+  Reaper& operator=(Reaper&&) = delete;
   ~Reaper() { reap(); }
 
   int reap()

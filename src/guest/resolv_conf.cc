@@ -66,6 +66,8 @@ public:
   ~ScratchMount() { ::umount2(directory_.c_str(), MNT_DETACH); }
   ScratchMount(const ScratchMount&) = delete;
   ScratchMount& operator=(const ScratchMount&) = delete;
+  ScratchMount(ScratchMount&&) = delete;
+  ScratchMount& operator=(ScratchMount&&) = delete;
 
   fs::path operator/(const char* name) const { return directory_ / name; }
 

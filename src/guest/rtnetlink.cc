@@ -8,25 +8,25 @@
 namespace slirpstack {
 
 RouteRequest::RouteRequest(unsigned type, unsigned flags)
-  : header_(mnl_nlmsg_put_header(buffer_.data()))
 {
-  header_->nlmsg_type = static_cast<std::uint16_t>(type);
-  header_->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+  nlmsghdr& message = *mnl_nlmsg_put_header(buffer_.data());
+  message.nlmsg_type = static_cast<std::uint16_t>(type);
+  message.nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
 }
 
 void RouteRequest::put(unsigned attribute, std::uint32_t value)
 {
-  mnl_attr_put_u32(header_, static_cast<std::uint16_t>(attribute), value);
+  mnl_attr_put_u32(&header(), static_cast<std::uint16_t>(attribute), value);
 }
 
 void RouteRequest::put(unsigned attribute, const std::string& text)
 {
-  mnl_attr_put_strz(header_, static_cast<std::uint16_t>(attribute), text.c_str());
+  mnl_attr_put_strz(&header(), static_cast<std::uint16_t>(attribute), text.c_str());
 }
 
 void RouteRequest::put(unsigned attribute, ByteView bytes)
 {
-  mnl_attr_put(header_, static_cast<std::uint16_t>(attribute), bytes.size(), bytes.data());
+  mnl_attr_put(&header(), static_cast<std::uint16_t>(attribute), bytes.size(), bytes.data());
 }
 
 RouteSocket::RouteSocket()

@@ -23,22 +23,18 @@ public:
   template<typename Header>
   Header& body()
   {
-    return *static_cast<Header*>(mnl_nlmsg_put_extra_header(header_, sizeof(Header)));
+    return *static_cast<Header*>(mnl_nlmsg_put_extra_header(&header(), sizeof(Header)));
   }
-  RouteRequest(const RouteRequest&) = delete;
-  RouteRequest& operator=(const RouteRequest&) = delete;
 
   void put(unsigned attribute, std::uint32_t value);
   void put(unsigned attribute, const std::string& text);
   /// An IP or Ethernet address, network order.
   void put(unsigned attribute, ByteView bytes);
 
-  [[nodiscard]] nlmsghdr& header() { return *header_; }
-  [[nodiscard]] const nlmsghdr& header() const { return *header_; }
+  [[nodiscard]] nlmsghdr& header() { return *reinterpret_cast<nlmsghdr*>(buffer_.data()); }
 
 private:
   alignas(nlmsghdr) std::array<char, 512> buffer_{};
-  nlmsghdr* header_;
 };
 
 /// The attributes of one message, by their type. An absent one is null.

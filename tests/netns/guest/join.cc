@@ -13,7 +13,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fstream>
+#include <iostream>
 #include <poll.h>
 #include <unistd.h>
 
@@ -132,6 +132,24 @@ TEST_CASE("an ordinary user joins bubblewrap's network through its nested user n
     target.user_path = fmt::format("/proc/{}/ns/user", holder.pid());
     expect(refusal_of(target, configuring()).ends_with("not permitted"), "a nested user namespace");
     join_configures(BUBBLEWRAP);
+  });
+}
+
+TEST_CASE("an ordinary user joins what rootless podman made")
+{
+  // A container needs an image; `podman unshare` enters the same user namespace without one.
+  as_ordinary_user([] {
+    output_of("mkdir -m 700 /mnt/podman");
+    ::setenv("HOME", "/mnt/podman", 1);
+    ::setenv("XDG_RUNTIME_DIR", "/mnt/podman", 1);
+    system_call("leave the build folder", ::chdir("/"));
+    if (output_of("timeout 20 podman unshare echo works 2>/dev/null") == "works") {
+      join_configures({"podman", "unshare", "unshare", "-n"});
+    } else {
+      std::cout << "skipped: no rootless podman" << std::endl;
+    }
+    // podman leaves a process behind that keeps its user namespace.
+    output_of("find /mnt/podman -name pause.pid -exec cat '{}' + | xargs -r kill");
   });
 }
 

@@ -38,6 +38,8 @@ public:
   ~Holder() { end(); }
   Holder(const Holder&) = delete;
   Holder& operator=(const Holder&) = delete;
+  Holder(Holder&&) = delete;
+  Holder& operator=(Holder&&) = delete;
 
   void end();
   [[nodiscard]] pid_t pid() const { return inner_pid_; }
