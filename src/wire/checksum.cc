@@ -16,9 +16,10 @@ std::uint64_t add_with_carry(std::uint64_t a, std::uint64_t b)
   return sum + (sum < a ? 1U : 0U);
 }
 
-std::uint64_t load(const std::uint8_t* at)
+template<typename Word>
+Word load(const std::uint8_t* at)
 {
-  std::uint64_t word = 0;
+  Word word = 0;
   std::memcpy(&word, at, sizeof word);
   return word;
 }
@@ -45,18 +46,27 @@ std::uint64_t native_sum(ByteView bytes)
   const std::uint8_t* at = bytes.data();
   std::size_t left = bytes.size();
   for (; left >= 32; left -= 32, at += 32) {
-    even = add_with_carry(even, load(at));
-    odd = add_with_carry(odd, load(at + 8));
-    even = add_with_carry(even, load(at + 16));
-    odd = add_with_carry(odd, load(at + 24));
+    even = add_with_carry(even, load<std::uint64_t>(at));
+    odd = add_with_carry(odd, load<std::uint64_t>(at + 8));
+    even = add_with_carry(even, load<std::uint64_t>(at + 16));
+    odd = add_with_carry(odd, load<std::uint64_t>(at + 24));
   }
   for (; left >= 8; left -= 8, at += 8) {
-    even = add_with_carry(even, load(at));
+    even = add_with_carry(even, load<std::uint64_t>(at));
+  }
+  // Piece by piece, since a short write under a long read would stall on every small header.
+  if (left >= 4) {
+    odd = add_with_carry(odd, load<std::uint32_t>(at));
+    left -= 4;
+    at += 4;
+  }
+  if (left >= 2) {
+    odd = add_with_carry(odd, load<std::uint16_t>(at));
+    left -= 2;
+    at += 2;
   }
   if (left > 0) {
-    std::uint64_t tail = 0;
-    std::memcpy(&tail, at, left);
-    odd = add_with_carry(odd, tail);
+    odd = add_with_carry(odd, *at);
   }
   return add_with_carry(even, odd);
 }
