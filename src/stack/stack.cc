@@ -102,7 +102,7 @@ Stack::Stack(PacketSink& guest, BlockPool& pool, const HashSecret& secret)
   assert(the_stack == nullptr);
   the_stack = this;
   isn_secret = secret;
-  static const bool initialised = [] {
+  [[maybe_unused]] static const bool initialised = [] {
     ::lwip_init();
     return true;
   }();
