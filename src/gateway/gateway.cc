@@ -342,7 +342,7 @@ void Gateway::on_deadline()
     stack_.tick();
   }
   flows_.expire(time_.now);
-  dns_.expire(time_.now);
+  dns_.expire();
   for (const Reassembler::Packet& first : reassembler_.expire(time_.now)) {
     icmp_.report(IcmpErrorKind::reassembly_time_exceeded, 0, first);
   }
