@@ -229,7 +229,7 @@ std::string help_text()
 
 std::string version_text()
 {
-  return "slirpstack version " SLIRPSTACK_VERSION "\n";
+  return "slirpstack version " SLIRPSTACK_VERSION;
 }
 
 } // namespace slirpstack

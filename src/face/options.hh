@@ -18,7 +18,7 @@ void check_descriptors(const Config& config);
 
 /// What `-help` prints.
 [[nodiscard]] std::string help_text();
-/// What `-version` prints: `slirpstack version X`.
+/// What `-version` prints, without its newline: `slirpstack version X`.
 [[nodiscard]] std::string version_text();
 
 } // namespace slirpstack
