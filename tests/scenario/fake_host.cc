@@ -180,6 +180,7 @@ private:
 void FakeDatagrams::receives(const std::vector<Inbound>& datagrams)
 {
   std::vector<InboundDatagram> views;
+  views.reserve(datagrams.size());
   for (const Inbound& datagram : datagrams) {
     views.push_back({datagram.from, bytes_of(datagram.payload), datagram.segment_size_bytes});
   }
