@@ -46,10 +46,10 @@ Gateway::Gateway(const Settings& settings,
          [this](const Endpoint& to, const Endpoint& from, ByteView message) {
            sender_.send_udp(from, to, message);
          })
+  , flows_(sources_.secret, settings.max_flows)
   , tcp_(settings.tcp, time_, stack_, pool, host, flows_, guest, icmp_, drops_)
   , udp_(settings.udp, sources_.secret, time_, host, flows_, sender_, icmp_, drops_)
   , ping_(settings.ping, sources_.secret, time_, host, flows_, sender_, icmp_, drops_)
-  , flows_(sources_.secret, settings.max_flows)
 {}
 
 Gateway::~Gateway()
@@ -195,7 +195,7 @@ void Gateway::on_syn(const FlowKey& key, const IpHeader& ip, const TcpHeader& tc
     answer_segment(ip, tcp);
     return;
   }
-  tcp_.open(key, ip, tcp, packet, std::move(targets));
+  tcp_.open(key, ip, tcp, packet, std::move(targets), is_dns(key.remote));
 }
 
 void Gateway::on_udp(const GuestPacket& packet, const IpHeader& ip, bool was_fragmented)

@@ -51,7 +51,7 @@ public:
   {
     HashSecret secret;
     DnsForwarder::RandomId random_id;
-    DnsForwarder::Resolvers resolvers; ///< asked per query
+    DnsForwarder::Resolvers resolvers;                  ///< asked per query
     std::function<const HostNetworks&()> host_networks; ///< asked per flow
   };
 
@@ -120,10 +120,10 @@ private:
   Stack stack_;
   Sources sources_;
   DnsForwarder dns_;
+  FlowTable flows_; ///< emptied before anything else goes: its relays use all the rest
   TcpRelays tcp_;
   UdpRelays udp_;
   PingRelays ping_;
-  FlowTable flows_; ///< last: its relays use all of the above
   std::uint64_t refused_for_limit_ = 0;
 };
 

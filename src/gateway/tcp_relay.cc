@@ -3,6 +3,7 @@
 #include "base/log.hh"
 #include "gateway/refusal.hh"
 #include "gateway/tcp_relays.hh"
+#include "service/dns_failure_stream.hh"
 
 #include <algorithm>
 #include <array>
@@ -21,6 +22,9 @@ constexpr std::uint8_t MAX_PROBES = 9;
 // 2 MSL with a maximum segment lifetime of two seconds: the link is one hop inside a kernel.
 constexpr std::chrono::seconds TIME_WAIT_DURATION(4);
 
+// The guest's resolver library waits five seconds for a server before it asks the next.
+constexpr std::chrono::seconds RESOLVER_PATIENCE(2);
+
 // One flow moves at most this many reads before the others have their turn.
 constexpr int READS_PER_TURN = 4;
 
@@ -32,13 +36,14 @@ constexpr std::size_t COPY_BELOW_BYTES = 16 << 10;
 TcpRelay::TcpRelay(TcpRelays& relays,
                    const FlowKey& key,
                    ParkedSyn syn,
-                   std::vector<Endpoint> targets)
-  : Relay(key), relays_(relays), guest_heard_(relays.time_.now)
-{
-  opening_ = std::make_unique<Opening>(
-    Opening{std::move(syn), std::move(targets), 0, relays.time_.now + relays.settings_.transitory});
-  deadline_ = opening_->give_up;
-}
+                   std::vector<Endpoint> targets,
+                   bool is_dns)
+  : Relay(key)
+  , relays_(relays)
+  , opening_(std::make_unique<Opening>(Opening{std::move(syn), std::move(targets), is_dns, 0}))
+  , deadline_(relays.time_.now + (is_dns ? RESOLVER_PATIENCE : relays.settings_.transitory))
+  , guest_heard_(relays.time_.now)
+{}
 
 TcpRelay::~TcpRelay() = default;
 
@@ -61,7 +66,16 @@ void TcpRelay::try_next_target(HostError last_error)
     }
     last_error = opened.error;
   }
-  refuse(last_error);
+  if (opening_->is_dns) {
+    log(LogLevel::warning,
+        "no resolver can be reached over TCP",
+        {{"reason", last_error.code.message()}});
+    HostStreamEvents& events = *this;
+    stream_ = std::make_unique<DnsFailureStream>(events);
+    on_connected();
+  } else {
+    refuse(last_error);
+  }
 }
 
 void TcpRelay::refuse(const HostError& error)
@@ -331,7 +345,8 @@ void TcpRelay::on_deadline(TimePoint now)
 {
   if (opening_) {
     stream_.reset();
-    refuse({std::make_error_code(std::errc::timed_out), {}});
+    deadline_ = now + (opening_->is_dns ? RESOLVER_PATIENCE : relays_.settings_.transitory);
+    try_next_target({std::make_error_code(std::errc::timed_out), {}});
     return;
   }
   if (lingers()) {

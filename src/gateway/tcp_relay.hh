@@ -26,7 +26,12 @@ class TcpRelay final
   , private ConnectionEvents
 {
 public:
-  TcpRelay(TcpRelays& relays, const FlowKey& key, ParkedSyn syn, std::vector<Endpoint> targets);
+  /// `is_dns`: `targets` are resolvers, each of which gets little time before the next is tried.
+  TcpRelay(TcpRelays& relays,
+           const FlowKey& key,
+           ParkedSyn syn,
+           std::vector<Endpoint> targets,
+           bool is_dns);
   ~TcpRelay() override;
   TcpRelay(const TcpRelay&) = delete;
   TcpRelay& operator=(const TcpRelay&) = delete;
@@ -53,8 +58,8 @@ private:
   {
     ParkedSyn syn;
     std::vector<Endpoint> targets; ///< tried in order
+    bool is_dns = false;
     std::size_t next_target = 0;
-    TimePoint give_up;
   };
 
   void on_connected() override;

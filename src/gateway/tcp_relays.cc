@@ -29,10 +29,11 @@ void TcpRelays::open(const FlowKey& key,
                      const IpHeader& ip,
                      const TcpHeader& tcp,
                      ByteView packet,
-                     std::vector<Endpoint> targets)
+                     std::vector<Endpoint> targets,
+                     bool is_dns)
 {
-  auto relay
-    = std::make_unique<TcpRelay>(*this, key, ParkedSyn(ip, tcp, packet), std::move(targets));
+  auto relay = std::make_unique<TcpRelay>(
+    *this, key, ParkedSyn(ip, tcp, packet), std::move(targets), is_dns);
   TcpRelay& opened = *relay;
   flows_.insert(std::move(relay));
   opened.open();

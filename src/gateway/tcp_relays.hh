@@ -41,12 +41,13 @@ public:
             DropCounters& drops);
 
   /// The guest's SYN for a new flow, which policy has allowed: connects to the first of `targets`
-  /// that answers. `packet` begins with the IP header.
+  /// that answers; they are resolvers if `is_dns`. `packet` begins with the IP header.
   void open(const FlowKey& key,
             const IpHeader& ip,
             const TcpHeader& tcp,
             ByteView packet,
-            std::vector<Endpoint> targets);
+            std::vector<Endpoint> targets,
+            bool is_dns);
   /// At the end of a batch: lets every flow that has something to do do it. True: some have more.
   [[nodiscard]] bool flush();
 

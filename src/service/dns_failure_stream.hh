@@ -1,0 +1,34 @@
+#pragma once
+
+#include "flow/host_network.hh"
+
+#include <cstdint>
+#include <vector>
+
+namespace slirpstack {
+
+/// Stands in for a resolver over TCP when none can be reached: answers every query of the guest
+/// with SERVFAIL (RFC 1035 4.1.1; framing of RFC 1035 4.2.2), so that the guest hears of the
+/// failure from its name server, in the words that resolvers have for it.
+class DnsFailureStream final : public HostStream
+{
+public:
+  explicit DnsFailureStream(HostStreamEvents& events) : events_(events) {}
+
+  /// Takes queries. One that is no DNS query ends the stream.
+  Transfer send(std::span<const iovec> pieces) override;
+  Transfer receive(std::span<const iovec> pieces) override;
+  void shutdown_send() override;
+  void reset_on_close() override {}
+
+private:
+  void answer_complete_queries();
+  [[nodiscard]] bool answer(ByteView query);
+
+  HostStreamEvents& events_;
+  std::vector<std::uint8_t> queries_; ///< received and not yet complete
+  std::vector<std::uint8_t> answers_; ///< not yet taken
+  bool ended_ = false;
+};
+
+} // namespace slirpstack
