@@ -91,14 +91,11 @@ InboundDatagram DatagramSlab::Arrays::result(std::size_t index)
   };
 }
 
-DatagramSlab::DatagramSlab() = default;
+DatagramSlab::DatagramSlab() : arrays_(std::make_unique<Arrays>()) {}
 DatagramSlab::~DatagramSlab() = default;
 
 std::span<const InboundDatagram> DatagramSlab::receive(int descriptor)
 {
-  if (!arrays_) {
-    arrays_ = std::make_unique<Arrays>();
-  }
   for (std::size_t i = 0; i < arrays_->dirty; ++i) {
     arrays_->prepare(i);
   }
@@ -115,9 +112,7 @@ std::span<const InboundDatagram> DatagramSlab::receive(int descriptor)
 
 void DatagramSlab::trim()
 {
-  if (arrays_) {
-    ::madvise(arrays_->buffers, SLAB_BYTES, MADV_DONTNEED);
-  }
+  ::madvise(arrays_->buffers, SLAB_BYTES, MADV_DONTNEED);
 }
 
 } // namespace slirpstack

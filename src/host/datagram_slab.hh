@@ -9,12 +9,13 @@
 namespace slirpstack {
 
 /// Where datagrams are received, one batch at a time, whatever the socket: 64 buffers of 64 KiB
-/// and the arrays that recvmmsg wants. Memory is taken when first used.
+/// and the arrays that recvmmsg wants. The system gives a buffer's memory when it is first used.
 class DatagramSlab
 {
 public:
   static constexpr std::size_t BATCH = 64;
 
+  /// Throws std::system_error.
   DatagramSlab();
   ~DatagramSlab();
   DatagramSlab(const DatagramSlab&) = delete;
