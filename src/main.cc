@@ -3,6 +3,7 @@
 #include "face/options.hh"
 #include "serve.hh"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <fmt/format.h>
@@ -18,7 +19,9 @@ int run(int argc, char** argv)
 {
   const pid_t parent = ::getppid();
   const Config config = parse_command_line(argc, argv);
-  configure_log(config.output.level, config.output.format);
+  const LogLevel level = config.output.level;
+  configure_log(config.output.quiet ? std::min(level, LogLevel::warning) : level,
+                config.output.format);
   switch (config.action) {
     case Config::Action::help:
       fmt::print("{}", help_text());

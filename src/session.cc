@@ -10,7 +10,7 @@ namespace {
 
 // Memory that a burst took goes back once the burst is over; a shorter time would give back and
 // take again what the next one needs.
-constexpr std::chrono::seconds TRIM_AFTER(5);
+constexpr std::chrono::seconds TRIM_AFTER(1);
 
 UdpFilter udp_filter(Config::UdpFilter filter)
 {
@@ -156,6 +156,10 @@ void Session::after_events()
 
 void Session::trim_when_quiet()
 {
+  if (pool_.take_activity()) {
+    trim_.set(Loop::now() + TRIM_AFTER);
+    return;
+  }
   pool_.trim();
   host_.trim();
 }

@@ -91,6 +91,7 @@ Block BlockPool::take_small(std::uint32_t length_bytes)
 void BlockPool::give_back(BlockMemory* block)
 {
   untrimmed_ = true;
+  active_ = true;
   if (!block->pooled_) {
     used_bytes_ -= sizeof(BlockMemory) + block->capacity_bytes_;
     std::free(block); // NOLINT: see take_small

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace slirpstack {
 
@@ -22,9 +23,7 @@ private:
   friend class BlockPool;
   friend struct BlockReturn;
   BlockMemory(BlockPool& pool, std::uint32_t capacity_bytes, bool pooled)
-    : pool_(pool)
-    , capacity_bytes_(capacity_bytes)
-    , pooled_(pooled)
+    : pool_(pool), capacity_bytes_(capacity_bytes), pooled_(pooled)
   {}
 
   BlockPool& pool_;
@@ -68,6 +67,8 @@ public:
   [[nodiscard]] bool exhausted() const { return used_bytes_ >= ceiling_bytes_; }
   /// Whether free blocks hold memory that `trim()` would give back.
   [[nodiscard]] bool has_untrimmed() const { return untrimmed_; }
+  /// Whether any block came back since this was asked last.
+  [[nodiscard]] bool take_activity() { return std::exchange(active_, false); }
 
 private:
   friend struct BlockReturn;
@@ -80,6 +81,7 @@ private:
   std::size_t used_bytes_ = 0;
   std::size_t ceiling_bytes_;
   bool untrimmed_ = false;
+  bool active_ = false;
 };
 
 } // namespace slirpstack

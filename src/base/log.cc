@@ -5,6 +5,7 @@
 #include <ctime>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <poll.h>
 #include <unistd.h>
 
 namespace slirpstack {
@@ -99,6 +100,16 @@ std::string text_line(LogLevel level,
   return line + "\n";
 }
 
+/// A reader that has gone away or a full pipe must not stop the network: the line is lost then.
+void write_line(const std::string& line)
+{
+  pollfd state{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (::poll(&state, 1, 0) != 1 || (state.revents & POLLOUT) == 0) {
+    return;
+  }
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
 } // namespace
 
 void configure_log(LogLevel level, LogFormat format)
@@ -136,8 +147,7 @@ void log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
   const std::string line = logger().format == LogFormat::json
                              ? json_line(level, message, fields, suppressed)
                              : text_line(level, message, fields, suppressed);
-  // A reader that has gone away or a full pipe must not stop the network.
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  write_line(line);
 }
 
 } // namespace slirpstack

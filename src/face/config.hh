@@ -138,7 +138,7 @@ struct Config
   {
     LogLevel level = LogLevel::info;
     LogFormat format = LogFormat::text;
-    /// No line for a flow that opens or closes.
+    /// Only warnings and errors, whatever `level` says.
     bool quiet = false;
     /// pcapng file of all guest traffic.
     std::optional<std::string> pcap;

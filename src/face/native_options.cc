@@ -43,7 +43,7 @@ constexpr std::array OPTIONS{
 
   Option{OUTPUT, "log-level", "LEVEL", "error, warning, info or debug", "info"},
   Option{OUTPUT, "log-format", "FORMAT", "text or json", "text"},
-  Option{OUTPUT, "quiet", "", "no line for each flow"},
+  Option{OUTPUT, "quiet", "", "only warnings and errors"},
   Option{OUTPUT, "pcap", "FILE", "write the guest's packets as pcapng"},
   Option{.group = OUTPUT, .name = "help", .placeholder = "", .summary = "this text", .letter = 'h'},
   Option{OUTPUT, "version", "", "the program's version"},
