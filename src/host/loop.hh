@@ -45,7 +45,7 @@ public:
 
   [[nodiscard]] static TimePoint now() { return Clock::now(); }
   /// For the host layer.
-  [[nodiscard]] uv_loop_s* raw() const { return loop_.get(); }
+  [[nodiscard]] uv_loop_s* raw() { return loop_.get(); }
 
 private:
   struct LoopClose
@@ -79,6 +79,8 @@ public:
   ~Watch();
   Watch(Watch&&) noexcept;
   Watch& operator=(Watch&&) noexcept;
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
 
   /// Watches on after an error. A descriptor in error (POLLERR) is called back once, to read the
   /// error, and then no longer watched, or an error that stays would spin.
@@ -97,6 +99,8 @@ public:
   ~Timer();
   Timer(Timer&&) noexcept;
   Timer& operator=(Timer&&) noexcept;
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
 
   /// Replaces the deadline. Fires in the first turn at or after it, at most a millisecond or so
   /// late and never early; a deadline in the past fires in the next turn. NEVER is `clear()`.
@@ -119,6 +123,8 @@ public:
   ~Signal();
   Signal(Signal&&) noexcept;
   Signal& operator=(Signal&&) noexcept;
+  Signal(const Signal&) = delete;
+  Signal& operator=(const Signal&) = delete;
 
 private:
   struct Node;

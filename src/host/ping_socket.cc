@@ -291,7 +291,7 @@ ByteView PingSocket::without_ip_header(ByteView packet) const
     return packet;
   }
   Reader reader(packet);
-  reader.skip((packet[0] & 0x0fU) * 4U);
+  reader.skip(std::size_t{packet[0] & 0x0fU} * 4);
   return reader.rest();
 }
 

@@ -124,7 +124,7 @@ Peer::Peer(int type, const IpAddress& address, std::uint16_t port)
   endpoint_ = own.endpoint();
 }
 
-void Peer::listen()
+void Peer::listen() const
 {
   system_call("listen", ::listen(get(), 16));
 }

@@ -49,7 +49,7 @@ class Peer
 {
 public:
   Peer(int type, const IpAddress& address, std::uint16_t port = 0);
-  void listen();
+  void listen() const;
   [[nodiscard]] FileDescriptor accept() const;
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   [[nodiscard]] int get() const { return descriptor_.get(); }

@@ -110,6 +110,7 @@ TEST_CASE("datagrams of every size keep their boundaries, both ways")
     for (const std::size_t size : {0, 1, 1472, 1473, 9000, 65507, 0, 512}) {
       payloads.emplace_back(size, static_cast<std::uint8_t>(size));
     }
+    datagrams.reserve(payloads.size());
     for (const Bytes& payload : payloads) {
       datagrams.push_back({.to = peer.endpoint(), .payload = payload});
     }

@@ -73,12 +73,13 @@ public:
     return {reinterpret_cast<const std::uint8_t*>(header_), header_->nlmsg_len};
   }
 
-  // Not to be moved, for the header's sake; the factories return in place.
-  Message(const Message& other) : buffer_(other.buffer_)
-  {
-    header_ = reinterpret_cast<nlmsghdr*>(buffer_.data());
-  }
+  // The header lies in the buffer, so a copy has another one.
+  Message(const Message& other)
+    : buffer_(other.buffer_), header_(reinterpret_cast<nlmsghdr*>(buffer_.data()))
+  {}
+  Message(Message&& other) noexcept : Message(static_cast<const Message&>(other)) {}
   Message& operator=(const Message&) = delete;
+  Message& operator=(Message&&) = delete;
   ~Message() = default;
 
 private:
