@@ -47,7 +47,7 @@ struct Client final : HostStreamEvents
     last = socket->receive({&piece, 1});
     return {buffer.data(), last.bytes};
   }
-  Transfer send(std::string_view text)
+  [[nodiscard]] Transfer send(std::string_view text) const
   {
     std::string copy(text);
     const iovec piece{copy.data(), copy.size()};

@@ -77,7 +77,9 @@ public:
   Message(const Message& other)
     : buffer_(other.buffer_), header_(reinterpret_cast<nlmsghdr*>(buffer_.data()))
   {}
-  Message(Message&& other) noexcept : Message(static_cast<const Message&>(other)) {}
+  Message(Message&& other) noexcept
+    : buffer_(other.buffer_), header_(reinterpret_cast<nlmsghdr*>(buffer_.data()))
+  {}
   Message& operator=(const Message&) = delete;
   Message& operator=(Message&&) = delete;
   ~Message() = default;
