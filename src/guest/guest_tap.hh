@@ -18,7 +18,7 @@ struct TapRequest
   /// is taken as its owner configured it.
   bool configure = false;
   /// The following only with `configure`. 68 to 65521 (a tap's largest).
-  unsigned mtu_bytes = 65520;
+  unsigned mtu_bytes = 1500;
   GuestAddresses addresses;
   /// The interface's Ethernet address; the kernel's choice if absent.
   std::optional<MacAddress> mac;

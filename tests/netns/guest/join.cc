@@ -79,7 +79,7 @@ bool arp_answered(const OpenedTap& tap)
 void expect_working(const OpenedTap& tap)
 {
   expect(tap.is_tap && tap.vnet_header, "a tap with a vnet header");
-  expect_equal(std::to_string(tap.mtu_bytes), "65520");
+  expect_equal(std::to_string(tap.mtu_bytes), "1500");
   expect_equal(describe(tap.addresses.ipv4), "10.0.2.100/24 via 10.0.2.2");
   expect_equal(describe(tap.addresses.ipv6), "fd00::100/64 via fd00::2");
   expect((::fcntl(tap.fd.get(), F_GETFL) & O_NONBLOCK) != 0, "a non-blocking descriptor");
