@@ -26,6 +26,7 @@ public:
           Link::Device device,
           const GuestAddresses& guest,
           std::size_t max_flows);
+  ~Session() = default;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   Session(Session&&) = delete;

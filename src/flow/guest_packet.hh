@@ -21,8 +21,7 @@ struct GuestPacket
   /// Payload bytes of each datagram in a UDP super-packet; 0: not one.
   std::uint16_t segment_size_bytes = 0;
 
-  [[nodiscard]] ByteView bytes() const { return {block->data() + offset_bytes, length_bytes}; }
-  [[nodiscard]] MutableBytes bytes() { return {block->data() + offset_bytes, length_bytes}; }
+  [[nodiscard]] MutableBytes bytes() const { return {block->data() + offset_bytes, length_bytes}; }
 };
 
 } // namespace slirpstack

@@ -38,9 +38,10 @@ public:
 
   explicit Policy(Settings settings) : settings_(std::move(settings)) {}
 
-  /// Nothing: allowed. `host` is what the host is attached to just now. An IPv4-mapped, IPv4-compatible or NAT64 (64:ff9b::/96) destination is also
-  /// judged by the IPv4 address inside.
-  [[nodiscard]] std::optional<Denial> denial(const IpAddress& destination, const HostNetworks& host) const;
+  /// Nothing: allowed. `host` is what the host is attached to just now. An IPv4-mapped,
+  /// IPv4-compatible or NAT64 (64:ff9b::/96) destination is also judged by the IPv4 address inside.
+  [[nodiscard]] std::optional<Denial> denial(const IpAddress& destination,
+                                             const HostNetworks& host) const;
 
 private:
   [[nodiscard]] std::optional<Denial> static_denial(const IpAddress& destination) const;

@@ -119,7 +119,7 @@ void Capture::on_frame(Direction direction, std::span<const iovec> pieces)
   block.insert(block.end(), pieces.begin(), pieces.end());
   block.push_back(tail.view());
   const auto written = ::writev(file_.get(), block.data(), static_cast<int>(block.size()));
-  if (written != static_cast<ssize_t>(28 + length + padding + 16)) {
+  if (written != static_cast<ssize_t>(block_length)) {
     failed_ = true;
     log(LogLevel::error,
         "the capture file could not be written and ends here",

@@ -270,7 +270,7 @@ void Link::finish_checksum(const OutboundPacket& packet)
 
 std::size_t Link::write_link_headers(MutableBytes headers,
                                      std::uint16_t ethertype,
-                                     const OutboundPacket& packet)
+                                     const OutboundPacket& packet) const
 {
   Writer writer(headers);
   const auto ethernet_bytes

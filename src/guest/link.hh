@@ -83,7 +83,7 @@ private:
   [[nodiscard]] bool is_guest_address(const IpAddress& address) const;
   std::size_t write_link_headers(MutableBytes headers,
                                  std::uint16_t ethertype,
-                                 const OutboundPacket& packet);
+                                 const OutboundPacket& packet) const;
   void write_frame(std::uint16_t ethertype, const OutboundPacket& packet);
   void finish_checksum(const OutboundPacket& packet);
   void log_frame(std::span<iovec> pieces, std::size_t headers_bytes);

@@ -23,7 +23,10 @@ public:
   /// The RST that says "refused".
   [[nodiscard]] SmallPacket reset() const;
   /// What a router would leave of the SYN's hop limit.
-  [[nodiscard]] std::uint8_t forwarded_hop_limit() const { return static_cast<std::uint8_t>(ip_.hop_limit - 1); }
+  [[nodiscard]] std::uint8_t forwarded_hop_limit() const
+  {
+    return static_cast<std::uint8_t>(ip_.hop_limit - 1);
+  }
   /// The headers, for an ICMP error to quote.
   [[nodiscard]] ByteView headers() const { return headers_; }
 
