@@ -134,8 +134,7 @@ bool Connection::input(GuestPacket&& packet, const IpHeader& ip)
   if (gone() || length > 0xffff) {
     return true;
   }
-  // Whoever has data waiting lets others go first; a lost segment is sent again.
-  if (stack_.pool_.exhausted() && unread_bytes_ > 0) {
+  if (stack_.pool_.exhausted() && would_be_retained(ip.payload(packet.bytes()))) {
     return false;
   }
   Block block = std::move(packet.block);
@@ -160,6 +159,18 @@ bool Connection::input(GuestPacket&& packet, const IpHeader& ip)
   }
   settle();
   return true;
+}
+
+bool Connection::would_be_retained(ByteView segment) const
+{
+  // An acknowledgment frees memory rather than taking any.
+  const std::size_t header_bytes = (segment[12] >> 4U) * std::size_t{4};
+  if (segment.size() <= header_bytes) {
+    return false;
+  }
+  // Whoever has data waiting, or a hole before it, lets others go first; a lost segment is sent
+  // again.
+  return unread_bytes_ > 0 || TCP_SEQ_GT(Reader(segment.subspan(4)).u32(), pcb_->rcv_nxt);
 }
 
 void Connection::settle()
