@@ -265,12 +265,16 @@ void Connection::consume(std::size_t length_bytes)
   // As in a receive callback, lwIP then only notes that a window update is due; acknowledge()
   // sends one for the whole batch.
   tcp_input_pcb = pcb_;
+  // lwIP moves the window's edge by a segment at least: by the guest's. A super-segment is all
+  // the window that a guest without scaling has.
+  pcb_->mss = guest_segment_bytes_;
   while (length_bytes > 0) {
     const auto step = static_cast<u16_t>(std::min<std::size_t>(length_bytes, 0xffff));
     ::tcp_recved(pcb_, step);
     length_bytes -= step;
   }
   tcp_input_pcb = nullptr;
+  assert_segment_size();
 }
 
 void Connection::acknowledge()
