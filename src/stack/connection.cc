@@ -425,6 +425,7 @@ bool Connection::closing() const
 
 void Connection::release_sent(std::uint32_t acknowledged_bytes)
 {
+  // lwIP counts whole segments here: a part that is acknowledged may be sent again with the rest.
   sent_head_acknowledged_bytes_ += acknowledged_bytes;
   while (sent_head_ < sent_.size()
          && sent_head_acknowledged_bytes_ >= sent_[sent_head_].length_bytes) {
@@ -475,9 +476,12 @@ err_t StackCallbacks::received(void* connection, tcp_pcb* pcb, pbuf* data, err_t
     data = data->next;
   }
   self.unread_last_ = data;
-  // Not now: acknowledge() decides at the end of the batch.
-  tcp_clear_flags(pcb, TF_ACK_NOW);
-  tcp_set_flags(pcb, TF_ACK_DELAY);
+  // Not now: acknowledge() decides at the end of the batch. In TIME_WAIT a FIN has come with the
+  // data, and there is no later.
+  if (pcb->state != TIME_WAIT) {
+    tcp_clear_flags(pcb, TF_ACK_NOW);
+    tcp_set_flags(pcb, TF_ACK_DELAY);
+  }
   return ERR_OK;
 }
 
