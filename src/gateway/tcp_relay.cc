@@ -123,6 +123,9 @@ void TcpRelay::on_segment(GuestPacket&& packet, const IpHeader& ip, std::uint8_t
     }
     return;
   }
+  if ((flags & TCP_FLAG_SYN) != 0 && connection_->closing()) {
+    return; // the host still takes the old connection's data; the guest will ask again
+  }
   if (!connection_->input(std::move(packet), ip)) {
     relays_.drops_.count(Drop::no_memory);
   }
@@ -133,7 +136,7 @@ void TcpRelay::on_segment(GuestPacket&& packet, const IpHeader& ip, std::uint8_t
 
 bool TcpRelay::gives_way_to_syn() const
 {
-  return connection_ && connection_->closing();
+  return connection_ && connection_->closing() && connection_->unread_bytes() == 0;
 }
 
 void TcpRelay::on_readable(bool hangup)

@@ -134,8 +134,7 @@ bool Connection::input(GuestPacket&& packet, const IpHeader& ip)
   if (gone() || length > 0xffff) {
     return true;
   }
-  // Whoever has data waiting lets others go first; a lost segment is sent again.
-  if (stack_.pool_.exhausted() && unread_bytes_ > 0) {
+  if (stack_.pool_.exhausted() && would_be_retained(ip.payload(packet.bytes()))) {
     return false;
   }
   Block block = std::move(packet.block);
@@ -160,6 +159,18 @@ bool Connection::input(GuestPacket&& packet, const IpHeader& ip)
   }
   settle();
   return true;
+}
+
+bool Connection::would_be_retained(ByteView segment) const
+{
+  // An acknowledgment frees memory rather than taking any.
+  const std::size_t header_bytes = (segment[12] >> 4U) * std::size_t{4};
+  if (segment.size() <= header_bytes) {
+    return false;
+  }
+  // Whoever has data waiting, or a hole before it, lets others go first; a lost segment is sent
+  // again.
+  return unread_bytes_ > 0 || TCP_SEQ_GT(Reader(segment.subspan(4)).u32(), pcb_->rcv_nxt);
 }
 
 void Connection::settle()
@@ -254,12 +265,16 @@ void Connection::consume(std::size_t length_bytes)
   // As in a receive callback, lwIP then only notes that a window update is due; acknowledge()
   // sends one for the whole batch.
   tcp_input_pcb = pcb_;
+  // lwIP moves the window's edge by a segment at least: by the guest's. A super-segment is all
+  // the window that a guest without scaling has.
+  pcb_->mss = guest_segment_bytes_;
   while (length_bytes > 0) {
     const auto step = static_cast<u16_t>(std::min<std::size_t>(length_bytes, 0xffff));
     ::tcp_recved(pcb_, step);
     length_bytes -= step;
   }
   tcp_input_pcb = nullptr;
+  assert_segment_size();
 }
 
 void Connection::acknowledge()
@@ -410,6 +425,7 @@ bool Connection::closing() const
 
 void Connection::release_sent(std::uint32_t acknowledged_bytes)
 {
+  // lwIP counts whole segments here: a part that is acknowledged may be sent again with the rest.
   sent_head_acknowledged_bytes_ += acknowledged_bytes;
   while (sent_head_ < sent_.size()
          && sent_head_acknowledged_bytes_ >= sent_[sent_head_].length_bytes) {
@@ -460,9 +476,12 @@ err_t StackCallbacks::received(void* connection, tcp_pcb* pcb, pbuf* data, err_t
     data = data->next;
   }
   self.unread_last_ = data;
-  // Not now: acknowledge() decides at the end of the batch.
-  tcp_clear_flags(pcb, TF_ACK_NOW);
-  tcp_set_flags(pcb, TF_ACK_DELAY);
+  // Not now: acknowledge() decides at the end of the batch. In TIME_WAIT a FIN has come with the
+  // data, and there is no later.
+  if (pcb->state != TIME_WAIT) {
+    tcp_clear_flags(pcb, TF_ACK_NOW);
+    tcp_set_flags(pcb, TF_ACK_DELAY);
+  }
   return ERR_OK;
 }
 

@@ -112,6 +112,7 @@ private:
   void open_send_window();
   void assert_segment_size();
   void release_sent(std::uint32_t acknowledged_bytes);
+  [[nodiscard]] bool would_be_retained(ByteView segment) const;
   [[nodiscard]] bool needs_tick() const;
   [[nodiscard]] std::uint32_t in_flight_bytes() const;
   [[nodiscard]] std::uint32_t send_window() const;

@@ -133,9 +133,8 @@ void FakeStream::resets()
   }
 }
 
-void FakeStream::unblocks_writes()
+void FakeStream::can_write()
 {
-  send_room_ = SIZE_MAX;
   if (!closed_) {
     events_->on_writable();
   }

@@ -29,8 +29,14 @@ public:
   /// The socket takes so many more bytes, then its buffer is full.
   void takes_at_most(std::size_t bytes) { send_room_ = bytes; }
   void blocks_writes() { takes_at_most(0); }
+  /// Reports that there is room.
+  void can_write();
   /// Room again, without limit; reported as writable.
-  void unblocks_writes();
+  void unblocks_writes()
+  {
+    takes_at_most(SIZE_MAX);
+    can_write();
+  }
 
   [[nodiscard]] const Endpoint& to() const { return to_; }
   [[nodiscard]] const StreamOptions& options() const { return options_; }
@@ -38,6 +44,7 @@ public:
   [[nodiscard]] const std::string& sent() const { return sent_; }
   /// What the owner has not received yet.
   [[nodiscard]] std::size_t unread_bytes() const { return unread_.size(); }
+  [[nodiscard]] bool connected() const { return connected_; }
   [[nodiscard]] bool shut_down() const { return shut_down_; }
   [[nodiscard]] bool closed() const { return closed_; }
   /// The owner closed with a RST.
