@@ -73,7 +73,7 @@ void Gateway::on_packet(GuestPacket&& packet)
   if (ip->is_fragment()) {
     on_fragment(packet, *ip);
   } else {
-    on_whole_packet(std::move(packet), *ip, false);
+    on_whole_packet(std::move(packet), *ip);
   }
 }
 
@@ -95,7 +95,10 @@ void Gateway::on_fragment(const GuestPacket& packet, const IpHeader& ip)
   const auto length = static_cast<std::uint32_t>(whole->size());
   Block block = pool_.take_small(length);
   std::memcpy(block->data(), whole->data(), length);
-  on_whole_packet({.block = std::move(block), .length_bytes = length}, *header, true);
+  // Who sent it in pieces allows pieces on the way.
+  IpHeader relayed = *header;
+  relayed.dont_fragment = false;
+  on_whole_packet({.block = std::move(block), .length_bytes = length}, relayed);
 }
 
 bool Gateway::acceptable(const GuestPacket& packet, const IpHeader& ip)
@@ -120,7 +123,7 @@ bool Gateway::acceptable(const GuestPacket& packet, const IpHeader& ip)
   return true;
 }
 
-void Gateway::on_whole_packet(GuestPacket&& packet, const IpHeader& ip, bool was_fragmented)
+void Gateway::on_whole_packet(GuestPacket&& packet, const IpHeader& ip)
 {
   if (!acceptable(packet, ip)) {
     return;
@@ -130,7 +133,7 @@ void Gateway::on_whole_packet(GuestPacket&& packet, const IpHeader& ip, bool was
       on_tcp(std::move(packet), ip);
       return;
     case PROTOCOL_UDP:
-      on_udp(packet, ip, was_fragmented);
+      on_udp(packet, ip);
       return;
     case PROTOCOL_ICMP:
     case PROTOCOL_ICMPV6:
@@ -198,7 +201,7 @@ void Gateway::on_syn(const FlowKey& key, const IpHeader& ip, const TcpHeader& tc
   tcp_.open(key, ip, tcp, packet, std::move(targets), is_dns(key.remote));
 }
 
-void Gateway::on_udp(const GuestPacket& packet, const IpHeader& ip, bool was_fragmented)
+void Gateway::on_udp(const GuestPacket& packet, const IpHeader& ip)
 {
   const ByteView payload = ip.payload(packet.bytes());
   const Parsed<UdpHeader> udp = UdpHeader::parse(payload);
@@ -232,7 +235,7 @@ void Gateway::on_udp(const GuestPacket& packet, const IpHeader& ip, bool was_fra
                    {.data = udp->data(payload),
                     .segment_size_bytes = packet.segment_size_bytes,
                     .hop_limit = ip.hop_limit,
-                    .dont_fragment = ip.dont_fragment && !was_fragmented});
+                    .dont_fragment = ip.dont_fragment});
 }
 
 void Gateway::on_dns_query(const FlowKey& key, ByteView data, std::uint16_t segment_size_bytes)

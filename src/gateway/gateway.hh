@@ -88,11 +88,11 @@ public:
   [[nodiscard]] const Stack& stack() const { return stack_; }
 
 private:
-  void on_whole_packet(GuestPacket&& packet, const IpHeader& ip, bool was_fragmented);
+  void on_whole_packet(GuestPacket&& packet, const IpHeader& ip);
   void on_fragment(const GuestPacket& packet, const IpHeader& ip);
   void on_tcp(GuestPacket&& packet, const IpHeader& ip);
   void on_syn(const FlowKey& key, const IpHeader& ip, const TcpHeader& tcp, ByteView packet);
-  void on_udp(const GuestPacket& packet, const IpHeader& ip, bool was_fragmented);
+  void on_udp(const GuestPacket& packet, const IpHeader& ip);
   void on_icmp(const GuestPacket& packet, const IpHeader& ip);
   void on_dns_query(const FlowKey& key, ByteView data, std::uint16_t segment_size_bytes);
   void answer_segment(const IpHeader& ip, const TcpHeader& tcp);

@@ -61,6 +61,10 @@ Link::Reading Link::read_frame(std::uint32_t& length_bytes)
     }
     return Reading::gone;
   }
+  if (length == 0) {
+    // No frame; a SOCK_SEQPACKET says so, for ever, when its other end has closed.
+    return hung_up() ? Reading::gone : Reading::empty;
+  }
   length_bytes = static_cast<std::uint32_t>(length);
   on_frame(std::move(block), length_bytes);
   return Reading::frame;

@@ -1,0 +1,1 @@
+"""What the tests in real network namespaces share: Python's standard library and nothing else."""
