@@ -205,7 +205,11 @@ int serve_command(const Config& config, pid_t parent)
       loop.stop();
     });
   }
-  const Watch ended(loop, command.fd(), [&] { loop.stop(); });
+  std::optional<Watch> ended;
+  ended.emplace(loop, command.fd(), [&] {
+    session.stop_when_delivered();
+    ended.reset(); // it stays readable
+  });
   command.start(resolv_conf_text(servers, read_host_resolv_conf()));
   tell_ready(config);
   loop.run();

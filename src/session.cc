@@ -12,6 +12,12 @@ namespace {
 // take again what the next one needs.
 constexpr std::chrono::seconds TRIM_AFTER(1);
 
+// After the guest's command has ended: a flow that neither moves nor finishes belongs to a process
+// that it has left behind, and is not waited for; nor is a host that takes no more data.
+constexpr std::chrono::milliseconds DELIVERY_CHECK(2);
+constexpr std::chrono::milliseconds DELIVERY_QUIET(200);
+constexpr std::chrono::seconds DELIVERY_LIMIT(30);
+
 UdpFilter udp_filter(Config::UdpFilter filter)
 {
   switch (filter) {
@@ -121,6 +127,7 @@ Session::Session(const Config& config,
                 })
   , deadline_(loop, [this] { gateway_.on_deadline(); })
   , trim_(loop, [this] { trim_when_quiet(); })
+  , delivery_(loop, [this] { stop_if_delivered(); })
 {
   link_.set_guest_addresses(own_addresses(config, guest));
   gateway_.set_time(Loop::now());
@@ -162,6 +169,22 @@ void Session::trim_when_quiet()
   }
   pool_.trim();
   host_.trim();
+}
+
+void Session::stop_when_delivered()
+{
+  delivery_deadline_ = Loop::now() + DELIVERY_LIMIT;
+  delivery_.set(Loop::now() + DELIVERY_CHECK);
+}
+
+void Session::stop_if_delivered()
+{
+  const TimePoint now = Loop::now();
+  if (now >= delivery_deadline_ || !gateway_.delivering(now - DELIVERY_QUIET)) {
+    loop_.stop();
+  } else {
+    delivery_.set(now + DELIVERY_CHECK);
+  }
 }
 
 void Session::close_all()

@@ -32,6 +32,9 @@ public:
   Session(Session&&) = delete;
   Session& operator=(Session&&) = delete;
 
+  /// The guest's command has ended: lets what it has sent reach the host, then stops the loop.
+  /// Its kernel goes on sending from the sockets that the command has closed.
+  void stop_when_delivered();
   /// Ends every flow and tells both its ends.
   void close_all();
   /// Writes what was lost or refused into the log.
@@ -42,6 +45,7 @@ private:
   [[nodiscard]] std::vector<Endpoint> resolvers();
   void after_events();
   void trim_when_quiet();
+  void stop_if_delivered();
 
   Loop& loop_;
   BlockPool pool_;
@@ -54,6 +58,8 @@ private:
   Watch link_watch_;
   Timer deadline_;
   Timer trim_;
+  Timer delivery_;
+  TimePoint delivery_deadline_ = NEVER;
 };
 
 } // namespace slirpstack

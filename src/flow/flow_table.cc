@@ -1,5 +1,6 @@
 #include "flow/flow_table.hh"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -107,6 +108,12 @@ void FlowTable::expire(TimePoint now)
     assert(relay.finished_ || relay.deadline() > now);
     reschedule(relay);
   }
+}
+
+bool FlowTable::any_delivering(TimePoint quiet_since) const
+{
+  return std::ranges::any_of(
+    flows_, [&](const auto& flow) { return flow.second->delivering(quiet_since); });
 }
 
 void FlowTable::finish_all()

@@ -35,6 +35,13 @@ public:
 
   /// Whether the flow may be ended to make room for a new one: it carries nothing any more.
   [[nodiscard]] virtual bool expendable() const { return false; }
+  /// Whether bytes of the guest are still on their way to the host: some wait here, or the guest
+  /// has sent since `quiet_since` and not yet finished.
+  [[nodiscard]] virtual bool delivering(TimePoint quiet_since) const
+  {
+    static_cast<void>(quiet_since);
+    return false;
+  }
 
 private:
   friend class FlowTable;
@@ -74,6 +81,7 @@ public:
 
   [[nodiscard]] std::size_t size() const { return flows_.size(); }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
+  [[nodiscard]] bool any_delivering(TimePoint quiet_since) const;
   /// Finishes every flow.
   void finish_all();
 

@@ -78,6 +78,11 @@ public:
   [[nodiscard]] TimePoint next_deadline() const;
   void on_deadline();
 
+  /// Whether TCP data of the guest is still on its way: see Relay::delivering.
+  [[nodiscard]] bool delivering(TimePoint quiet_since) const
+  {
+    return flows_.any_delivering(quiet_since);
+  }
   /// Ends every flow: both ends are told.
   void close_all();
 

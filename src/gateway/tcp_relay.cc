@@ -45,7 +45,21 @@ TcpRelay::TcpRelay(TcpRelays& relays,
   , guest_heard_(relays.time_.now)
 {}
 
-TcpRelay::~TcpRelay() = default;
+TcpRelay::~TcpRelay()
+{
+  // Cut off in the middle: an orderly end would tell the host that it has everything.
+  if (stream_ && !guest_ended_) {
+    stream_->reset_on_close();
+  }
+}
+
+bool TcpRelay::delivering(TimePoint quiet_since) const
+{
+  if (!connection_ || !stream_ || guest_ended_) {
+    return false;
+  }
+  return connection_->unread_bytes() > 0 || guest_heard_ >= quiet_since;
+}
 
 void TcpRelay::open()
 {

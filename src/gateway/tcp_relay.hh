@@ -49,6 +49,7 @@ public:
   /// Both ends have closed; the flow holds no descriptor any more.
   [[nodiscard]] bool lingers() const { return !opening_ && !stream_; }
   [[nodiscard]] bool expendable() const override { return lingers(); }
+  [[nodiscard]] bool delivering(TimePoint quiet_since) const override;
 
   [[nodiscard]] TimePoint deadline() const override { return deadline_; }
   void on_deadline(TimePoint now) override;
