@@ -2,6 +2,7 @@
 
 #include "stack/callbacks.hh"
 #include "stack/guest_pbuf.hh"
+#include "wire/tcp.hh"
 
 #include <algorithm>
 #include <cassert>
@@ -130,13 +131,15 @@ void Connection::feed(pbuf* segment, const IpHeader& ip, const std::uint8_t* ip_
 
 bool Connection::input(GuestPacket&& packet, const IpHeader& ip)
 {
-  const std::size_t length = ip.payload_length_bytes();
-  if (gone() || length > 0xffff) {
+  if (gone() || ip.payload_length_bytes() > 0xffff) {
     return true;
   }
-  if (stack_.pool_.exhausted() && would_be_retained(ip.payload(packet.bytes()))) {
+  const MutableBytes tcp
+    = packet.bytes().subspan(ip.header_length_bytes, ip.payload_length_bytes());
+  if (stack_.pool_.exhausted() && would_be_retained(tcp)) {
     return false;
   }
+  const std::size_t length = cut_to_window(tcp);
   Block block = std::move(packet.block);
   std::uint32_t offset = packet.offset_bytes;
   const std::uint32_t whole = ip.total_length_bytes;
@@ -159,6 +162,25 @@ bool Connection::input(GuestPacket&& packet, const IpHeader& ip)
   }
   settle();
   return true;
+}
+
+std::size_t Connection::cut_to_window(MutableBytes segment) const
+{
+  // lwIP relies on it that what it has queued behind a hole fits the window, but trims only what
+  // it puts at the queue's end: a guest could run into its assert, or widen its own window.
+  const std::size_t header_bytes = (segment[12] >> 4U) * std::size_t{4};
+  const std::uint32_t ahead = Reader(segment.subspan(4)).u32() - pcb_->rcv_nxt;
+  if (ahead == 0 || ahead >= pcb_->rcv_wnd) { // in order, or out of the window altogether
+    return segment.size();
+  }
+  const std::size_t room = pcb_->rcv_wnd - ahead;
+  const std::size_t data_bytes = segment.size() - header_bytes;
+  constexpr std::uint8_t COUNTED_FLAGS = TCP_FLAG_FIN | TCP_FLAG_SYN;
+  if (data_bytes + ((segment[13] & COUNTED_FLAGS) != 0 ? 1 : 0) <= room) {
+    return segment.size();
+  }
+  segment[13] &= static_cast<std::uint8_t>(~COUNTED_FLAGS);
+  return header_bytes + std::min(data_bytes, room);
 }
 
 bool Connection::would_be_retained(ByteView segment) const

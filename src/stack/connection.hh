@@ -113,6 +113,7 @@ private:
   void assert_segment_size();
   void release_sent(std::uint32_t acknowledged_bytes);
   [[nodiscard]] bool would_be_retained(ByteView segment) const;
+  [[nodiscard]] std::size_t cut_to_window(MutableBytes segment) const;
   [[nodiscard]] bool needs_tick() const;
   [[nodiscard]] std::uint32_t in_flight_bytes() const;
   [[nodiscard]] std::uint32_t send_window() const;

@@ -70,6 +70,36 @@ TEST_CASE("a stream of one-byte segments to a stalled host is bounded by the poo
   CHECK(world.pool.used_bytes() == 0);
 }
 
+// lwIP asserts that what it has queued fits the window, but trims only the end of the queue.
+TEST_CASE("what overruns the window behind a hole is cut off")
+{
+  World world;
+  TcpGuest guest(world);
+  guest.connects(plain_syn().mss(1460));
+  guest.host().blocks_writes();
+  const std::string text = pattern(100000);
+  const std::uint32_t begin = guest.next;
+  SUBCASE("as the first in the queue")
+  {
+    guest.sends(data(text.substr(40000, 60000)).with(TCP_FLAG_FIN).at(begin + 40000));
+  }
+  SUBCASE("before others in the queue")
+  {
+    guest.sends(data(text.substr(65000, 10)).at(begin + 65000));
+    guest.sends(data(text.substr(40000, 60000)).at(begin + 40000));
+    guest.sends(data(text.substr(30000, 60000)).at(begin + 30000));
+  }
+  guest.sends(data(text.substr(0, 40000)));
+  guest.host().unblocks_writes();
+  world.settle();
+  CHECK(guest.host().sent() == text.substr(0, 65535));
+  CHECK_FALSE(guest.host().shut_down());
+  guest.next = begin + 65535;
+  guest.sends(data(text.substr(65535)).with(TCP_FLAG_FIN));
+  CHECK(guest.host().sent() == text);
+  CHECK(guest.host().shut_down());
+}
+
 TEST_CASE("a segment with a wrong checksum is dropped, unless the guest's kernel vouches for it")
 {
   World world;
