@@ -29,7 +29,7 @@ constexpr std::array OPTIONS{
   Option{EGRESS, "udp-filter", "RULE", "UDP from: endpoint, address or port", "port"},
 
   Option{TIMEOUTS, "tcp-timeout", "TIME", "established TCP, silent", "2h4m"},
-  Option{TIMEOUTS, "tcp-closing-timeout", "TIME", "TCP opening or half-closed", "4m"},
+  Option{TIMEOUTS, "tcp-closing-timeout", "TIME", "TCP opening or closing", "4m"},
   Option{TIMEOUTS, "udp-timeout", "TIME", "UDP, silent", "5m"},
   Option{TIMEOUTS, "dns-timeout", "TIME", "UDP to port 53", "10s"},
   Option{TIMEOUTS, "ping-timeout", "TIME", "ICMP echo", "60s"},

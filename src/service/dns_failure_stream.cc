@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t LENGTH_BYTES = 2;
 // A guest that asks without listening is made to wait.
 constexpr std::size_t MAX_WAITING_BYTES = 64 << 10;
+constexpr std::size_t MAX_QUERY_BYTES = LENGTH_BYTES + 65535;
 
 } // namespace
 
@@ -26,8 +27,12 @@ Transfer DnsFailureStream::send(std::span<const iovec> pieces)
     const ByteView bytes(static_cast<const std::uint8_t*>(piece.iov_base), piece.iov_len);
     queries_.insert(queries_.end(), bytes.begin(), bytes.end());
     taken.bytes += bytes.size();
+    if (queries_.size() > MAX_QUERY_BYTES) {
+      break;
+    } // holds a whole query at least
   }
   answer_complete_queries();
+  events_.on_writable(); // what was not taken now may come at once
   events_.on_readable(false);
   return taken;
 }

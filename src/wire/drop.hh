@@ -25,7 +25,7 @@ enum class Drop : std::uint8_t
   fragment_timeout,  ///< a fragment never came
   unknown_ethertype, ///<
   unknown_protocol,  ///<
-  spoofed_source,    ///< a source address that is not the guest's
+  spoofed_source,    ///< a source address that no guest can have: ours, loopback, multicast, none
   multicast,         ///< multicast or broadcast, which is not carried
   no_memory,         ///<
   too_many_flows,    ///<
