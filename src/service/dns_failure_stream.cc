@@ -18,6 +18,9 @@ constexpr std::size_t MAX_WAITING_BYTES = 64 << 10;
 
 Transfer DnsFailureStream::send(std::span<const iovec> pieces)
 {
+  if (ended_) { // nobody reads on, and what is kept here no ceiling counts
+    return {.code = std::make_error_code(std::errc::broken_pipe)};
+  }
   if (answers_.size() >= MAX_WAITING_BYTES) {
     return {.would_block = true};
   }
