@@ -196,8 +196,15 @@ int serve_command(const Config& config, pid_t parent)
   // The terminal's signals reach the command by themselves; ours go to it as well.
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGQUIT, SIG_IGN);
-  const Signal terminate(loop, SIGTERM, [&] { command.signal(SIGTERM); });
-  const Signal hang_up(loop, SIGHUP, [&] { command.signal(SIGHUP); });
+  const auto pass_on = [&](int number) {
+    if (command.exit_status()) { // what it has sent is being delivered: no longer
+      loop.stop();
+    } else {
+      command.signal(number);
+    }
+  };
+  const Signal terminate(loop, SIGTERM, [&] { pass_on(SIGTERM); });
+  const Signal hang_up(loop, SIGHUP, [&] { pass_on(SIGHUP); });
   std::optional<Watch> exit_watch;
   if (config.lifecycle.exit_fd) {
     exit_watch.emplace(loop, *config.lifecycle.exit_fd, [&] {

@@ -19,6 +19,9 @@ constexpr std::size_t MAX_QUERY_BYTES = LENGTH_BYTES + 65535;
 
 Transfer DnsFailureStream::send(std::span<const iovec> pieces)
 {
+  if (ended_) { // nobody reads on, and what is kept here no ceiling counts
+    return {.code = std::make_error_code(std::errc::broken_pipe)};
+  }
   if (answers_.size() >= MAX_WAITING_BYTES) {
     return {.would_block = true};
   }

@@ -171,6 +171,11 @@ void Stack::tick()
     if (connection->pcb_ == nullptr || connection->time_wait_) {
       continue;
     }
+    if (connection->pcb_->state == LAST_ACK) {
+      // lwIP gives a silent guest 4 s here. A closed window keeps our FIN out for longer than that;
+      // the relay's deadline and the retransmissions have their own end.
+      connection->pcb_->tmr = tcp_ticks;
+    }
     connection->pcb_->next = tcp_active_pcbs;
     tcp_active_pcbs = connection->pcb_;
   }

@@ -27,6 +27,37 @@ TEST_CASE("the guest closes first")
   guest.expects_nothing();
 }
 
+// A reader in the guest that pauses: its kernel answers each FIN but takes none (Linux drops a FIN
+// that comes to a closed window), so lwIP's 4 s in LAST_ACK say nothing about the guest.
+TEST_CASE("a FIN that a closed window keeps out stays on offer")
+{
+  World world;
+  TcpGuest guest(world);
+  guest.connects();
+  guest.sends(fin());
+  guest.sends(ack().advertising(0));
+  world.loses_all();
+  guest.host().eof();
+  const std::uint32_t before = guest.heard;
+  guest.expects(FIN_ACK);
+  guest.heard = before; // not taken
+  for (int seconds = 0; seconds < 60; ++seconds) {
+    world.advance(1s);
+    if (!world.inbox().empty()) {
+      world.loses_all();
+      guest.sends(ack().acknowledging(before).advertising(0));
+    }
+  }
+  CHECK(world.gateway.flows().size() == 1);
+  guest.sends(ack().acknowledging(before));
+  world.advance(60s);
+  guest.expects(FIN_ACK);
+  world.loses_all();
+  guest.sends(ack());
+  CHECK(world.gateway.flows().size() == 0);
+  guest.expects_nothing();
+}
+
 TEST_CASE("the host closes first, and the name rests for 2 MSL")
 {
   World world;

@@ -133,6 +133,25 @@ TEST_CASE("what policy denies is refused without a socket")
   world.expects_icmp(1, 1);
 }
 
+// Whatever came after it would pile up where the memory ceiling does not see it.
+TEST_CASE("who goes on after a broken query to dead resolvers is reset")
+{
+  World world;
+  TcpGuest dns(world, endpoint("10.0.2.100", 40001), endpoint("10.0.2.3", 53));
+  dns.sends(syn());
+  world.host.stream(0).fails(host_error(ECONNREFUSED));
+  world.settle();
+  dns.expects(SYN_ACK);
+  dns.sends(ack());
+  dns.sends(data(std::string("\0\1x", 3)));
+  dns.expects(FIN_ACK);
+  dns.sends(ack());
+  dns.sends(data("and on"));
+  dns.expects(ACK);
+  dns.expects(RST_ACK);
+  CHECK(world.gateway.flows().size() == 0);
+}
+
 TEST_CASE("the gateway itself refuses TCP, but for DNS")
 {
   World world;
