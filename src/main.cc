@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 #include <fmt/format.h>
+#include <system_error>
 #include <unistd.h>
 
 using namespace slirpstack;
@@ -48,6 +49,9 @@ int main(int argc, char** argv)
   } catch (const UsageError& error) {
     fmt::print(stderr, "slirpstack: {}\n", error.what());
     return EXIT_USAGE;
+  } catch (const std::system_error& error) { // its text begins with what was tried
+    fmt::print(stderr, "slirpstack: cannot {}\n", error.what());
+    return EXIT_FAILURE;
   } catch (const std::exception& error) {
     fmt::print(stderr, "slirpstack: {}\n", error.what());
     return EXIT_FAILURE;

@@ -39,8 +39,8 @@ pid_t parse_pid(const std::string& operand)
   }
   const std::string_view remedy
     = operand.find('/') != std::string::npos
-        ? "must be a number; -netns takes the path of a namespace"
-        : "must be a number; -netns takes the name of a namespace, run takes a command";
+        ? "must be a number above 0; -netns takes the path of a namespace"
+        : "must be a number above 0; -netns takes the name of a namespace, run takes a command";
   throw UsageError(fmt::format("invalid process id {}: {}", quoted(operand), remedy));
 }
 
@@ -223,6 +223,7 @@ std::string help_text()
          "  slirpstack [options] PID                    the namespace of a process\n"
          "  slirpstack [options] -netns PATH|NAME       a namespace that has a name\n"
          "  slirpstack [options] -fd N                  a guest behind a socket\n"
+         "  slirpstack [options] -interface NAME        an interface in this namespace\n"
          "\n"
          + describe(native_options());
 }

@@ -158,7 +158,7 @@ TEST_CASE("a command line without a guest names the ways to have one")
 
 TEST_CASE("what stands in the place of the process id is told apart")
 {
-  constexpr const char* NAME = "must be a number; -netns takes the name of a namespace, run takes "
+  constexpr const char* NAME = "must be a number above 0; -netns takes the name of a namespace, run takes "
                                "a command";
   for (const char* operand : {"bash", "0", "-", "", "2147483648", "12x"}) {
     CAPTURE(operand);
@@ -167,7 +167,7 @@ TEST_CASE("what stands in the place of the process id is told apart")
   }
   expect({
     {{"/proc/1/ns/net"},
-     R"(invalid process id "/proc/1/ns/net": must be a number; -netns takes the path of a namespace)"},
+     R"(invalid process id "/proc/1/ns/net": must be a number above 0; -netns takes the path of a namespace)"},
     {{"12", "-configure"}, R"(flag "-configure" after process id 12: flags go before it)"},
     {{"12", "13"}, R"(unexpected argument "13" after process id 12: give one process)"},
   });
