@@ -87,6 +87,13 @@ NamespaceTarget attach_target(const Config& config)
   return target;
 }
 
+/// As nohup(1) leaves SIGHUP.
+bool is_ignored(int number)
+{
+  struct sigaction action = {};
+  return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 /// What tells the program to end, apart from its guest.
 class Ending
 {
@@ -94,8 +101,10 @@ public:
   Ending(const Config& config, Loop& loop)
     : terminate_(loop, SIGTERM, [&loop] { loop.stop(); })
     , interrupt_(loop, SIGINT, [&loop] { loop.stop(); })
-    , hang_up_(loop, SIGHUP, [&loop] { loop.stop(); })
   {
+    if (!is_ignored(SIGHUP)) {
+      hang_up_.emplace(loop, SIGHUP, [&loop] { loop.stop(); });
+    }
     if (config.lifecycle.exit_fd) {
       exit_watch_.emplace(loop, *config.lifecycle.exit_fd, [&loop] { loop.stop(); });
     }
@@ -104,7 +113,7 @@ public:
 private:
   Signal terminate_;
   Signal interrupt_;
-  Signal hang_up_;
+  std::optional<Signal> hang_up_;
   std::optional<Watch> exit_watch_;
 };
 
@@ -197,7 +206,10 @@ int serve_command(const Config& config, pid_t parent)
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGQUIT, SIG_IGN);
   const Signal terminate(loop, SIGTERM, [&] { command.signal(SIGTERM); });
-  const Signal hang_up(loop, SIGHUP, [&] { command.signal(SIGHUP); });
+  std::optional<Signal> hang_up;
+  if (!is_ignored(SIGHUP)) {
+    hang_up.emplace(loop, SIGHUP, [&] { command.signal(SIGHUP); });
+  }
   std::optional<Watch> exit_watch;
   if (config.lifecycle.exit_fd) {
     exit_watch.emplace(loop, *config.lifecycle.exit_fd, [&] {

@@ -1,14 +1,18 @@
 #include "face/options.hh"
 
+#include "base/error.hh"
+#include "base/file_descriptor.hh"
 #include "face/go_flags.hh"
 #include "face/native_options.hh"
 #include "face/settings.hh"
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 namespace slirpstack {
@@ -153,6 +157,16 @@ void check_open(std::string_view name, int number)
   }
 }
 
+/// epoll refuses plain files and /dev/null with EPERM.
+void check_can_be_watched(std::string_view name, int number)
+{
+  const FileDescriptor poll(system_call("make an epoll", ::epoll_create1(EPOLL_CLOEXEC)));
+  epoll_event event{};
+  if (::epoll_ctl(poll.get(), EPOLL_CTL_ADD, number, &event) < 0 && errno == EPERM) {
+    throw invalid_value(fmt::format("{}", number), name, "must be a pipe or a socket, no file");
+  }
+}
+
 } // namespace
 
 Config parse_command_line(std::span<const std::string> arguments)
@@ -201,6 +215,7 @@ void check_descriptors(const Config& config)
   }
   if (config.lifecycle.exit_fd) {
     check_open("exit-fd", *config.lifecycle.exit_fd);
+    check_can_be_watched("exit-fd", *config.lifecycle.exit_fd);
   }
   if (config.attach.fd) {
     check_open("fd", *config.attach.fd);
