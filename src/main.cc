@@ -32,11 +32,13 @@ int run(int argc, char** argv)
       return EXIT_SUCCESS;
     case Config::Action::run:
       check_descriptors(config);
+      check_sources(config);
       return serve_command(config, parent);
     case Config::Action::attach:
       break;
   }
   check_descriptors(config);
+  check_sources(config);
   return serve_namespace(config, parent);
 }
 

@@ -10,8 +10,10 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -157,6 +159,28 @@ void check_open(std::string_view name, int number)
   }
 }
 
+/// An address that is not the host's would fail each flow, without a word about the flag.
+void check_is_ours(std::string_view name, const IpAddress& source)
+{
+  sockaddr_storage storage{};
+  socklen_t length_bytes = sizeof(sockaddr_in6);
+  if (source.is_ipv4()) {
+    auto& address = reinterpret_cast<sockaddr_in&>(storage);
+    length_bytes = sizeof address;
+    std::memcpy(&address.sin_addr, source.bytes().data(), sizeof address.sin_addr);
+  } else {
+    auto& address = reinterpret_cast<sockaddr_in6&>(storage);
+    std::memcpy(&address.sin6_addr, source.bytes().data(), sizeof address.sin6_addr);
+  }
+  const int family = source.is_ipv4() ? AF_INET : AF_INET6;
+  storage.ss_family = static_cast<sa_family_t>(family);
+  const FileDescriptor probe(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (probe && ::bind(probe.get(), reinterpret_cast<const sockaddr*>(&storage), length_bytes) < 0
+      && errno == EADDRNOTAVAIL) {
+    throw invalid_value(source.to_string(), name, "must be one of this host's own addresses");
+  }
+}
+
 /// epoll refuses plain files and /dev/null with EPERM.
 void check_can_be_watched(std::string_view name, int number)
 {
@@ -227,6 +251,16 @@ void check_descriptors(const Config& config)
                           "fd",
                           "must be a datagram socket, an Ethernet frame in each datagram");
     }
+  }
+}
+
+void check_sources(const Config& config)
+{
+  if (config.egress.source_ipv4) {
+    check_is_ours("source-ipv4", *config.egress.source_ipv4);
+  }
+  if (config.egress.source_ipv6) {
+    check_is_ours("source-ipv6", *config.egress.source_ipv6);
   }
 }
 
