@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 #include <fmt/format.h>
+#include <system_error>
 #include <unistd.h>
 
 using namespace slirpstack;
@@ -31,11 +32,13 @@ int run(int argc, char** argv)
       return EXIT_SUCCESS;
     case Config::Action::run:
       check_descriptors(config);
+      check_sources(config);
       return serve_command(config, parent);
     case Config::Action::attach:
       break;
   }
   check_descriptors(config);
+  check_sources(config);
   return serve_namespace(config, parent);
 }
 
@@ -48,6 +51,9 @@ int main(int argc, char** argv)
   } catch (const UsageError& error) {
     fmt::print(stderr, "slirpstack: {}\n", error.what());
     return EXIT_USAGE;
+  } catch (const std::system_error& error) { // its text begins with what was tried
+    fmt::print(stderr, "slirpstack: cannot {}\n", error.what());
+    return EXIT_FAILURE;
   } catch (const std::exception& error) {
     fmt::print(stderr, "slirpstack: {}\n", error.what());
     return EXIT_FAILURE;

@@ -25,6 +25,9 @@ namespace {
 // Descriptors that are not sockets of flows: the loop's, the log, the tap, and some room.
 constexpr std::uint64_t RESERVED_DESCRIPTORS = 64;
 
+// The hard limit of descriptors may be a million; a guest should not be able to take that many.
+constexpr std::uint64_t DEFAULT_MAX_FLOWS = 65536;
+
 std::size_t flow_limit(const Config& config)
 {
   const std::uint64_t descriptors = raise_descriptor_limit();
@@ -32,7 +35,7 @@ std::size_t flow_limit(const Config& config)
                                    ? descriptors - RESERVED_DESCRIPTORS
                                    : RESERVED_DESCRIPTORS;
   return static_cast<std::size_t>(
-    std::min<std::uint64_t>(config.limits.max_flows.value_or(possible), possible));
+    std::min<std::uint64_t>(config.limits.max_flows.value_or(DEFAULT_MAX_FLOWS), possible));
 }
 
 TapRequest tap_request(const Config& config, bool configure)
@@ -87,6 +90,13 @@ NamespaceTarget attach_target(const Config& config)
   return target;
 }
 
+/// As nohup(1) leaves SIGHUP.
+bool is_ignored(int number)
+{
+  struct sigaction action = {};
+  return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 /// What tells the program to end, apart from its guest.
 class Ending
 {
@@ -94,8 +104,10 @@ public:
   Ending(const Config& config, Loop& loop)
     : terminate_(loop, SIGTERM, [&loop] { loop.stop(); })
     , interrupt_(loop, SIGINT, [&loop] { loop.stop(); })
-    , hang_up_(loop, SIGHUP, [&loop] { loop.stop(); })
   {
+    if (!is_ignored(SIGHUP)) {
+      hang_up_.emplace(loop, SIGHUP, [&loop] { loop.stop(); });
+    }
     if (config.lifecycle.exit_fd) {
       exit_watch_.emplace(loop, *config.lifecycle.exit_fd, [&loop] { loop.stop(); });
     }
@@ -104,15 +116,17 @@ public:
 private:
   Signal terminate_;
   Signal interrupt_;
-  Signal hang_up_;
+  std::optional<Signal> hang_up_;
   std::optional<Watch> exit_watch_;
 };
 
 void tell_ready(const Config& config)
 {
   if (const auto number = config.lifecycle.ready_fd) {
-    FileDescriptor ready(*number);
-    system_call("write to -ready-fd", ::write(ready.get(), "1\n", 2));
+    const FileDescriptor ready(*number);
+    if (::write(ready.get(), "1\n", 2) < 0) { // whoever waited no longer does; the guest still runs
+      log(LogLevel::warning, "-ready-fd could not be told", {{"reason", last_error().message()}});
+    }
   }
 }
 
@@ -204,7 +218,10 @@ int serve_command(const Config& config, pid_t parent)
     }
   };
   const Signal terminate(loop, SIGTERM, [&] { pass_on(SIGTERM); });
-  const Signal hang_up(loop, SIGHUP, [&] { pass_on(SIGHUP); });
+  std::optional<Signal> hang_up;
+  if (!is_ignored(SIGHUP)) {
+    hang_up.emplace(loop, SIGHUP, [&] { pass_on(SIGHUP); });
+  }
   std::optional<Watch> exit_watch;
   if (config.lifecycle.exit_fd) {
     exit_watch.emplace(loop, *config.lifecycle.exit_fd, [&] {
@@ -212,8 +229,10 @@ int serve_command(const Config& config, pid_t parent)
       loop.stop();
     });
   }
+  std::optional<Signal> interrupt;
   std::optional<Watch> ended;
   ended.emplace(loop, command.fd(), [&] {
+    interrupt.emplace(loop, SIGINT, [&] { loop.stop(); });
     session.stop_when_delivered();
     ended.reset(); // it stays readable
   });

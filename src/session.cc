@@ -124,6 +124,7 @@ Session::Session(const Config& config,
                     log(LogLevel::info, "the guest's interface is gone");
                     loop_.stop();
                   }
+                  link_watch_.resume(); // an error that has passed must not leave us deaf
                 })
   , deadline_(loop, [this] { gateway_.on_deadline(); })
   , trim_(loop, [this] { trim_when_quiet(); })

@@ -18,7 +18,7 @@ constexpr std::array OPTIONS{
   Option{GUEST, "fd", "N", "inherited datagram socket with Ethernet frames"},
   Option{GUEST, "interface", "NAME", "the guest's tap or tun", "tun0"},
   Option{GUEST, "configure", "", "make the tap; set MTU, addresses and routes"},
-  Option{GUEST, "mtu", "N", "largest packet, 68-65521; IPv6 needs 1280"},
+  Option{GUEST, "mtu", "N", "largest packet (default 1500); IPv6 needs 1280"},
   Option{GUEST, "cidr", "PREFIX", "router .2, DNS .3, guest .100", "10.0.2.0/24"},
   Option{GUEST, "cidr6", "PREFIX", "the same for IPv6, guest ::100", "fd00::/64"},
 

@@ -1,14 +1,20 @@
 #include "face/options.hh"
 
+#include "base/error.hh"
+#include "base/file_descriptor.hh"
 #include "face/go_flags.hh"
 #include "face/native_options.hh"
 #include "face/settings.hh"
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 namespace slirpstack {
@@ -39,8 +45,8 @@ pid_t parse_pid(const std::string& operand)
   }
   const std::string_view remedy
     = operand.find('/') != std::string::npos
-        ? "must be a number; -netns takes the path of a namespace"
-        : "must be a number; -netns takes the name of a namespace, run takes a command";
+        ? "must be a number above 0; -netns takes the path of a namespace"
+        : "must be a number above 0; -netns takes the name of a namespace, run takes a command";
   throw UsageError(fmt::format("invalid process id {}: {}", quoted(operand), remedy));
 }
 
@@ -153,6 +159,38 @@ void check_open(std::string_view name, int number)
   }
 }
 
+/// An address that is not the host's would fail each flow, without a word about the flag.
+void check_is_ours(std::string_view name, const IpAddress& source)
+{
+  sockaddr_storage storage{};
+  socklen_t length_bytes = sizeof(sockaddr_in6);
+  if (source.is_ipv4()) {
+    auto& address = reinterpret_cast<sockaddr_in&>(storage);
+    length_bytes = sizeof address;
+    std::memcpy(&address.sin_addr, source.bytes().data(), sizeof address.sin_addr);
+  } else {
+    auto& address = reinterpret_cast<sockaddr_in6&>(storage);
+    std::memcpy(&address.sin6_addr, source.bytes().data(), sizeof address.sin6_addr);
+  }
+  const int family = source.is_ipv4() ? AF_INET : AF_INET6;
+  storage.ss_family = static_cast<sa_family_t>(family);
+  const FileDescriptor probe(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (probe && ::bind(probe.get(), reinterpret_cast<const sockaddr*>(&storage), length_bytes) < 0
+      && errno == EADDRNOTAVAIL) {
+    throw invalid_value(source.to_string(), name, "must be one of this host's own addresses");
+  }
+}
+
+/// epoll refuses plain files and /dev/null with EPERM.
+void check_can_be_watched(std::string_view name, int number)
+{
+  const FileDescriptor poll(system_call("make an epoll", ::epoll_create1(EPOLL_CLOEXEC)));
+  epoll_event event{};
+  if (::epoll_ctl(poll.get(), EPOLL_CTL_ADD, number, &event) < 0 && errno == EPERM) {
+    throw invalid_value(fmt::format("{}", number), name, "must be a pipe or a socket, no file");
+  }
+}
+
 } // namespace
 
 Config parse_command_line(std::span<const std::string> arguments)
@@ -201,6 +239,7 @@ void check_descriptors(const Config& config)
   }
   if (config.lifecycle.exit_fd) {
     check_open("exit-fd", *config.lifecycle.exit_fd);
+    check_can_be_watched("exit-fd", *config.lifecycle.exit_fd);
   }
   if (config.attach.fd) {
     check_open("fd", *config.attach.fd);
@@ -215,6 +254,16 @@ void check_descriptors(const Config& config)
   }
 }
 
+void check_sources(const Config& config)
+{
+  if (config.egress.source_ipv4) {
+    check_is_ours("source-ipv4", *config.egress.source_ipv4);
+  }
+  if (config.egress.source_ipv6) {
+    check_is_ours("source-ipv6", *config.egress.source_ipv6);
+  }
+}
+
 std::string help_text()
 {
   return "slirpstack gives a network namespace the internet, without root.\n"
@@ -223,6 +272,7 @@ std::string help_text()
          "  slirpstack [options] PID                    the namespace of a process\n"
          "  slirpstack [options] -netns PATH|NAME       a namespace that has a name\n"
          "  slirpstack [options] -fd N                  a guest behind a socket\n"
+         "  slirpstack [options] -interface NAME        an interface in this namespace\n"
          "\n"
          + describe(native_options());
 }

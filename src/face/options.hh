@@ -16,6 +16,9 @@ namespace slirpstack {
 /// Throws UsageError unless each descriptor that `config` names is open and fit for its use.
 void check_descriptors(const Config& config);
 
+/// Throws UsageError unless each source address that `config` names is this host's.
+void check_sources(const Config& config);
+
 /// What `-help` prints.
 [[nodiscard]] std::string help_text();
 /// What `-version` prints, without its newline: `slirpstack version X`.

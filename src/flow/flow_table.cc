@@ -30,15 +30,14 @@ bool FlowTable::make_room()
   // Expendable flows wait out a short time, so they stand in front; looking further would let a
   // guest that fills the table make every packet expensive.
   constexpr int LOOK_AT = 64;
-  int looked_at = 0;
-  for (const auto& [deadline, relay] : deadlines_) {
-    if (relay->expendable()) {
-      finish(*relay);
+  auto next = deadlines_.begin();
+  for (int looked_at = 0; looked_at < LOOK_AT && next != deadlines_.end(); ++looked_at) {
+    Relay& relay = *(next++)->second;
+    if (relay.expendable()) {
+      finish(relay);
       return true;
     }
-    if (++looked_at == LOOK_AT) {
-      break;
-    }
+    reschedule(relay); // an active flow's deadline has moved on: it stands in the way no longer
   }
   return false;
 }

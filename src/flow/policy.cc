@@ -30,27 +30,45 @@ const std::vector<StaticDenial>& static_denials()
     entry("::/128", Denial::unspecified_address),
     entry("::1/128", Denial::loopback),
     entry("fd00:ec2::254/128", Denial::metadata_service),
+    entry("fd20:ce::254/128", Denial::metadata_service),
     entry("fe80::/10", Denial::link_local),
     entry("ff00::/8", Denial::multicast_or_broadcast),
   };
   return denials;
 }
 
+struct Embedding
+{
+  Prefix prefix;
+  std::size_t offset_bytes; ///< where the IPv4 address stands
+};
+
 /// The IPv4 address that a translator or the host's own stack would take out of an IPv6 one:
-/// IPv4-mapped, the deprecated IPv4-compatible form, and the well-known NAT64 prefix (RFC 6052).
+/// IPv4-mapped, the deprecated IPv4-compatible form, IPv4-translated (RFC 2765), the well-known
+/// NAT64 prefix (RFC 6052), and 6to4 (RFC 3056).
 std::optional<IpAddress> embedded_ipv4(const IpAddress& address)
 {
-  static const std::array<Prefix, 3> forms{
-    Prefix::parse("::ffff:0:0/96").value(),
-    Prefix::parse("::/96").value(),
-    Prefix::parse("64:ff9b::/96").value(),
-  };
-  const bool embeds
-    = std::ranges::any_of(forms, [&](const Prefix& form) { return form.contains(address); });
-  if (!embeds) {
-    return std::nullopt;
+  static const std::array<Embedding, 5> forms{{
+    {Prefix::parse("::ffff:0:0/96").value(), 12},
+    {Prefix::parse("::/96").value(), 12},
+    {Prefix::parse("::ffff:0:0:0/96").value(), 12},
+    {Prefix::parse("64:ff9b::/96").value(), 12},
+    {Prefix::parse("2002::/16").value(), 2},
+  }};
+  for (const auto& [prefix, offset] : forms) {
+    if (prefix.contains(address)) {
+      return IpAddress(address.bytes().subspan(offset, 4));
+    }
   }
-  return IpAddress(address.bytes().subspan(12));
+  return std::nullopt;
+}
+
+/// A translator of the host's own network (RFC 8215): where in the address an IPv4 one stands is
+/// that network's choice, so it cannot be judged.
+bool is_local_translation(const IpAddress& address)
+{
+  static const Prefix local = Prefix::parse("64:ff9b:1::/48").value();
+  return local.contains(address);
 }
 
 } // namespace
@@ -104,6 +122,9 @@ std::optional<Denial> Policy::denial(const IpAddress& destination, const HostNet
     if (const auto denied = denial(*inner, host)) {
       return denied;
     }
+  }
+  if (is_local_translation(destination) && !settings_.allow_host_networks) {
+    return Denial::host_network;
   }
   if (const auto kind = host.find(destination)) {
     if (settings_.allow_host_networks) {

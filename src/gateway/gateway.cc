@@ -257,9 +257,7 @@ void Gateway::on_icmp(const GuestPacket& packet, const IpHeader& ip)
     return;
   }
   if (is_ours(ip.destination)) {
-    IcmpEcho reply = *echo;
-    reply.is_reply = true;
-    sender_.send_echo(ip.destination, ip.source, reply);
+    answer_echo(sender_, ip, *echo);
     return;
   }
   const ByteView whole = packet.bytes().first(ip.total_length_bytes);

@@ -70,10 +70,12 @@ void TcpRelay::try_next_target(HostError last_error)
 {
   while (opening_->next_target < opening_->targets.size()) {
     const Endpoint& target = opening_->targets[opening_->next_target++];
-    auto opened = relays_.host_.connect(
-      target,
-      relays_.stream_options(target.address.family(), opening_->syn.forwarded_hop_limit()),
-      *this);
+    // The host's resolvers are asked as the host itself would.
+    const StreamOptions options
+      = opening_->is_dns
+          ? StreamOptions{}
+          : relays_.stream_options(target.address.family(), opening_->syn.forwarded_hop_limit());
+    auto opened = relays_.host_.connect(target, options, *this);
     if (opened.socket) {
       stream_ = std::move(opened.socket);
       return;
@@ -262,13 +264,14 @@ void TcpRelay::push_to_host()
 bool TcpRelay::pull_from_host()
 {
   for (int reads = 0; reads < READS_PER_TURN; ++reads) {
-    if (!stream_ || !readable_ || host_ended_) {
+    if (!stream_ || !readable_) {
       return false;
     }
-    const std::uint32_t room = connection_->room_bytes();
+    // Behind the end of the stream only a reset can come; it is read like one byte more.
+    const std::uint32_t room = host_ended_ ? 1 : connection_->room_bytes();
     if (room == 0) {
-      return false;
-    } // on_room() follows
+      return false; // on_room() follows
+    }
     if (!pull_once(room)) {
       return false;
     }
@@ -328,6 +331,9 @@ bool TcpRelay::write_to_guest(std::size_t received_bytes, std::uint32_t segment_
 void TcpRelay::on_host_end()
 {
   readable_ = false;
+  if (host_ended_) {
+    return;
+  }
   host_ended_ = true;
   connection_->finish();
 }

@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sched.h>
+#include <sstream>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -67,11 +69,31 @@ void allow_ping_sockets()
 void reset_signals()
 {
   for (int number = 1; number < NSIG; ++number) {
-    ::signal(number, SIG_DFL); // refused for SIGKILL and SIGSTOP, which have no handlers
+    // Refused for SIGKILL and SIGSTOP, which have no handlers.
+    const auto before = ::signal(number, SIG_DFL);
+    if (number == SIGHUP && before == SIG_IGN) {
+      ::signal(number, SIG_IGN); // nohup(1) is meant for the command
+    }
   }
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+/// Whether a command is there at all: by its path, or by its name in a folder of PATH.
+bool is_found(const std::string& command)
+{
+  if (command.find('/') != std::string::npos) {
+    return true;
+  }
+  const char* const path = ::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "/bin:/usr/bin" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (::access((folder.empty() ? command : folder + '/' + command).c_str(), F_OK) == 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 [[noreturn]] void execute(const std::vector<std::string>& command)
@@ -83,7 +105,11 @@ void reset_signals()
   }
   arguments.push_back(nullptr);
   ::execvp(arguments[0], arguments.data());
-  const int error_number = errno;
+  // A folder of PATH that is closed to this user hides from execvp() that the name is nowhere.
+  int error_number = errno;
+  if (error_number == EACCES && !is_found(command.front())) {
+    error_number = ENOENT;
+  }
   log(LogLevel::error,
       "cannot execute the command",
       {{"command", command.front()}, {"reason", std::strerror(error_number)}});

@@ -45,7 +45,8 @@ void check_usable(const std::optional<Interface>& existing, const TapRequest& re
     throw std::system_error(
       ENODEV,
       std::generic_category(),
-      fmt::format("open the interface {} (-configure makes it)", request.interface));
+      fmt::format("open the interface {} (with -netns or a process id, -configure makes it)",
+                  request.interface));
   }
   if (existing && existing->kind == Interface::Kind::other) {
     throw UsageError(fmt::format(

@@ -56,7 +56,9 @@ Link::Reading Link::read_frame(std::uint32_t& length_bytes)
   Block block = pool_.take_large();
   const ssize_t length = ::read(device_.fd.get(), block->data(), block->capacity_bytes());
   if (length < 0) {
-    if (errno == EAGAIN || errno == EINTR) {
+    // The last three pass: a full memory, or what the peer of a socket (-fd) made of our frames.
+    if (errno == EAGAIN || errno == EINTR || errno == ENOMEM || errno == ENOBUFS
+        || errno == ECONNREFUSED) {
       return Reading::empty;
     }
     return Reading::gone;

@@ -42,8 +42,7 @@ FileDescriptor open_namespace(const std::string& path, int type, std::string_vie
   const std::string attempt = fmt::format("open the {} namespace {}", type_name, path);
   FileDescriptor opened(system_call(attempt, ::open(path.c_str(), O_RDONLY | O_CLOEXEC)));
   if (::ioctl(opened.get(), NS_GET_NSTYPE) != type) {
-    throw std::system_error(
-      EINVAL, std::generic_category(), fmt::format("{} is no {} namespace", path, type_name));
+    throw std::runtime_error(fmt::format("{} is no {} namespace", path, type_name));
   }
   return opened;
 }

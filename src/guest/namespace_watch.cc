@@ -17,9 +17,8 @@ namespace slirpstack {
 NamespaceWatch::NamespaceWatch(const NamespaceTarget& target)
 {
   if (target.pid) {
-    fd_ = FileDescriptor(
-      static_cast<int>(system_call(fmt::format("watch the process {}", *target.pid),
-                                   ::syscall(SYS_pidfd_open, *target.pid, 0))));
+    fd_ = FileDescriptor(static_cast<int>(system_call(
+      fmt::format("find the process {}", *target.pid), ::syscall(SYS_pidfd_open, *target.pid, 0))));
   } else if (!target.path.empty() && !target.path.starts_with("/proc/")) {
     path_ = target.path;
     watch_path();

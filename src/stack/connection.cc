@@ -1,6 +1,7 @@
 #include "stack/connection.hh"
 
 #include "stack/callbacks.hh"
+#include "stack/connection_world.hh"
 #include "stack/guest_pbuf.hh"
 #include "wire/tcp.hh"
 
@@ -24,48 +25,10 @@ constexpr std::uint32_t MAX_SUPER_SEGMENT_BYTES = 65535 - 60;
 // a guest could make us do.
 constexpr std::uint16_t MIN_GUEST_SEGMENT_BYTES = 88;
 
-// What one flow may have in flight towards the guest. 1 MiB keeps two cores busy at 27 Gbit/s; a
-// wider window only moves the queue from the host's socket into our memory.
-constexpr std::uint32_t MAX_IN_FLIGHT_BYTES = 1 << 20;
-constexpr std::uint32_t PRESSED_IN_FLIGHT_BYTES = 64 << 10;
-constexpr std::uint32_t EXHAUSTED_IN_FLIGHT_BYTES = 4 << 10;
-
-// lwIP walks the segments in flight at every write: many tiny ones must not make that quadratic.
-constexpr std::uint16_t MAX_SEND_QUEUE_PBUFS = 1024;
-
-// The link is a queue in the guest's kernel: it loses nothing, so there is nothing to probe for.
-constexpr std::uint32_t WIDE_WINDOW_BYTES = 0x7fffffff;
+// Of lwIP's twelve: enough to back off to the longest interval.
+constexpr std::uint8_t MAX_CLOSED_WINDOW_RETRANSMISSIONS = 6;
 
 } // namespace
-
-/// While it lives, lwIP knows this connection and no other.
-class Connection::World
-{
-public:
-  explicit World(Connection& connection) : connection_(connection)
-  {
-    assert(connection.stack_.lists_are_empty());
-    if (connection.pcb_ == nullptr) {
-      return;
-    }
-    (connection.time_wait_ ? tcp_tw_pcbs : tcp_active_pcbs) = connection.pcb_;
-    connection.pcb_->next = nullptr;
-  }
-  ~World()
-  {
-    connection_.time_wait_ = tcp_active_pcbs == nullptr && tcp_tw_pcbs != nullptr;
-    connection_.pcb_ = connection_.time_wait_ ? tcp_tw_pcbs : tcp_active_pcbs;
-    tcp_active_pcbs = nullptr;
-    tcp_tw_pcbs = nullptr;
-  }
-  World(const World&) = delete;
-  World& operator=(const World&) = delete;
-  World(World&&) = delete;
-  World& operator=(World&&) = delete;
-
-private:
-  Connection& connection_;
-};
 
 Connection::Connection(Stack& stack, ConnectionEvents& events) : stack_(stack), events_(events) {}
 
@@ -157,6 +120,11 @@ bool Connection::input(GuestPacket&& packet, const IpHeader& ip)
     const World world(*this);
     feed(segment, ip, ip_header);
   }
+  // A guest that answers with a closed window is alive, however long it stays closed: a FIN that
+  // waits for it must not run out of retransmissions (RFC 9293 3.8.6.1).
+  if (pcb_ != nullptr && pcb_->snd_wnd == 0) {
+    pcb_->nrtx = std::min(pcb_->nrtx, MAX_CLOSED_WINDOW_RETRANSMISSIONS);
+  }
   if (pcb_ != nullptr && pcb_->snd_wnd > window) {
     facts_ |= FACT_ROOM;
   }
@@ -228,15 +196,6 @@ void Connection::assert_segment_size()
   // lwIP takes an MSS option on any segment; a guest that shrinks it behind a queued super-segment
   // would make tcp_write() compute a negative space.
   pcb_->mss = super_segment_bytes_;
-}
-
-void Connection::open_send_window()
-{
-  if (pcb_ == nullptr) {
-    return;
-  }
-  pcb_->cwnd = WIDE_WINDOW_BYTES;
-  pcb_->ssthresh = WIDE_WINDOW_BYTES;
 }
 
 bool Connection::needs_tick() const
@@ -321,98 +280,6 @@ void Connection::acknowledge()
   settle();
 }
 
-std::uint32_t Connection::in_flight_bytes() const
-{
-  return pcb_->snd_lbb - pcb_->lastack;
-}
-
-std::uint32_t Connection::send_window() const
-{
-  const BlockPool& pool = stack_.pool_;
-  std::uint32_t limit = MAX_IN_FLIGHT_BYTES;
-  if (pool.used_bytes() > pool.ceiling_bytes() / 2) {
-    limit = PRESSED_IN_FLIGHT_BYTES;
-  }
-  if (pool.exhausted()) {
-    limit = EXHAUSTED_IN_FLIGHT_BYTES;
-  }
-  return std::min<std::uint32_t>(pcb_->snd_wnd, limit);
-}
-
-std::uint32_t Connection::super_segment_bytes() const
-{
-  if (pcb_ == nullptr) {
-    return guest_segment_bytes_;
-  }
-  // lwIP makes no segment larger than half the largest window (RFC 1122 4.2.3.4).
-  const std::uint32_t half = pcb_->snd_wnd_max / 2;
-  if (half >= super_segment_bytes_) {
-    return super_segment_bytes_;
-  }
-  return std::max<std::uint32_t>(half / guest_segment_bytes_ * guest_segment_bytes_,
-                                 guest_segment_bytes_);
-}
-
-std::uint32_t Connection::room_bytes() const
-{
-  if (pcb_ == nullptr || !established_) {
-    return 0;
-  }
-  if (pcb_->state != ESTABLISHED && pcb_->state != CLOSE_WAIT) {
-    return 0;
-  }
-  if (pcb_->snd_queuelen >= MAX_SEND_QUEUE_PBUFS) {
-    return 0;
-  }
-  const std::uint32_t window = send_window();
-  const std::uint32_t in_flight = in_flight_bytes();
-  const std::uint32_t space = window > in_flight ? window - in_flight : 0;
-  // With nothing in flight one byte against a closed window starts lwIP's persist timer.
-  if (in_flight == 0) {
-    return std::max<std::uint32_t>(space, 1);
-  }
-  // No silly windows (RFC 1122 4.2.3.4): wait for a full segment or half the window.
-  return space >= std::min(super_segment_bytes(), window / 2) ? space : 0;
-}
-
-bool Connection::write(Block block, std::uint32_t length_bytes, bool more)
-{
-  assert(length_bytes <= 0xffff);
-  if (pcb_ == nullptr) {
-    return false;
-  }
-  const u8_t flags = more ? TCP_WRITE_FLAG_MORE : 0;
-  if (::tcp_write(pcb_, block->data(), static_cast<u16_t>(length_bytes), flags) != ERR_OK) {
-    return false;
-  }
-  sent_.push_back({std::move(block), length_bytes});
-  return true;
-}
-
-void Connection::push()
-{
-  if (pcb_ == nullptr) {
-    return;
-  }
-  {
-    const World world(*this);
-    ::tcp_output(pcb_);
-  }
-  settle();
-}
-
-void Connection::finish()
-{
-  if (pcb_ == nullptr) {
-    return;
-  }
-  {
-    const World world(*this);
-    ::tcp_shutdown(pcb_, 0, 1);
-  }
-  settle();
-}
-
 void Connection::reset()
 {
   if (pcb_ == nullptr) {
@@ -443,82 +310,6 @@ bool Connection::closing() const
     return true;
   }
   return pcb_->state == CLOSING || pcb_->state == LAST_ACK;
-}
-
-void Connection::release_sent(std::uint32_t acknowledged_bytes)
-{
-  // lwIP counts whole segments here: a part that is acknowledged may be sent again with the rest.
-  sent_head_acknowledged_bytes_ += acknowledged_bytes;
-  while (sent_head_ < sent_.size()
-         && sent_head_acknowledged_bytes_ >= sent_[sent_head_].length_bytes) {
-    sent_head_acknowledged_bytes_ -= sent_[sent_head_].length_bytes;
-    sent_[sent_head_++].block.reset();
-  }
-  // Moving the rest forward costs nothing when half of it is gone.
-  if (sent_head_ * 2 >= sent_.size()) {
-    sent_.erase(sent_.begin(), sent_.begin() + static_cast<std::ptrdiff_t>(sent_head_));
-    sent_head_ = 0;
-  }
-}
-
-std::uint16_t StackCallbacks::segment_bytes(const netif& interface) noexcept
-{
-  // lwIP points the interface at the sending pcb's hints around each output: a legitimate way from
-  // a packet back to its connection, also while a tick retransmits for several.
-  if (interface.hints == nullptr) {
-    return 0xffff;
-  } // a reset without a pcb
-  const auto* pcb = reinterpret_cast<const tcp_pcb*>(
-    reinterpret_cast<const std::uint8_t*>(interface.hints) - offsetof(tcp_pcb, netif_hints));
-  const auto* connection = static_cast<const Connection*>(pcb->callback_arg);
-  return connection->guest_segment_bytes_ != 0 ? connection->guest_segment_bytes_
-                                               : std::uint16_t{0xffff};
-}
-
-err_t StackCallbacks::accepted(void* connection, tcp_pcb*, err_t) noexcept
-{
-  auto& self = *static_cast<Connection*>(connection);
-  self.established_ = true;
-  self.facts_ |= Connection::FACT_ESTABLISHED;
-  return ERR_OK;
-}
-
-err_t StackCallbacks::received(void* connection, tcp_pcb* pcb, pbuf* data, err_t) noexcept
-{
-  auto& self = *static_cast<Connection*>(connection);
-  self.facts_ |= Connection::FACT_DATA;
-  if (data == nullptr) {
-    self.guest_finished_ = true;
-    return ERR_OK;
-  }
-  self.unread_bytes_ += data->tot_len;
-  self.unacknowledged_bytes_ += data->tot_len;
-  (self.unread_first_ == nullptr ? self.unread_first_ : self.unread_last_->next) = data;
-  while (data->next != nullptr) {
-    data = data->next;
-  }
-  self.unread_last_ = data;
-  // Not now: acknowledge() decides at the end of the batch. In TIME_WAIT a FIN has come with the
-  // data, and there is no later.
-  if (pcb->state != TIME_WAIT) {
-    tcp_clear_flags(pcb, TF_ACK_NOW);
-    tcp_set_flags(pcb, TF_ACK_DELAY);
-  }
-  return ERR_OK;
-}
-
-err_t StackCallbacks::acknowledged(void* connection, tcp_pcb*, u16_t length_bytes) noexcept
-{
-  auto& self = *static_cast<Connection*>(connection);
-  self.release_sent(length_bytes);
-  self.facts_ |= Connection::FACT_ROOM;
-  return ERR_OK;
-}
-
-void StackCallbacks::gone(void* connection, err_t) noexcept
-{
-  // The pcb is freed by lwIP. In a tick the connection's world is shared, so it is told here.
-  static_cast<Connection*>(connection)->pcb_ = nullptr;
 }
 
 } // namespace slirpstack

@@ -291,7 +291,8 @@ TEST_CASE("what cannot be joined or opened is told by its name")
     const auto target = NamespaceTarget::of_process(holder.pid());
     TapRequest request;
     expect_equal(refusal_of(target, request),
-                 "open the interface tun0 (-configure makes it): No such device");
+                 "open the interface tun0 (with -netns or a process id, -configure makes it): "
+                 "No such device");
     request.interface = "veth0";
     expect_equal(refusal_of(target, request),
                  "invalid value \"veth0\" for flag -interface: it is no tap or tun device");
@@ -301,7 +302,7 @@ TEST_CASE("what cannot be joined or opened is told by its name")
     expect_equal(refusal_of(NamespaceTarget::named("absent"), TapRequest{}),
                  "open the network namespace /run/netns/absent: No such file or directory");
     expect_equal(refusal_of(NamespaceTarget::named("/proc/self/ns/mnt"), TapRequest{}),
-                 "/proc/self/ns/mnt is no network namespace: Invalid argument");
+                 "/proc/self/ns/mnt is no network namespace");
     expect_equal(refusal_of(NamespaceTarget::of_process(1 << 22), TapRequest{}),
                  "find the process 4194304: No such process");
   });

@@ -158,8 +158,9 @@ TEST_CASE("a command line without a guest names the ways to have one")
 
 TEST_CASE("what stands in the place of the process id is told apart")
 {
-  constexpr const char* NAME = "must be a number; -netns takes the name of a namespace, run takes "
-                               "a command";
+  constexpr const char* NAME
+    = "must be a number above 0; -netns takes the name of a namespace, run takes "
+      "a command";
   for (const char* operand : {"bash", "0", "-", "", "2147483648", "12x"}) {
     CAPTURE(operand);
     CHECK(error_of([&] { static_cast<void>(parse_command_line(Words{operand})); })
@@ -167,7 +168,7 @@ TEST_CASE("what stands in the place of the process id is told apart")
   }
   expect({
     {{"/proc/1/ns/net"},
-     R"(invalid process id "/proc/1/ns/net": must be a number; -netns takes the path of a namespace)"},
+     R"(invalid process id "/proc/1/ns/net": must be a number above 0; -netns takes the path of a namespace)"},
     {{"12", "-configure"}, R"(flag "-configure" after process id 12: flags go before it)"},
     {{"12", "13"}, R"(unexpected argument "13" after process id 12: give one process)"},
   });
@@ -195,6 +196,14 @@ TEST_CASE("a readiness descriptor has to be writable")
              + "\" for flag -ready-fd: must be open for writing");
   CHECK(descriptor_error("-ready-fd", writer.get()) == "no error");
   CHECK(descriptor_error("-exit-fd", reader.get()) == "no error");
+}
+
+TEST_CASE("an exit descriptor has to be one that can be waited for")
+{
+  const FileDescriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  CHECK(descriptor_error("-exit-fd", file.get())
+        == "invalid value \"" + std::to_string(file.get())
+             + "\" for flag -exit-fd: must be a pipe or a socket, no file");
 }
 
 TEST_CASE("a guest behind a socket needs one that keeps frames apart")

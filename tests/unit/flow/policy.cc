@@ -74,6 +74,11 @@ TEST_CASE("an IPv4 address inside an IPv6 one is judged as well")
          {"64:ff9b::127.0.0.1", Denial::loopback},
          {"::ffff:169.254.169.254", Denial::metadata_service},
          {"64:ff9b::203.0.113.5", Denial::host_address},
+         {"2002:a9fe:a9fe::1", Denial::metadata_service},
+         {"2002:7f00:1::1", Denial::loopback},
+         {"::ffff:0:127.0.0.1", Denial::loopback},
+         {"64:ff9b:1::1", Denial::host_network},
+         {"2002:c000:201::1", std::nullopt},
          {"::ffff:192.0.2.1", std::nullopt},
          {"64:ff9b::192.0.2.1", std::nullopt}});
 }
