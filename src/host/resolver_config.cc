@@ -63,10 +63,14 @@ void parse_line(std::string_view line, ResolverConfig& config)
   }
 }
 
-std::string read_text(const std::string& path)
+/// Nothing if it cannot be opened, as when there is no descriptor left.
+std::optional<std::string> read_text(const std::string& path)
 {
   std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file) {
+    return std::nullopt;
+  }
+  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
 }
 
 bool same_file(const struct stat& a, const struct stat& b)
@@ -112,8 +116,13 @@ const ResolverConfig& ResolverFile::current()
     now_there = {};
   }
   if (version_ == 0 || !same_file(now_there, seen_)) {
+    const auto text = read_text(path_);
+    const bool there = now_there.st_ino != 0;
+    if (!text && there && version_ != 0) {
+      return config_; // tried again at the next query
+    }
     seen_ = now_there;
-    config_ = parse_resolver_config(read_text(path_));
+    config_ = parse_resolver_config(text.value_or(""));
     ++version_;
   }
   return config_;

@@ -18,6 +18,7 @@ namespace {
 
 // An interface that comes up changes dozens of addresses and routes at once: read them once.
 constexpr std::chrono::milliseconds SETTLE_TIME{50};
+constexpr std::chrono::seconds RETRY_TIME{1};
 
 // The kernel fills a dump's messages up to this size if it is offered (NLMSG_GOODSIZE's ceiling).
 constexpr std::size_t MESSAGE_BYTES = 32768;
@@ -96,15 +97,21 @@ bool dump(mnl_socket* socket, std::uint16_t type, std::uint32_t sequence, HostNe
   }
 }
 
-HostNetworks read_networks()
+/// `socket` is kept for the next reading: a guest that holds every descriptor must not be able to
+/// keep us from learning what it may not reach.
+HostNetworks read_networks(NetlinkSocket& socket)
 {
   constexpr int ATTEMPTS = 5;
   HostNetworks networks;
   for (int attempt = 0; attempt < ATTEMPTS; ++attempt) {
-    const NetlinkSocket socket = open_netlink(0);
+    if (!socket) {
+      socket = open_netlink(0);
+    }
+    NetlinkSocket used = std::move(socket); // closed, with the rest of its dump, unless it ends well
     networks = {};
-    if (dump(socket.get(), RTM_GETADDR, 1, networks)
-        && dump(socket.get(), RTM_GETROUTE, 2, networks)) {
+    if (dump(used.get(), RTM_GETADDR, 1, networks)
+        && dump(used.get(), RTM_GETROUTE, 2, networks)) {
+      socket = std::move(used);
       break;
     }
   }
@@ -119,7 +126,7 @@ struct HostRoutes::State
   explicit State(Loop& loop)
     : changes(
       open_netlink(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE))
-    , networks(read_networks())
+    , networks(read_networks(reader))
     , settled(loop, [this] { read_again(); })
     , watch(loop, mnl_socket_get_fd(changes.get()), [this] { note_changes(); })
   {}
@@ -128,6 +135,7 @@ struct HostRoutes::State
   void read_again();
 
   NetlinkSocket changes;
+  NetlinkSocket reader;
   HostNetworks networks;
   std::function<void()> on_changed;
   Timer settled;
@@ -160,13 +168,14 @@ void HostRoutes::State::note_changes()
 void HostRoutes::State::read_again()
 {
   try {
-    HostNetworks now_there = read_networks();
+    HostNetworks now_there = read_networks(reader);
     if (now_there == networks) {
       return;
     }
     networks = std::move(now_there);
   } catch (const std::system_error& error) {
     log(LogLevel::warning, "the host's routes could not be read", {{"reason", error.what()}});
+    settled.set(Loop::now() + RETRY_TIME); // policy must not stay with what was there before
     return;
   }
   if (on_changed) {

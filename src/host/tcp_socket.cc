@@ -85,6 +85,10 @@ Opened<HostStream> TcpSocket::connect(SocketSet& sockets,
     return not_opened<HostStream>(last_error());
   }
   const int number = descriptor.get();
+  if (family == Family::ipv6) {
+    // An IPv4-mapped destination would leave over IPv4, past -source-ipv4 and the hop limit.
+    set_option(number, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  }
   set_stream_options(number, idle);
   set_error_queue(number, family, true);
   PathOptions(family).set_hop_limit(number, options.hop_limit);
