@@ -12,8 +12,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <memory>
 #include <optional>
 #include <unistd.h>
@@ -22,8 +24,12 @@ namespace slirpstack {
 
 namespace {
 
-// Descriptors that are not sockets of flows: the loop's, the log, the tap, and some room.
-constexpr std::uint64_t RESERVED_DESCRIPTORS = 64;
+// Descriptors that are not sockets of flows: the loop's, the log, the tap, some room, and those of
+// DNS queries in flight (DnsForwarder::Settings::max_in_flight).
+constexpr std::uint64_t RESERVED_DESCRIPTORS = 64 + 256;
+
+// What a command gets to end by itself when -exit-fd says so.
+constexpr std::chrono::seconds EXIT_PATIENCE(5);
 
 // The hard limit of descriptors may be a million; a guest should not be able to take that many.
 constexpr std::uint64_t DEFAULT_MAX_FLOWS = 65536;
@@ -31,9 +37,8 @@ constexpr std::uint64_t DEFAULT_MAX_FLOWS = 65536;
 std::size_t flow_limit(const Config& config)
 {
   const std::uint64_t descriptors = raise_descriptor_limit();
-  const std::uint64_t possible = descriptors > 2 * RESERVED_DESCRIPTORS
-                                   ? descriptors - RESERVED_DESCRIPTORS
-                                   : RESERVED_DESCRIPTORS;
+  const std::uint64_t possible
+    = descriptors > 2 * RESERVED_DESCRIPTORS ? descriptors - RESERVED_DESCRIPTORS : descriptors / 2;
   return static_cast<std::size_t>(
     std::min<std::uint64_t>(config.limits.max_flows.value_or(DEFAULT_MAX_FLOWS), possible));
 }
@@ -78,6 +83,14 @@ Link::Device inherited_device(const Config& config)
           .guest_mac = {}};
 }
 
+void check_file(const char* flag, const std::string& value, const std::string& path)
+{
+  if (::access(path.c_str(), F_OK) != 0) {
+    throw UsageError(
+      fmt::format("invalid value \"{}\" for flag -{}: there is no {}", value, flag, path));
+  }
+}
+
 NamespaceTarget attach_target(const Config& config)
 {
   NamespaceTarget target;
@@ -85,8 +98,12 @@ NamespaceTarget attach_target(const Config& config)
     target = NamespaceTarget::of_process(*config.attach.pid);
   } else if (config.attach.netns) {
     target = NamespaceTarget::named(*config.attach.netns);
+    check_file("netns", *config.attach.netns, target.path);
   }
-  target.user_path = config.attach.userns.value_or("");
+  if (config.attach.userns) {
+    check_file("userns", *config.attach.userns, *config.attach.userns);
+    target.user_path = *config.attach.userns;
+  }
   return target;
 }
 
@@ -222,11 +239,13 @@ int serve_command(const Config& config, pid_t parent)
   if (!is_ignored(SIGHUP)) {
     hang_up.emplace(loop, SIGHUP, [&] { pass_on(SIGHUP); });
   }
+  Timer patience(loop, [&] { loop.stop(); }); // the command is killed then
   std::optional<Watch> exit_watch;
   if (config.lifecycle.exit_fd) {
     exit_watch.emplace(loop, *config.lifecycle.exit_fd, [&] {
       command.signal(SIGTERM);
-      loop.stop();
+      patience.set(Loop::now() + EXIT_PATIENCE);
+      exit_watch.reset(); // it stays readable
     });
   }
   std::optional<Signal> interrupt;

@@ -24,6 +24,9 @@ const std::vector<StaticDenial>& static_denials()
     entry("127.0.0.0/8", Denial::loopback),
     // The instance metadata services of the large clouds hand out the host's credentials.
     entry("169.254.169.254/32", Denial::metadata_service),
+    entry("100.100.100.200/32", Denial::metadata_service),
+    entry("168.63.129.16/32", Denial::metadata_service),
+    entry("192.0.0.192/32", Denial::metadata_service),
     entry("169.254.0.0/16", Denial::link_local),
     entry("224.0.0.0/4", Denial::multicast_or_broadcast),
     entry("255.255.255.255/32", Denial::multicast_or_broadcast),
@@ -95,7 +98,7 @@ std::string_view denial_name(Denial denial)
     case Denial::routing_disabled:
       break;
   }
-  return "routing is disabled";
+  return "routing is disabled (-disable-routing)";
 }
 
 std::optional<Denial> Policy::static_denial(const IpAddress& destination) const

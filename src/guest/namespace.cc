@@ -58,8 +58,7 @@ bool is_our_own(const FileDescriptor& opened, const char* ours)
 void check_process_exists(pid_t pid)
 {
   if (::access(fmt::format("/proc/{}", pid).c_str(), F_OK) != 0) {
-    throw std::system_error(
-      ESRCH, std::generic_category(), fmt::format("find the process {}", pid));
+    throw UsageError(fmt::format("invalid process id {}: there is no such process", pid));
   }
 }
 

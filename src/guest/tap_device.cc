@@ -28,6 +28,10 @@ FileDescriptor open_tun_driver()
   if (number < 0 && errno == EACCES) {
     throw_system_error("open /dev/net/tun (its mode must let this user read and write)");
   }
+  if (number < 0 && errno == ENOENT) {
+    throw_system_error(
+      "open /dev/net/tun (modprobe tun makes it; a container needs --device /dev/net/tun)");
+  }
   return FileDescriptor(system_call("open /dev/net/tun", number));
 }
 

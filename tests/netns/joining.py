@@ -129,14 +129,14 @@ class Joining(suite.AreaTest):
 
     def test_what_is_not_there_is_refused_with_a_reason(self) -> None:
         guest = self.made()
-        for arguments in (
-            ["-netns", "no-such-name"],
-            ["-netns", f"/proc/{guest.pid}/ns/no-such-file"],
-            ["-interface", "no-such-tap", "-netns", guest.path],
+        for status, arguments in (
+            (2, ["-netns", "no-such-name"]),
+            (2, ["-netns", f"/proc/{guest.pid}/ns/no-such-file"]),
+            (1, ["-interface", "no-such-tap", "-netns", guest.path]),
         ):
             words = [*self.identity.prefix, str(PROGRAM), *arguments]
             done = self.topology.host.run(*words, check=False)
-            self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+            self.assertEqual((done.returncode, done.stdout), (status, ""), done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertEqual(interfaces(guest), {"lo"}, "nothing was made")
 

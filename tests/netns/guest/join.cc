@@ -304,7 +304,7 @@ TEST_CASE("what cannot be joined or opened is told by its name")
     expect_equal(refusal_of(NamespaceTarget::named("/proc/self/ns/mnt"), TapRequest{}),
                  "/proc/self/ns/mnt is no network namespace");
     expect_equal(refusal_of(NamespaceTarget::of_process(1 << 22), TapRequest{}),
-                 "find the process 4194304: No such process");
+                 "invalid process id 4194304: there is no such process");
   });
 }
 
