@@ -171,6 +171,7 @@ void Connection::settle()
     sent_head_ = 0;
   } else {
     assert_segment_size();
+    stop_needless_persist_timer();
     if (needs_tick()) {
       stack_.keep_ticking(*this);
     }
@@ -196,6 +197,15 @@ void Connection::assert_segment_size()
   // lwIP takes an MSS option on any segment; a guest that shrinks it behind a queued super-segment
   // would make tcp_write() compute a negative space.
   pcb_->mss = super_segment_bytes_;
+}
+
+void Connection::stop_needless_persist_timer()
+{
+  // When the guest acknowledges a probe's byte but keeps its window closed, lwIP is left with a
+  // timer and nothing to probe with, and asserts that this cannot be.
+  if (pcb_->unsent == nullptr) {
+    pcb_->persist_backoff = 0;
+  }
 }
 
 bool Connection::needs_tick() const

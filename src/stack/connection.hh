@@ -111,6 +111,7 @@ private:
   void settle();
   void open_send_window();
   void assert_segment_size();
+  void stop_needless_persist_timer();
   void release_sent(std::uint32_t acknowledged_bytes);
   [[nodiscard]] bool would_be_retained(ByteView segment) const;
   [[nodiscard]] std::size_t cut_to_window(MutableBytes segment) const;

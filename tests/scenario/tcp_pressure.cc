@@ -129,6 +129,26 @@ TEST_CASE("against a closed window one byte is read, and persists")
   CHECK(guest.receives(100000) == pattern(100000));
 }
 
+// lwIP lets the persist timer run on when the guest takes the probe's byte, and asserts that there
+// is something to probe with.
+TEST_CASE("a guest that takes each probe's byte and keeps its window closed gets byte by byte")
+{
+  World world;
+  TcpGuest guest(world);
+  guest.connects();
+  guest.closes_window();
+  guest.host().has("abc");
+  std::string received;
+  for (int i = 0; i < 30; ++i) {
+    world.advance(1s);
+    received += guest.hears_all();
+    guest.sends(ack().advertising(0));
+  }
+  CHECK(received == "abc");
+  world.advance(1min);
+  CHECK(world.gateway.stack().ticking() == 0);
+}
+
 TEST_CASE("a window that opens little by little is used without silly segments")
 {
   World world;
