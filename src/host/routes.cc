@@ -107,10 +107,10 @@ HostNetworks read_networks(NetlinkSocket& socket)
     if (!socket) {
       socket = open_netlink(0);
     }
-    NetlinkSocket used = std::move(socket); // closed, with the rest of its dump, unless it ends well
+    NetlinkSocket used
+      = std::move(socket); // closed, with the rest of its dump, unless it ends well
     networks = {};
-    if (dump(used.get(), RTM_GETADDR, 1, networks)
-        && dump(used.get(), RTM_GETROUTE, 2, networks)) {
+    if (dump(used.get(), RTM_GETADDR, 1, networks) && dump(used.get(), RTM_GETROUTE, 2, networks)) {
       socket = std::move(used);
       break;
     }
