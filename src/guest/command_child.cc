@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/close_range.h>
 #include <sched.h>
 #include <sstream>
@@ -89,7 +90,8 @@ bool is_found(const std::string& command)
   const char* const path = ::getenv("PATH");
   std::istringstream folders(path == nullptr ? "/bin:/usr/bin" : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
-    if (::access((folder.empty() ? command : folder + '/' + command).c_str(), F_OK) == 0) {
+    const std::string path_of_it = folder.empty() ? command : fmt::format("{}/{}", folder, command);
+    if (::access(path_of_it.c_str(), F_OK) == 0) {
       return true;
     }
   }

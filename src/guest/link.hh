@@ -81,9 +81,9 @@ private:
   void answer_solicitation(const IpHeader& ip, ByteView message);
   void learn(const MacAddress& source);
   [[nodiscard]] bool is_guest_address(const IpAddress& address) const;
-  std::size_t write_link_headers(MutableBytes headers,
-                                 std::uint16_t ethertype,
-                                 const OutboundPacket& packet) const;
+  [[nodiscard]] std::size_t write_link_headers(MutableBytes headers,
+                                               std::uint16_t ethertype,
+                                               const OutboundPacket& packet) const;
   void write_frame(std::uint16_t ethertype, const OutboundPacket& packet);
   void finish_checksum(const OutboundPacket& packet);
   void log_frame(std::span<iovec> pieces, std::size_t headers_bytes);
