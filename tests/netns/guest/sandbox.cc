@@ -56,6 +56,7 @@ struct ClosePipe
 
 void prepare_machine()
 {
+  ::signal(SIGHUP, SIG_DFL); // nohup(1) would be inherited by what is tested
   try {
     system_call("make a mount namespace", ::unshare(CLONE_NEWNS));
     system_call("make it private", ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr));

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ def skip(reason: str) -> NoReturn:
 
 def enter() -> None:
     """Starts this test again inside a sandbox, unless it is in one; there, gets the program."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup(1) would be inherited by what is tested
     if MARK not in os.environ:
         _require()
         os.environ[MARK] = "1"
