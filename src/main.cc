@@ -1,6 +1,11 @@
 #include "base/error.hh"
 #include "base/log.hh"
+#include "control/client.hh"
+#include "explain.hh"
+#include "face/exit_status.hh"
+#include "face/narrator.hh"
 #include "face/options.hh"
+#include "face/slirpnetstack.hh"
 #include "serve.hh"
 
 #include <algorithm>
@@ -14,48 +19,67 @@ using namespace slirpstack;
 
 namespace {
 
-constexpr int EXIT_USAGE = 2;
-
-int run(int argc, char** argv)
+int perform(const Config& config, std::string_view program, Narrator& narrator)
 {
   const pid_t parent = ::getppid();
-  const Config config = parse_command_line(argc, argv);
-  const LogLevel level = config.output.level;
-  configure_log(config.output.quiet ? std::min(level, LogLevel::warning) : level,
-                config.output.format);
   switch (config.action) {
     case Config::Action::help:
-      fmt::print("{}", help_text());
+      print_help(config, program);
       return EXIT_SUCCESS;
     case Config::Action::version:
-      fmt::print("{}\n", version_text());
+      fmt::print("{}\n", version_text(config));
       return EXIT_SUCCESS;
+    case Config::Action::control:
+      return run_control_client(config.command);
+    case Config::Action::explain:
+      return explain_flow(config);
     case Config::Action::run:
       check_descriptors(config);
-      check_sources(config);
-      return serve_command(config, parent);
+      return serve_command(config, parent, narrator);
     case Config::Action::attach:
       break;
   }
   check_descriptors(config);
-  check_sources(config);
-  return serve_namespace(config, parent);
+  return serve_namespace(config, parent, narrator);
+}
+
+int run(const Config& config, std::string_view program)
+{
+  const LogLevel level = config.output.level;
+  configure_log(config.output.quiet ? std::min(level, LogLevel::warning) : level,
+                config.output.format);
+  const std::unique_ptr<Narrator> narrator = Narrator::make(config);
+  try {
+    return perform(config, program, *narrator);
+  } catch (const StartError& error) {
+    narrator->failed(error.what());
+    return error.exit_status();
+  } catch (const UsageError& error) {
+    narrator->failed(error.what());
+    return EXIT_USAGE;
+  } catch (const std::system_error& error) { // its text begins with what was tried
+    narrator->failed(fmt::format("cannot {}", error.what()));
+    return EXIT_FAILURE;
+  } catch (const std::exception& error) {
+    narrator->failed(error.what());
+    return EXIT_FAILURE;
+  }
 }
 
 } // namespace
 
 int main(int argc, char** argv)
 {
+  const std::string_view program = argc > 0 ? argv[0] : "slirpstack";
+  Config config;
   try {
-    return run(argc, argv);
-  } catch (const UsageError& error) {
-    fmt::print(stderr, "slirpstack: {}\n", error.what());
+    config = parse_command_line(argc, argv);
+  } catch (const StartError& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return error.exit_status();
+  } catch (const std::exception& error) { // a UsageError
+    print_usage_error(program, error.what());
     return EXIT_USAGE;
-  } catch (const std::system_error& error) { // its text begins with what was tried
-    fmt::print(stderr, "slirpstack: cannot {}\n", error.what());
-    return EXIT_FAILURE;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "slirpstack: {}\n", error.what());
-    return EXIT_FAILURE;
   }
+  return run(config, program);
 }

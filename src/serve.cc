@@ -2,12 +2,17 @@
 
 #include "base/error.hh"
 #include "base/log.hh"
+#include "face/exit_status.hh"
+#include "face/narrator.hh"
+#include "face/options.hh"
 #include "guest/capture.hh"
 #include "guest/guest_command.hh"
 #include "guest/guest_tap.hh"
 #include "guest/namespace_watch.hh"
 #include "guest/parent_death.hh"
+#include "guest/raw_capture.hh"
 #include "guest/resolv_conf.hh"
+#include "host/resolver.hh"
 #include "session.hh"
 
 #include <algorithm>
@@ -83,6 +88,14 @@ Link::Device inherited_device(const Config& config)
           .guest_mac = {}};
 }
 
+// slirpnetstack's own, which scripts may know.
+constexpr MacAddress SLIRPNETSTACK_MAC{{0x70, 0x71, 0xaa, 0x4b, 0x29, 0xaa}};
+
+bool imitates_slirpnetstack(const Config& config)
+{
+  return config.manner == Config::Manner::slirpnetstack;
+}
+
 void check_file(const char* flag, const std::string& value, const std::string& path)
 {
   if (::access(path.c_str(), F_OK) != 0) {
@@ -107,6 +120,42 @@ NamespaceTarget attach_target(const Config& config)
   return target;
 }
 
+struct OpenedGuest
+{
+  Link::Device device;
+  GuestAddresses addresses;
+};
+
+/// Opens what the configuration names as the guest. `watch` then tells of its end, if it is a
+/// namespace.
+OpenedGuest open_guest(const Config& config,
+                       Narrator& narrator,
+                       std::optional<NamespaceWatch>& watch)
+{
+  OpenedGuest guest;
+  if (config.attach.fd) {
+    guest.device = inherited_device(config);
+    return guest;
+  }
+  try {
+    const NamespaceTarget target = attach_target(config);
+    if (config.attach.netns) {
+      narrator.joining(*config.attach.netns);
+    }
+    watch.emplace(target);
+    narrator.opening(config.network.interface);
+    OpenedTap tap = open_guest_tap(target, tap_request(config, config.network.configure));
+    guest.addresses = tap.addresses;
+    guest.device = link_device(tap);
+  } catch (const std::exception& error) {
+    if (imitates_slirpnetstack(config)) {
+      throw StartError(EXIT_INTERFACE, error.what());
+    }
+    throw;
+  }
+  return guest;
+}
+
 /// As nohup(1) leaves SIGHUP.
 bool is_ignored(int number)
 {
@@ -118,11 +167,13 @@ bool is_ignored(int number)
 class Ending
 {
 public:
-  Ending(const Config& config, Loop& loop)
+  Ending(const Config& config, Loop& loop, Session& session)
     : terminate_(loop, SIGTERM, [&loop] { loop.stop(); })
     , interrupt_(loop, SIGINT, [&loop] { loop.stop(); })
   {
-    if (!is_ignored(SIGHUP)) {
+    if (config.egress.rules_file) { // what daemons do on it
+      hang_up_.emplace(loop, SIGHUP, [&session] { session.reload_rules(); });
+    } else if (!is_ignored(SIGHUP)) {
       hang_up_.emplace(loop, SIGHUP, [&loop] { loop.stop(); });
     }
     if (config.lifecycle.exit_fd) {
@@ -147,45 +198,73 @@ void tell_ready(const Config& config)
   }
 }
 
-void start_capture(const Config& config,
-                   bool is_ethernet,
-                   std::unique_ptr<Capture>& capture,
-                   Session& session)
+/// Null when none was asked for.
+std::unique_ptr<FrameLog> open_capture(const Config& config, bool is_ethernet)
 {
   if (!config.output.pcap) {
-    return;
+    return nullptr;
   }
-  capture = std::make_unique<Capture>(*config.output.pcap, is_ethernet);
-  session.set_frame_log(capture.get());
+  try {
+    if (imitates_slirpnetstack(config)) {
+      return std::make_unique<RawCapture>(*config.output.pcap, is_ethernet);
+    }
+    return std::make_unique<Capture>(*config.output.pcap, is_ethernet);
+  } catch (const std::system_error& error) {
+    throw StartError(EXIT_CAPTURE, error.what());
+  }
+}
+
+/// The first address of the name, of that family. Throws StartError.
+IpAddress look_up_source(Loop& loop, NameResolver& names, const HostName& name, Family family)
+{
+  const LookupAnswer answer = resolve_now(loop, names, name);
+  const auto found = std::ranges::find(answer.addresses, family, &IpAddress::family);
+  if (found == answer.addresses.end()) {
+    throw StartError(EXIT_USAGE,
+                     answer.error.empty()
+                       ? fmt::format("source \"{}\" has no address of that family", name.name)
+                       : answer.error);
+  }
+  return *found;
+}
+
+/// The configuration with the names of its source addresses looked up.
+Config with_sources(const Config& config, Loop& loop, NameResolver& names)
+{
+  Config known = config;
+  if (const auto& name = config.egress.source_name_ipv4) {
+    known.egress.source_ipv4 = look_up_source(loop, names, *name, Family::ipv4);
+  }
+  if (const auto& name = config.egress.source_name_ipv6) {
+    known.egress.source_ipv6 = look_up_source(loop, names, *name, Family::ipv6);
+  }
+  check_sources(known);
+  return known;
 }
 
 } // namespace
 
-int serve_namespace(const Config& config, pid_t parent)
+int serve_namespace(const Config& asked, pid_t parent, Narrator& narrator)
 {
-  if (config.lifecycle.exit_with_parent) {
+  if (asked.lifecycle.exit_with_parent) {
     exit_with_parent(parent);
   }
   ::signal(SIGPIPE, SIG_IGN);
-  std::optional<NamespaceWatch> watch;
-  GuestAddresses addresses;
-  Link::Device device;
-  if (config.attach.fd) {
-    device = inherited_device(config);
-  } else {
-    const NamespaceTarget target = attach_target(config);
-    watch.emplace(target);
-    OpenedTap tap = open_guest_tap(target, tap_request(config, config.network.configure));
-    addresses = tap.addresses;
-    device = link_device(tap);
-  }
-  const bool is_ethernet = device.is_ethernet;
-  const std::size_t max_flows = flow_limit(config);
   Loop loop;
-  std::unique_ptr<Capture> capture;
-  Session session(config, loop, std::move(device), addresses, max_flows);
-  start_capture(config, is_ethernet, capture, session);
-  const Ending ending(config, loop);
+  Resolver names(loop, asked.forwarding.dns_ttl);
+  const Config config = with_sources(asked, loop, names);
+  std::optional<NamespaceWatch> watch;
+  OpenedGuest guest = open_guest(config, narrator, watch);
+  if (imitates_slirpnetstack(config)) {
+    guest.device.our_mac = SLIRPNETSTACK_MAC;
+  }
+  const bool is_ethernet = guest.device.is_ethernet;
+  const std::size_t max_flows = flow_limit(config);
+  const std::unique_ptr<FrameLog> capture = open_capture(config, is_ethernet);
+  Session session(
+    config, loop, names, narrator, std::move(guest.device), guest.addresses, max_flows);
+  session.set_frame_log(capture.get());
+  const Ending ending(config, loop, session);
   std::optional<Watch> gone;
   if (watch && watch->fd() >= 0) {
     gone.emplace(loop, watch->fd(), [&] {
@@ -195,23 +274,29 @@ int serve_namespace(const Config& config, pid_t parent)
       }
     });
   }
+  session.set_up(config);
+  session.start();
   tell_ready(config);
-  log(LogLevel::info, "ready", {{"max_flows", max_flows}});
+  narrator.started(max_flows);
+  if (imitates_slirpnetstack(config)) {
+    session.announce();
+    ::kill(parent, SIGWINCH); // its sign that it has started
+  }
   loop.run();
+  narrator.closing();
   session.close_all();
   session.log_losses();
   return EXIT_SUCCESS;
 }
 
-int serve_command(const Config& config, pid_t parent)
+int serve_command(const Config& asked, pid_t parent, Narrator& narrator)
 {
-  if (config.lifecycle.exit_with_parent) {
+  if (asked.lifecycle.exit_with_parent) {
     exit_with_parent(parent);
   }
-  GuestCommand command(config.command.empty() ? default_command(::getenv("SHELL"))
-                                              : config.command);
+  GuestCommand command(asked.command.empty() ? default_command(::getenv("SHELL")) : asked.command);
   ::signal(SIGPIPE, SIG_IGN);
-  OpenedTap tap = open_guest_tap(command.target(), tap_request(config, true));
+  OpenedTap tap = open_guest_tap(command.target(), tap_request(asked, true));
   std::vector<IpAddress> servers;
   if (tap.addresses.ipv4) {
     servers.push_back(tap.addresses.ipv4->dns());
@@ -221,9 +306,13 @@ int serve_command(const Config& config, pid_t parent)
   }
   const GuestAddresses addresses = tap.addresses;
   Loop loop;
-  std::unique_ptr<Capture> capture;
-  Session session(config, loop, link_device(tap), addresses, flow_limit(config));
-  start_capture(config, tap.is_tap, capture, session);
+  Resolver names(loop, asked.forwarding.dns_ttl);
+  const Config config = with_sources(asked, loop, names);
+  const std::unique_ptr<FrameLog> capture = open_capture(config, tap.is_tap);
+  Session session(config, loop, names, narrator, link_device(tap), addresses, flow_limit(config));
+  session.set_frame_log(capture.get());
+  session.set_up(config);
+  session.start();
   // The terminal's signals reach the command by themselves; ours go to it as well.
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGQUIT, SIG_IGN);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "face/config.hh"
+#include "face/narrator.hh"
 
 #include <sys/types.h>
 
@@ -10,9 +11,9 @@ namespace slirpstack {
 // guest was connected. `parent` is getppid() as main() began, for -exit-with-parent.
 
 /// Serves the namespace, process or socket that the configuration names, until it goes away.
-[[nodiscard]] int serve_namespace(const Config& config, pid_t parent);
+[[nodiscard]] int serve_namespace(const Config& asked, pid_t parent, Narrator& narrator);
 
 /// Runs a command in namespaces of its own and serves it; returns the command's exit status.
-[[nodiscard]] int serve_command(const Config& config, pid_t parent);
+[[nodiscard]] int serve_command(const Config& asked, pid_t parent, Narrator& narrator);
 
 } // namespace slirpstack

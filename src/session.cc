@@ -1,8 +1,12 @@
 #include "session.hh"
 
+#include "base/error.hh"
 #include "base/log.hh"
+#include "face/exit_status.hh"
 
+#include <fmt/format.h>
 #include <sys/random.h>
+#include <utility>
 
 namespace slirpstack {
 
@@ -55,6 +59,11 @@ std::vector<Prefix> guest_networks(const Config& config, const GuestAddresses& g
           guest.ipv6 ? guest.ipv6->guest : config.network.cidr6};
 }
 
+bool imitates_slirpnetstack(const Config& config)
+{
+  return config.manner == Config::Manner::slirpnetstack;
+}
+
 Gateway::Settings gateway_settings(const Config& config,
                                    const GuestAddresses& guest,
                                    std::size_t max_flows)
@@ -65,11 +74,19 @@ Gateway::Settings gateway_settings(const Config& config,
     .addresses = our_addresses(config, guest),
     .policy = {.guest_networks = guest_networks(config, guest),
                .allow_host_networks = egress.enable_host,
+               .guards_routed_networks = imitates_slirpnetstack(config),
+               .denies_embedded_ipv4 = imitates_slirpnetstack(config),
                .allow_routing = !egress.disable_routing},
+    .admission = {.max_flows_per_destination = config.limits.max_flows_per_destination},
+    .denial_manner
+    = imitates_slirpnetstack(config) ? DenialManner::refused : DenialManner::prohibited,
+    .has_dns = !imitates_slirpnetstack(config), // it would be a way out of a locked guest
+    .answers_every_echo = imitates_slirpnetstack(config),
     .tcp = {.idle = established,
             .transitory = transitory,
             .source_ipv4 = egress.source_ipv4,
-            .source_ipv6 = egress.source_ipv6},
+            .source_ipv6 = egress.source_ipv6,
+            .proxy_out = config.forwarding.proxy_out},
     .udp = {.filter = udp_filter(egress.udp_filter),
             .timeout = udp,
             .dns_timeout = dns,
@@ -94,49 +111,157 @@ std::vector<IpAddress> own_addresses(const Config& config, const GuestAddresses&
           guest.ipv6 ? guest.ipv6->guest.address() : config.network.guest(Family::ipv6)};
 }
 
+ForwardDefaults forward_defaults(const Config& config, const GuestAddresses& guest)
+{
+  const std::vector<IpAddress> own = own_addresses(config, guest);
+  const Gateway::Addresses ours = our_addresses(config, guest);
+  return {.guest_ipv4 = own[0],
+          .guest_ipv6 = own[1],
+          .gateway_ipv4 = ours.gateway_ipv4,
+          .gateway_ipv6 = ours.gateway_ipv6};
+}
+
 } // namespace
 
 Session::Session(const Config& config,
                  Loop& loop,
+                 NameResolver& names,
+                 Narrator& narrator,
                  Link::Device device,
                  const GuestAddresses& guest,
                  std::size_t max_flows)
   : loop_(loop)
+  , narrator_(narrator)
+  , addresses_(forward_defaults(config, guest))
   , pool_(config.limits.max_memory_bytes)
   , link_(std::move(device),
           pool_,
           link_drops_,
           [this](GuestPacket&& packet) { gateway_.on_packet(std::move(packet)); })
   , host_(loop, {.tcp_idle = config.timeouts.tcp_established})
-  , routes_(loop)
+  , routes_(loop, /*with_routed=*/imitates_slirpnetstack(config))
   , gateway_(gateway_settings(config, guest, max_flows),
              link_,
              host_,
+             names,
              pool_,
              {.secret = HashSecret::random(),
               .random_id = random_id,
               .resolvers = [this] { return resolvers(); },
               .host_networks = [this]() -> const HostNetworks& { return routes_.networks(); }})
-  , link_watch_(loop,
-                link_.fd(),
-                [this] {
-                  if (!link_.read_batch()) {
-                    log(LogLevel::info, "the guest's interface is gone");
-                    loop_.stop();
-                  }
-                  link_watch_.resume(); // an error that has passed must not leave us deaf
-                })
-  , deadline_(loop, [this] { gateway_.on_deadline(); })
+  , control_({.rules_file = config.egress.rules_file.value_or(""), .defaults = addresses_},
+             gateway_,
+             host_,
+             names,
+             pool_,
+             [this]() -> const HostNetworks& { return routes_.networks(); })
+  , deadline_(loop,
+              [this] {
+                gateway_.on_deadline();
+                control_.on_deadline();
+              })
   , trim_(loop, [this] { trim_when_quiet(); })
   , delivery_(loop, [this] { stop_if_delivered(); })
 {
   link_.set_guest_addresses(own_addresses(config, guest));
   gateway_.set_time(Loop::now());
+  gateway_.add_observer(narrator);
   loop_.before_events([this] { gateway_.set_time(Loop::now()); });
   loop_.after_events([this] { after_events(); });
   if (config.latency == Config::Latency::low) {
     loop_.spin_after_activity(Config::LATENCY_SPIN);
   }
+}
+
+Session::~Session()
+{
+  close_all(); // while those whom the flows tell are there
+}
+
+void Session::set_up(const Config& config)
+{
+  if (config.control.metrics) {
+    try {
+      narrator_.metrics_running(
+        control_.serve_metrics({.address = *config.control.metrics, .device = {}}));
+    } catch (const std::system_error& error) {
+      throw StartError(EXIT_METRICS, error.what());
+    }
+  }
+  gateway_.policy().set_lists(RuleSet(config.egress.deny, gateway_.time().now),
+                              RuleSet(config.egress.allow, gateway_.time().now));
+  load_rules();
+  for (const auto* specs : {&config.forwarding.local, &config.forwarding.remote}) {
+    for (const ForwardSpec& spec : *specs) {
+      add_forward(spec);
+    }
+  }
+  if (config.control.socket) {
+    control_.open_socket(*config.control.socket);
+  }
+}
+
+void Session::load_rules()
+{
+  std::optional<RuleLoader::Outcome> loaded;
+  control_.rules().load([&](const RuleLoader::Outcome& outcome) { loaded = outcome; });
+  loop_.run_until([&] { return loaded.has_value(); });
+  if (!loaded) {
+    throw StartError(EXIT_FAILURE, "ended before it was ready");
+  }
+  if (loaded->error) {
+    throw UsageError(*loaded->error);
+  }
+}
+
+void Session::reload_rules()
+{
+  control_.rules().load([](const RuleLoader::Outcome& outcome) {
+    if (outcome.error) {
+      log(LogLevel::error,
+          "the rules stay as they were: the new ones cannot be used",
+          {{"reason", *outcome.error}});
+    }
+  });
+}
+
+void Session::add_forward(const ForwardSpec& spec)
+{
+  std::optional<ForwardPlanner::Outcome> planned;
+  control_.planner().plan(spec,
+                          [&](ForwardPlanner::Outcome&& outcome) { planned = std::move(outcome); });
+  loop_.run_until([&] { return planned.has_value(); });
+  if (!planned) {
+    throw StartError(EXIT_FAILURE, "ended before it was ready");
+  }
+  if (const auto* wrong = std::get_if<std::string>(&*planned)) {
+    throw StartError(EXIT_FORWARD_LOOKUP,
+                     fmt::format("Failed to resolve bind address. dns lookup error of {} addr: {}",
+                                 scheme_protocol(spec.scheme) == PROTOCOL_TCP ? "tcp" : "udp",
+                                 *wrong));
+  }
+  try {
+    const ForwardSet::Info info = gateway_.forwards().add(std::get<ForwardPlan>(*planned));
+    narrator_.forwarding({info.id, info.spec, info.listening, info.matching});
+  } catch (const ForwardError& error) {
+    throw StartError(EXIT_LISTEN, error.what());
+  }
+}
+
+void Session::announce()
+{
+  link_.announce(addresses_.gateway_ipv4, addresses_.guest_ipv4);
+}
+
+void Session::start()
+{
+  link_watch_.emplace(loop_, link_.fd(), [this] {
+    if (!link_.read_batch()) {
+      log(LogLevel::info, "the guest's interface is gone");
+      loop_.stop();
+    }
+    link_watch_->resume(); // an error that has passed must not leave us deaf
+  });
 }
 
 std::vector<Endpoint> Session::resolvers()
@@ -156,7 +281,7 @@ void Session::after_events()
   if (gateway_.flush()) {
     loop_.keep_going();
   }
-  deadline_.set(gateway_.next_deadline());
+  deadline_.set(std::min(gateway_.next_deadline(), control_.next_deadline()));
   if (pool_.has_untrimmed() && trim_.deadline() == NEVER) {
     trim_.set(Loop::now() + TRIM_AFTER);
   }

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "base/block_pool.hh"
+#include "control/control_plane.hh"
 #include "face/config.hh"
+#include "face/narrator.hh"
 #include "gateway/gateway.hh"
 #include "guest/guest_tap.hh"
 #include "guest/link.hh"
@@ -10,27 +12,39 @@
 #include "host/resolver_config.hh"
 #include "host/routes.hh"
 
-#include <functional>
-#include <list>
+#include <optional>
 
 namespace slirpstack {
 
-/// One guest being served: its link, the host's sockets, and the gateway between them, driven by
-/// the event loop. Members stand in the order of set-up.
+/// One guest being served: its link, the host's sockets, the gateway between them and what steers
+/// it, driven by the event loop. Members stand in the order of set-up.
 class Session
 {
 public:
-  /// `max_flows`: what the limit of descriptors allows, unless the configuration says less.
+  /// `max_flows`: what the limit of descriptors allows, unless the configuration says less. The
+  /// guest's packets wait until `start()`. All references must outlive this.
   Session(const Config& config,
           Loop& loop,
+          NameResolver& names,
+          Narrator& narrator,
           Link::Device device,
           const GuestAddresses& guest,
           std::size_t max_flows);
-  ~Session() = default;
+  ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   Session(Session&&) = delete;
   Session& operator=(Session&&) = delete;
+
+  /// Puts rules and forwards into effect and opens the control socket and the metrics; runs the
+  /// loop while names are looked up. Throws UsageError, StartError.
+  void set_up(const Config& config);
+  /// The guest's packets are taken from now on.
+  void start();
+  /// Shows the guest the gateway's Ethernet address.
+  void announce();
+  /// Reads the rules file anew.
+  void reload_rules();
 
   /// The guest's command has ended: lets what it has sent reach the host, then stops the loop.
   /// Its kernel goes on sending from the sockets that the command has closed.
@@ -43,11 +57,15 @@ public:
 
 private:
   [[nodiscard]] std::vector<Endpoint> resolvers();
+  void load_rules();
+  void add_forward(const ForwardSpec& spec);
   void after_events();
   void trim_when_quiet();
   void stop_if_delivered();
 
   Loop& loop_;
+  Narrator& narrator_;
+  ForwardDefaults addresses_;
   BlockPool pool_;
   DropCounters link_drops_;
   Link link_;
@@ -55,7 +73,8 @@ private:
   HostRoutes routes_;
   ResolverFile resolver_file_;
   Gateway gateway_;
-  Watch link_watch_;
+  ControlPlane control_;
+  std::optional<Watch> link_watch_;
   Timer deadline_;
   Timer trim_;
   Timer delivery_;

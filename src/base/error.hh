@@ -15,6 +15,20 @@ public:
   using std::runtime_error::runtime_error;
 };
 
+/// Something that has to be there before the guest can be served is not, and the program ends with
+/// a status of its own for it.
+class StartError : public std::runtime_error
+{
+public:
+  StartError(int exit_status, const std::string& text)
+    : std::runtime_error(text), exit_status_(exit_status)
+  {}
+  [[nodiscard]] int exit_status() const { return exit_status_; }
+
+private:
+  int exit_status_;
+};
+
 /// Throws std::system_error for the current errno; `attempt` says what was tried.
 [[noreturn]] void throw_system_error(std::string_view attempt);
 

@@ -1,7 +1,10 @@
 #pragma once
 
 #include "base/log.hh"
+#include "flow/forward_spec.hh"
+#include "flow/rule.hh"
 #include "wire/address.hh"
+#include "wire/proxy_protocol.hh"
 
 #include <chrono>
 #include <cstdint>
@@ -21,8 +24,17 @@ struct Config
   {
     attach,
     run,
+    explain, ///< say what the rules say, and nothing else
+    control, ///< ask a running process
     help,
     version,
+  };
+
+  /// Whose manners the program has, by the name that it was started under.
+  enum class Manner
+  {
+    slirpstack,
+    slirpnetstack,
   };
 
   /// Which outside senders reach a guest's UDP port (RFC 4787 section 5): anyone, any port of an
@@ -91,7 +103,14 @@ struct Config
     /// Source addresses of outbound sockets, of the family in the name.
     std::optional<IpAddress> source_ipv4;
     std::optional<IpAddress> source_ipv6;
+    /// The same as names, to be looked up at the start; instead of an address.
+    std::optional<HostName> source_name_ipv4;
+    std::optional<HostName> source_name_ipv6;
     UdpFilter udp_filter = UdpFilter::port;
+    /// Of `-allow` and `-deny`, in the order typed.
+    std::vector<Rule> allow;
+    std::vector<Rule> deny;
+    std::optional<std::string> rules_file;
 
     bool operator==(const Egress&) const = default;
   };
@@ -124,10 +143,35 @@ struct Config
     bool operator==(const Lifecycle&) const = default;
   };
 
+  struct Forwarding
+  {
+    /// Of `-L` and `-R`, in the order typed.
+    std::vector<ForwardSpec> local;
+    std::vector<ForwardSpec> remote;
+    /// How long a name's addresses are kept for the connections that follow.
+    std::chrono::nanoseconds dns_ttl = std::chrono::seconds(5);
+    /// Targets of remote TCP forwards are told whose connection it is.
+    std::optional<ProxyHeader::Version> proxy_out;
+
+    bool operator==(const Forwarding&) const = default;
+  };
+
+  struct Control
+  {
+    /// Path of the control socket.
+    std::optional<std::string> socket;
+    /// Where HTTP is answered with metrics.
+    std::optional<StreamAddress> metrics;
+
+    bool operator==(const Control&) const = default;
+  };
+
   struct Limits
   {
     /// Flows at one time; none: as many as RLIMIT_NOFILE allows.
     std::optional<std::size_t> max_flows;
+    /// Flows to one address at one time; 0: no limit.
+    std::size_t max_flows_per_destination = 0;
     /// Ceiling of all buffered payload, bytes.
     std::uint64_t max_memory_bytes = std::uint64_t{256} << 20U;
 
@@ -147,11 +191,15 @@ struct Config
   };
 
   Action action = Action::attach;
+  Manner manner = Manner::slirpstack;
   Attach attach;
-  /// Action::run: the command and its arguments; empty: the user's shell.
+  /// Action::run: the command and its arguments; empty: the user's shell. Action::explain and
+  /// Action::control: what is asked.
   std::vector<std::string> command;
   Network network;
   Egress egress;
+  Forwarding forwarding;
+  Control control;
   Timeouts timeouts;
   Lifecycle lifecycle;
   Limits limits;

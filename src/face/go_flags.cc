@@ -23,24 +23,6 @@ std::optional<bool> parse_bool(std::string_view text)
   return std::nullopt;
 }
 
-std::string escaped(std::string_view text)
-{
-  static constexpr std::string_view NAMED = "\a\b\f\n\r\t\v\\\"";
-  static constexpr std::string_view LETTERS = "abfnrtv\\\"";
-  std::string result;
-  for (const char character : text) {
-    const auto code = static_cast<unsigned char>(character);
-    if (const auto at = NAMED.find(character); at != std::string_view::npos) {
-      result += {'\\', LETTERS[at]};
-    } else if (code < 0x20 || code == 0x7f) {
-      result += fmt::format("\\x{:02x}", code);
-    } else {
-      result += character;
-    }
-  }
-  return result;
-}
-
 /// One argument that begins with a dash, taken apart.
 struct Typed
 {
@@ -147,11 +129,6 @@ std::optional<std::string_view> nearest_name(std::string_view typed,
     }
   }
   return nearest;
-}
-
-std::string quoted(std::string_view text)
-{
-  return '"' + escaped(text) + '"';
 }
 
 UsageError invalid_value(std::string_view value, std::string_view name, std::string_view reason)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.hh"
+#include "base/quoted.hh"
 #include "face/option.hh"
 
 #include <optional>
@@ -45,10 +46,6 @@ private:
 /// most half of the word changed.
 [[nodiscard]] std::optional<std::string_view> nearest_name(std::string_view typed,
                                                            std::span<const Option> options);
-
-/// Go's %q: in double quotes, with quotes, backslashes and control characters escaped, so that
-/// it stays on one line.
-[[nodiscard]] std::string quoted(std::string_view text);
 
 /// Go's `invalid value "VALUE" for flag -NAME: REASON`.
 [[nodiscard]] UsageError invalid_value(std::string_view value,

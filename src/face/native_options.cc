@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::string_view GUEST = "Guest";
 constexpr std::string_view EGRESS = "Egress (the host and its networks are refused by default)";
+constexpr std::string_view FORWARDS = "Forwards ([SCHEME://]BIND[:TARGET]; see slirpstack(1))";
 constexpr std::string_view TIMEOUTS = "Timeouts (90s, 5m, 1h30m; a bare number is seconds)";
 constexpr std::string_view LIFECYCLE = "Lifecycle and limits";
 constexpr std::string_view OUTPUT = "Output";
@@ -24,9 +25,18 @@ constexpr std::array OPTIONS{
 
   Option{EGRESS, "enable-host", "", "allow the host and its networks"},
   Option{EGRESS, "disable-routing", "", "refuse everything else"},
-  Option{EGRESS, "source-ipv4", "ADDRESS", "source of outbound IPv4 sockets"},
-  Option{EGRESS, "source-ipv6", "ADDRESS", "source of outbound IPv6 sockets"},
+  Option{EGRESS, "enable-routing", "", "no effect: the internet is open"},
+  Option{EGRESS, "allow", "LIST", "[PROTO://]HOST[/LEN][:PORT[-PORT]],...", "", '\0', true},
+  Option{EGRESS, "deny", "LIST", "the same; goes before -allow", "", '\0', true},
+  Option{EGRESS, "rules", "FILE", "rules, the first that matches counts"},
+  Option{EGRESS, "source-ipv4", "HOST", "source of outbound IPv4 sockets"},
+  Option{EGRESS, "source-ipv6", "HOST", "source of outbound IPv6 sockets"},
   Option{EGRESS, "udp-filter", "RULE", "UDP from: endpoint, address or port", "port"},
+
+  Option{FORWARDS, "local-forward", "SPEC", "from the host to the guest", "", 'L', true},
+  Option{FORWARDS, "remote-forward", "SPEC", "from the guest to the host", "", 'R', true},
+  Option{FORWARDS, "dns-ttl", "TIME", "how long a target's name is kept", "5s"},
+  Option{FORWARDS, "proxy-out", "VERSION", "v1 or v2: PROXY header for targets of -R"},
 
   Option{TIMEOUTS, "tcp-timeout", "TIME", "established TCP, silent", "2h4m"},
   Option{TIMEOUTS, "tcp-closing-timeout", "TIME", "TCP opening or closing", "4m"},
@@ -38,12 +48,16 @@ constexpr std::array OPTIONS{
   Option{LIFECYCLE, "exit-fd", "N", "end when this is readable or closed"},
   Option{LIFECYCLE, "exit-with-parent", "", "end when the parent process ends"},
   Option{LIFECYCLE, "max-flows", "N", "flows at a time (default by RLIMIT_NOFILE)"},
+  Option{LIFECYCLE, "max-flows-per-destination", "N", "flows to one address (0: no limit)", "0"},
+  Option{LIFECYCLE, "maxprocs", "N", "no effect: one processor does it all"},
   Option{LIFECYCLE, "max-memory", "SIZE", "buffered bytes, with K, M or G", "256M"},
   Option{LIFECYCLE, "latency", "MODE", "normal, or low: spin, then sleep", "normal"},
 
   Option{OUTPUT, "log-level", "LEVEL", "error, warning, info or debug", "info"},
   Option{OUTPUT, "log-format", "FORMAT", "text or json", "text"},
   Option{OUTPUT, "quiet", "", "only warnings and errors"},
+  Option{OUTPUT, "control", "PATH", "control socket, for slirpstack ctl"},
+  Option{OUTPUT, "metrics", "ADDRESS", "HTTP on tcp://IP:PORT or unix://PATH", "", 'm'},
   Option{OUTPUT, "pcap", "FILE", "write the guest's packets as pcapng"},
   Option{.group = OUTPUT, .name = "help", .placeholder = "", .summary = "this text", .letter = 'h'},
   Option{OUTPUT, "version", "", "the program's version"},

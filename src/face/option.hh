@@ -20,6 +20,8 @@ struct Option
   std::string_view default_value = {};
   /// A one-letter name for the same option, or '\0'.
   char letter = '\0';
+  /// May be given several times, each of them counting.
+  bool repeats = false;
 
   [[nodiscard]] bool is_boolean() const { return placeholder.empty(); }
   /// Whether `typed` (without dashes) is this option's name or letter.

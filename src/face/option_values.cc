@@ -1,6 +1,5 @@
 #include "face/option_values.hh"
 
-#include <cassert>
 #include <memory>
 
 // Values are never split at commas. cxxopts' own matcher takes the place of std::regex, which
@@ -18,6 +17,9 @@ std::shared_ptr<cxxopts::Value> value_of(const Option& option)
 {
   if (option.is_boolean()) {
     return cxxopts::value<bool>();
+  }
+  if (option.repeats) {
+    return cxxopts::value<std::vector<std::string>>();
   }
   return cxxopts::value<std::string>()->default_value(std::string(option.default_value));
 }
@@ -39,27 +41,42 @@ OptionValues::OptionValues(const std::vector<std::string>& flags, std::span<cons
   for (const Option& option : options) {
     const std::string name(option.name);
     const cxxopts::OptionValue& value = parsed[name];
+    if (option.repeats) {
+      values_[name] = {.is_typed = value.count() > 0,
+                       .each = value.count() > 0 ? value.as<std::vector<std::string>>()
+                                                 : std::vector<std::string>(),
+                       .letter = option.letter};
+      continue;
+    }
     values_[name] = {.text = option.is_boolean() ? (value.as<bool>() ? "true" : "false")
                                                  : value.as<std::string>(),
-                     .is_typed = value.count() > 0};
+                     .is_typed = value.count() > 0,
+                     .letter = option.letter};
   }
 }
 
 bool OptionValues::has(std::string_view name) const
 {
-  return value(name).is_typed && !value(name).text.empty();
+  const Value* const given = find(name);
+  return given != nullptr && given->is_typed && !given->text.empty();
 }
 
 bool OptionValues::is_set(std::string_view name) const
 {
-  return value(name).text == "true";
+  const Value* const given = find(name);
+  return given != nullptr && given->text == "true";
 }
 
-const OptionValues::Value& OptionValues::value(std::string_view name) const
+const OptionValues::Value* OptionValues::find(std::string_view name) const
 {
   const auto found = values_.find(name);
-  assert(found != values_.end());
-  return found->second;
+  return found == values_.end() ? nullptr : &found->second;
+}
+
+std::string OptionValues::shown_name(std::string_view name) const
+{
+  const Value* const given = find(name);
+  return given->letter == '\0' ? std::string(name) : std::string(1, given->letter);
 }
 
 } // namespace slirpstack

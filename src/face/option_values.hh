@@ -12,7 +12,8 @@
 
 namespace slirpstack {
 
-/// What a command line gave each option of a table; of several values the last one counts.
+/// What a command line gave each option of a table; of several values the last one counts. An
+/// option that the table does not have is as if it was not given.
 class OptionValues
 {
 public:
@@ -27,15 +28,24 @@ public:
   /// Throws UsageError with value and name before the reason of a BadValue.
   template<typename Convert>
   void read(std::string_view name, Convert convert) const;
+  /// The same with each text of an option that repeats, in the order typed; empty ones too.
+  template<typename Convert>
+  void read_each(std::string_view name, Convert convert) const;
 
 private:
   struct Value
   {
     std::string text;
     bool is_typed = false;
+    std::vector<std::string> each; ///< of an option that repeats
+    char letter = '\0';
   };
 
-  [[nodiscard]] const Value& value(std::string_view name) const;
+  /// Null: the table has no such option.
+  [[nodiscard]] const Value* find(std::string_view name) const;
+
+  /// As the user is most likely to have typed it: by its letter, if it has one.
+  [[nodiscard]] std::string shown_name(std::string_view name) const;
 
   std::map<std::string, Value, std::less<>> values_;
 };
@@ -43,14 +53,30 @@ private:
 template<typename Convert>
 void OptionValues::read(std::string_view name, Convert convert) const
 {
-  const Value& given = value(name);
-  if (given.text.empty() && !given.is_typed) {
+  const Value* const given = find(name);
+  if (given == nullptr || (given->text.empty() && !given->is_typed)) {
     return;
   }
   try {
-    convert(std::string_view(given.text));
+    convert(std::string_view(given->text));
   } catch (const BadValue& bad) {
-    throw invalid_value(given.text, name, bad.what());
+    throw invalid_value(given->text, shown_name(name), bad.what());
+  }
+}
+
+template<typename Convert>
+void OptionValues::read_each(std::string_view name, Convert convert) const
+{
+  const Value* const given = find(name);
+  if (given == nullptr) {
+    return;
+  }
+  for (const std::string& text : given->each) {
+    try {
+      convert(std::string_view(text));
+    } catch (const BadValue& bad) {
+      throw invalid_value(text, shown_name(name), bad.what());
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include "face/go_flags.hh"
 #include "face/native_options.hh"
 #include "face/settings.hh"
+#include "face/slirpnetstack.hh"
 
 #include <algorithm>
 #include <array>
@@ -191,10 +192,35 @@ void check_can_be_watched(std::string_view name, int number)
   }
 }
 
+/// `explain [options] WORDS`: what the rules of those options say.
+Config parse_explain_line(std::span<const std::string> arguments)
+{
+  GoArguments given = split(arguments);
+  const OptionValues values(given.flags, native_options());
+  Config config;
+  if (values.is_set("help")) {
+    config.action = Config::Action::help;
+    return config;
+  }
+  apply(values, config);
+  config.action = Config::Action::explain;
+  config.command = std::move(given.operands);
+  return config;
+}
+
 } // namespace
 
 Config parse_command_line(std::span<const std::string> arguments)
 {
+  if (!arguments.empty() && arguments.front() == "ctl") {
+    Config config;
+    config.action = Config::Action::control;
+    config.command.assign(arguments.begin() + 1, arguments.end());
+    return config;
+  }
+  if (!arguments.empty() && arguments.front() == "explain") {
+    return parse_explain_line(arguments.subspan(1));
+  }
   GoArguments given = split(arguments);
   const bool runs = !given.operands.empty() && given.operands.front() == "run";
   if (runs) {
@@ -209,6 +235,9 @@ Config parse_command_line(std::span<const std::string> arguments)
     return config;
   }
   apply(values, config);
+  if (values.is_set("enable-routing") && config.egress.disable_routing) {
+    refuse_pair("-enable-routing", "-disable-routing", "each says where the rest may go");
+  }
   check_distinct_descriptors(config);
   if (runs) {
     config.action = Config::Action::run;
@@ -222,10 +251,21 @@ Config parse_command_line(std::span<const std::string> arguments)
   return config;
 }
 
+Config::Manner manner_of(std::string_view program)
+{
+  const std::size_t slash = program.rfind('/');
+  const std::string_view name = program.substr(slash == std::string_view::npos ? 0 : slash + 1);
+  return name == "slirpnetstack" ? Config::Manner::slirpnetstack : Config::Manner::slirpstack;
+}
+
 Config parse_command_line(int argc, const char* const* argv)
 {
   // argv[0] may be missing: execve() allows an empty vector.
-  return parse_command_line(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (argc > 0 && manner_of(argv[0]) == Config::Manner::slirpnetstack) {
+    return parse_slirpnetstack(arguments);
+  }
+  return parse_command_line(arguments);
 }
 
 void check_descriptors(const Config& config)
@@ -273,13 +313,35 @@ std::string help_text()
          "  slirpstack [options] -netns PATH|NAME       a namespace that has a name\n"
          "  slirpstack [options] -fd N                  a guest behind a socket\n"
          "  slirpstack [options] -interface NAME        an interface in this namespace\n"
+         "  slirpstack ctl SOCKET COMMAND...            ask a running one (-control)\n"
+         "  slirpstack explain [options] [in|out] tcp|udp HOST:PORT | icmp HOST\n"
+         "                                              what its rules would say\n"
          "\n"
          + describe(native_options());
 }
 
-std::string version_text()
+void print_help(const Config& config, std::string_view program)
 {
-  return "slirpstack version " SLIRPSTACK_VERSION;
+  if (config.manner == Config::Manner::slirpnetstack) {
+    fmt::print(stderr, "{}", slirpnetstack_usage(program));
+  } else {
+    fmt::print("{}", help_text());
+  }
+}
+
+void print_usage_error(std::string_view program, std::string_view mistake)
+{
+  if (manner_of(program) == Config::Manner::slirpnetstack) {
+    fmt::print(stderr, "{}\n{}", mistake, slirpnetstack_usage(program));
+  } else {
+    fmt::print(stderr, "slirpstack: {}\n", mistake);
+  }
+}
+
+std::string version_text(const Config& config)
+{
+  return config.manner == Config::Manner::slirpnetstack ? slirpnetstack_version()
+                                                        : "slirpstack version " SLIRPSTACK_VERSION;
 }
 
 } // namespace slirpstack

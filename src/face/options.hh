@@ -11,7 +11,10 @@ namespace slirpstack {
 /// file, descriptor or environment. Throws UsageError: one line that names the option, the value
 /// and what would be right.
 [[nodiscard]] Config parse_command_line(std::span<const std::string> arguments);
+/// The same in the manner of the name that the program was started under, argv[0].
 [[nodiscard]] Config parse_command_line(int argc, const char* const* argv);
+/// Whose manners a program with this argv[0] has.
+[[nodiscard]] Config::Manner manner_of(std::string_view program);
 
 /// Throws UsageError unless each descriptor that `config` names is open and fit for its use.
 void check_descriptors(const Config& config);
@@ -19,9 +22,14 @@ void check_descriptors(const Config& config);
 /// Throws UsageError unless each source address that `config` names is this host's.
 void check_sources(const Config& config);
 
-/// What `-help` prints.
+/// What `-help` prints, in the program's own manner.
 [[nodiscard]] std::string help_text();
-/// What `-version` prints, without its newline: `slirpstack version X`.
-[[nodiscard]] std::string version_text();
+/// Prints what the manner of `config` has to say to `-help`, where it says it. `program` is
+/// argv[0].
+void print_help(const Config& config, std::string_view program);
+/// Tells of a mistake in the command line, in the manner of that argv[0].
+void print_usage_error(std::string_view program, std::string_view mistake);
+/// What `-version` prints, without its last newline: `slirpstack version X`.
+[[nodiscard]] std::string version_text(const Config& config);
 
 } // namespace slirpstack

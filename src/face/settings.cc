@@ -1,9 +1,13 @@
 #include "face/settings.hh"
 
+#include "base/error.hh"
 #include "face/values.hh"
+#include "flow/name_resolver.hh"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <iterator>
 #include <limits>
 
 namespace slirpstack {
@@ -65,9 +69,48 @@ std::optional<std::string> parse_text(std::string_view text)
   return text.empty() ? std::nullopt : std::optional(std::string(text));
 }
 
-std::optional<IpAddress> parse_optional_source(std::string_view text, Family family)
+/// An address of the family, or a name to be looked up; neither if the text is empty.
+void read_source(std::string_view text,
+                 Family family,
+                 std::optional<IpAddress>& address,
+                 std::optional<HostName>& name)
 {
-  return text.empty() ? std::nullopt : std::optional(parse_source(text, family));
+  address.reset();
+  name.reset();
+  if (text.empty()) {
+    return;
+  }
+  if (IpAddress::parse(text) || !is_host_name(text)) {
+    address = parse_source(text, family);
+  } else {
+    name = HostName{.name = std::string(text), .server = {}};
+  }
+}
+
+/// Runs a parser of the flow layer, whose mistakes are this option's.
+template<typename Parse>
+auto parsed(Parse parse)
+{
+  try {
+    return parse();
+  } catch (const UsageError& error) {
+    throw BadValue(error.what());
+  }
+}
+
+StreamAddress parse_metrics_address(std::string_view text)
+{
+  constexpr std::string_view UNIX = "unix://";
+  constexpr std::string_view TCP = "tcp://";
+  if (text.starts_with(UNIX) && text.size() > UNIX.size()) {
+    return UnixPath{std::string(text.substr(UNIX.size()))};
+  }
+  const auto endpoint
+    = text.starts_with(TCP) ? Endpoint::parse(text.substr(TCP.size())) : std::nullopt;
+  if (!endpoint) {
+    throw BadValue("must be tcp://IP:PORT or unix://PATH");
+  }
+  return *endpoint;
 }
 
 void read_attach(const OptionValues& values, Config::Attach& attach)
@@ -97,13 +140,49 @@ void read_egress(const OptionValues& values, Config::Egress& egress)
   egress.enable_host = values.is_set("enable-host");
   egress.disable_routing = values.is_set("disable-routing");
   values.read("source-ipv4", [&](std::string_view text) {
-    egress.source_ipv4 = parse_optional_source(text, Family::ipv4);
+    read_source(text, Family::ipv4, egress.source_ipv4, egress.source_name_ipv4);
   });
   values.read("source-ipv6", [&](std::string_view text) {
-    egress.source_ipv6 = parse_optional_source(text, Family::ipv6);
+    read_source(text, Family::ipv6, egress.source_ipv6, egress.source_name_ipv6);
   });
+  const auto read_list = [&](std::string_view name, RuleAction action, std::vector<Rule>& list) {
+    values.read_each(name, [&](std::string_view text) {
+      std::ranges::move(parsed([&] { return parse_rule_list(action, text); }),
+                        std::back_inserter(list));
+    });
+  };
+  read_list("allow", RuleAction::allow, egress.allow);
+  read_list("deny", RuleAction::deny, egress.deny);
+  values.read("rules", [&](std::string_view text) { egress.rules_file = parse_text(text); });
   values.read("udp-filter",
               [&](std::string_view text) { egress.udp_filter = parse_word(text, FILTERS); });
+}
+
+void read_forwarding(const OptionValues& values, Config::Forwarding& forwarding)
+{
+  using Version = ProxyHeader::Version;
+  static constexpr std::array<Word<Version>, 2> VERSIONS{
+    {{"v1", Version::text}, {"v2", Version::binary}}};
+  const auto read
+    = [&](std::string_view name, ForwardDirection direction, std::vector<ForwardSpec>& specs) {
+        values.read_each(name, [&](std::string_view text) {
+          specs.push_back(parsed([&] { return ForwardSpec::parse(direction, text); }));
+        });
+      };
+  read("local-forward", ForwardDirection::local, forwarding.local);
+  read("remote-forward", ForwardDirection::remote, forwarding.remote);
+  values.read("dns-ttl", [&](std::string_view text) { forwarding.dns_ttl = parse_duration(text); });
+  values.read("proxy-out", [&](std::string_view text) {
+    forwarding.proxy_out = text.empty() ? std::nullopt : std::optional(parse_word(text, VERSIONS));
+  });
+}
+
+void read_control(const OptionValues& values, Config::Control& control)
+{
+  values.read("control", [&](std::string_view text) { control.socket = parse_text(text); });
+  values.read("metrics", [&](std::string_view text) {
+    control.metrics = text.empty() ? std::nullopt : std::optional(parse_metrics_address(text));
+  });
 }
 
 void read_timeouts(const OptionValues& values, Config::Timeouts& timeouts)
@@ -132,6 +211,9 @@ void read_limits(const OptionValues& values, Config::Limits& limits)
   constexpr std::uint64_t MEBIBYTE = std::uint64_t{1} << 20U;
   values.read("max-flows", [&](std::string_view text) {
     limits.max_flows = parse_number(text, 1, 100'000'000);
+  });
+  values.read("max-flows-per-destination", [&](std::string_view text) {
+    limits.max_flows_per_destination = parse_number(text, 0, 100'000'000);
   });
   values.read("max-memory", [&](std::string_view text) {
     limits.max_memory_bytes = parse_size(text, MEBIBYTE, MEBIBYTE << 20U);
@@ -167,6 +249,8 @@ void apply(const OptionValues& values, Config& config)
   read_attach(values, config.attach);
   read_network(values, config.network);
   read_egress(values, config.egress);
+  read_forwarding(values, config.forwarding);
+  read_control(values, config.control);
   read_timeouts(values, config.timeouts);
   read_lifecycle(values, config.lifecycle);
   read_limits(values, config.limits);

@@ -25,6 +25,15 @@ Relay& FlowTable::insert(std::unique_ptr<Relay> relay)
   return inserted;
 }
 
+Relay& FlowTable::replace(Relay& stage, std::unique_ptr<Relay> next)
+{
+  assert(stage.key() == next->key());
+  next->record_ = std::move(stage.record_);
+  stage.record_.announced = false;
+  finish(stage);
+  return insert(std::move(next));
+}
+
 bool FlowTable::make_room()
 {
   // Expendable flows wait out a short time, so they stand in front; looking further would let a
@@ -46,6 +55,21 @@ Relay* FlowTable::find(const FlowKey& key) const
 {
   const auto found = flows_.find(key);
   return found == flows_.end() ? nullptr : found->second.get();
+}
+
+void FlowTable::announce(Relay& relay)
+{
+  relay.record_.announced = true;
+  for (FlowObserver* const observer : observers_) {
+    observer->on_opened(relay);
+  }
+}
+
+void FlowTable::announce_failure(const Relay& relay, std::string_view reason)
+{
+  for (FlowObserver* const observer : observers_) {
+    observer->on_failed(relay, reason);
+  }
 }
 
 void FlowTable::unschedule(Relay& relay)
@@ -78,6 +102,11 @@ void FlowTable::finish(Relay& relay)
     return;
   }
   unschedule(relay);
+  if (std::exchange(relay.record_.announced, false)) {
+    for (FlowObserver* const observer : observers_) {
+      observer->on_closed(relay);
+    }
+  }
   auto node = flows_.extract(relay.key());
   assert(!node.empty() && node.mapped().get() == &relay);
   finished_.push_back(std::move(node.mapped()));
@@ -113,6 +142,27 @@ bool FlowTable::any_delivering(TimePoint quiet_since) const
 {
   return std::ranges::any_of(
     flows_, [&](const auto& flow) { return flow.second->delivering(quiet_since); });
+}
+
+std::size_t FlowTable::finish_if(const std::function<bool(Relay&)>& ends)
+{
+  std::vector<Relay*> ended;
+  for (const auto& [key, relay] : flows_) {
+    if (ends(*relay)) {
+      ended.push_back(relay.get());
+    }
+  }
+  for (Relay* const relay : ended) {
+    finish(*relay);
+  }
+  return ended.size();
+}
+
+void FlowTable::for_each(const std::function<void(const Relay&)>& visit) const
+{
+  for (const auto& [key, relay] : flows_) {
+    visit(*relay);
+  }
 }
 
 void FlowTable::finish_all()

@@ -2,9 +2,13 @@
 
 #include "base/clock.hh"
 #include "flow/flow_key.hh"
+#include "flow/flow_record.hh"
+#include "flow/host_network.hh"
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -28,10 +32,18 @@ public:
   Relay& operator=(Relay&&) = delete;
 
   [[nodiscard]] const FlowKey& key() const { return key_; }
+  [[nodiscard]] const FlowRecord& record() const { return record_; }
+  [[nodiscard]] FlowRecord& record() { return record_; }
+  /// The host's own end and the one that it talks to, as far as they are known.
+  [[nodiscard]] virtual std::optional<Endpoint> host_local() const { return std::nullopt; }
+  [[nodiscard]] virtual std::optional<StreamAddress> host_remote() const { return std::nullopt; }
   /// When to ask next. It may move later without a word; to move it earlier, reschedule.
   [[nodiscard]] virtual TimePoint deadline() const = 0;
   /// The deadline has passed. The relay may finish itself; else it is asked for a new deadline.
   virtual void on_deadline(TimePoint now) = 0;
+
+  /// The guest says, by an ICMP error, that what we sent it on this flow cannot arrive.
+  virtual void on_guest_unreachable() {}
 
   /// Whether the flow may be ended to make room for a new one: it carries nothing any more.
   [[nodiscard]] virtual bool expendable() const { return false; }
@@ -46,9 +58,22 @@ public:
 private:
   friend class FlowTable;
   FlowKey key_;
+  FlowRecord record_;
   Deadlines::iterator scheduled_;
   bool is_scheduled_ = false;
   bool finished_ = false;
+};
+
+/// Is told of flows: for the log, the metrics, an accelerator. It must not change the table.
+class FlowObserver
+{
+public:
+  virtual ~FlowObserver() = default;
+  /// Both ends are there. Exactly one `on_closed` follows.
+  virtual void on_opened(const Relay& relay) = 0;
+  virtual void on_closed(const Relay& relay) = 0;
+  /// The flow could not be opened.
+  virtual void on_failed(const Relay& relay, std::string_view reason) = 0;
 };
 
 /// All flows of the process, by key. A finished relay leaves the table at once, so that its key
@@ -65,7 +90,17 @@ public:
   bool make_room();
   /// The relay's key must not be in the table.
   Relay& insert(std::unique_ptr<Relay> relay);
+  /// The next stage of a flow takes the place of the one before it, which is finished, and its
+  /// record. Both have the same key.
+  Relay& replace(Relay& stage, std::unique_ptr<Relay> next);
   [[nodiscard]] Relay* find(const FlowKey& key) const;
+
+  /// The relay's flow is open, and observers may know.
+  void announce(Relay& relay);
+  /// It is given up before it was open: observers are told why. It still has to be finished.
+  void announce_failure(const Relay& relay, std::string_view reason);
+  /// `observer` must outlive the table's flows.
+  void add_observer(FlowObserver& observer) { observers_.push_back(&observer); }
 
   /// Asks the relay for its deadline anew; needed when it has become earlier.
   void reschedule(Relay& relay);
@@ -84,6 +119,10 @@ public:
   [[nodiscard]] bool any_delivering(TimePoint quiet_since) const;
   /// Finishes every flow.
   void finish_all();
+  /// Finishes those of which `ends` is true; returns how many.
+  std::size_t finish_if(const std::function<bool(Relay&)>& ends);
+  /// In no particular order; `visit` must not change the table.
+  void for_each(const std::function<void(const Relay&)>& visit) const;
 
 private:
   void unschedule(Relay& relay);
@@ -91,6 +130,7 @@ private:
   std::unordered_map<FlowKey, std::unique_ptr<Relay>, FlowKeyHash> flows_;
   std::vector<std::unique_ptr<Relay>> finished_;
   Deadlines deadlines_;
+  std::vector<FlowObserver*> observers_;
   std::size_t capacity_;
 };
 

@@ -8,8 +8,10 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <sys/uio.h>
 #include <system_error>
+#include <variant>
 
 namespace slirpstack {
 
@@ -36,6 +38,19 @@ struct HostError
   std::optional<Icmp> icmp;
 };
 
+/// A Unix socket by its path; a leading '@' means the abstract namespace (unix(7)).
+struct UnixPath
+{
+  std::string path;
+  auto operator<=>(const UnixPath&) const = default;
+};
+
+/// The host's end of a stream.
+using StreamAddress = std::variant<Endpoint, UnixPath>;
+
+/// `192.0.2.1:80`, `unix:/run/app.sock`.
+[[nodiscard]] std::string to_string(const StreamAddress& address);
+
 /// How much a stream moved. `code` is set only when nothing moved; `would_block` is not an error.
 struct Transfer
 {
@@ -45,6 +60,7 @@ struct Transfer
   std::error_code code;
 };
 
+/// A stream that was accepted is connected from the start: it has no events of connecting.
 class HostStreamEvents
 {
 public:
@@ -65,9 +81,54 @@ public:
   virtual ~HostStream() = default;
   virtual Transfer send(std::span<const iovec> pieces) = 0;
   virtual Transfer receive(std::span<const iovec> pieces) = 0;
+  /// What the next receive would give, which still gives it.
+  virtual Transfer peek(MutableBytes bytes) = 0;
   virtual void shutdown_send() = 0;
   /// Makes the coming close a reset (RST instead of FIN).
   virtual void reset_on_close() = 0;
+  /// Events go there from now on, those of the present turn included.
+  virtual void deliver_to(HostStreamEvents& events) = 0;
+  /// Our address and port; nothing for a Unix socket. It costs a system call.
+  [[nodiscard]] virtual std::optional<Endpoint> local() const = 0;
+  /// The far end, likewise; nothing where it has no name.
+  [[nodiscard]] virtual std::optional<StreamAddress> remote() const = 0;
+};
+
+/// A connection that a client has made to a listener of ours. The stream's events go nowhere
+/// before `deliver_to()`, which has to come before the return to the loop.
+struct AcceptedStream
+{
+  std::unique_ptr<HostStream> stream;
+  /// The client, and the address and port that it asked for; nothing on a Unix socket.
+  std::optional<Endpoint> peer;
+  std::optional<Endpoint> local;
+};
+
+class HostListenerEvents
+{
+public:
+  virtual ~HostListenerEvents() = default;
+  virtual void on_accepted(AcceptedStream&& accepted) = 0;
+};
+
+/// A socket of the host that takes connections. Destroying it closes it; those that it has
+/// accepted live on. Out of descriptors it takes none for a while, and the clients wait.
+class HostListener
+{
+public:
+  virtual ~HostListener() = default;
+  /// With the port that the host chose where 0 was asked for.
+  [[nodiscard]] virtual StreamAddress address() const = 0;
+};
+
+/// Where to listen.
+struct ListenOptions
+{
+  /// An unspecified address of either family stands for both families. A Unix socket's file is
+  /// made with mode 0600 and removed in the end.
+  StreamAddress address;
+  /// Name of the device through which everything has to come (SO_BINDTODEVICE); empty: any.
+  std::string device;
 };
 
 struct StreamOptions
@@ -85,6 +146,8 @@ struct OutboundDatagram
   std::uint16_t segment_size_bytes = 0;
   std::uint8_t hop_limit = 0; ///< 0: the host's default
   bool dont_fragment = false;
+  /// Which of the host's addresses it leaves from, of the family of `to`; none: the socket's.
+  std::optional<IpAddress> source;
 };
 
 struct InboundDatagram
@@ -93,6 +156,8 @@ struct InboundDatagram
   /// Borrowed for the call.
   ByteView payload;
   std::uint16_t segment_size_bytes = 0;
+  /// Which of the host's addresses it came to; told by sockets that listen.
+  std::optional<IpAddress> to;
 };
 
 class HostDatagramEvents
@@ -118,6 +183,8 @@ public:
     = 0;
   /// The local port, host order.
   [[nodiscard]] virtual std::uint16_t port() const = 0;
+  /// The address and port that what is sent there leaves from. It costs system calls.
+  [[nodiscard]] virtual Endpoint local_towards(const Endpoint& remote) const = 0;
 };
 
 class HostPingEvents
@@ -161,15 +228,20 @@ class HostNetwork
 public:
   virtual ~HostNetwork() = default;
   /// Starts to connect; a failure that is known at once (no route, no descriptors) is returned.
-  virtual Opened<HostStream> connect(const Endpoint& to,
+  virtual Opened<HostStream> connect(const StreamAddress& to,
                                      const StreamOptions& options,
                                      HostStreamEvents& events)
     = 0;
+  virtual Opened<HostListener> listen(const ListenOptions& options, HostListenerEvents& events) = 0;
   /// `port_hint`: the local port to take if it is free (RFC 4787 suggests keeping it), 0: any.
   virtual Opened<HostDatagrams> open_datagrams(Family family,
                                                const std::optional<IpAddress>& source,
                                                std::uint16_t port_hint,
                                                HostDatagramEvents& events)
+    = 0;
+  /// A socket for datagrams from anyone, at just this address (not a Unix socket) and family.
+  virtual Opened<HostDatagrams> listen_datagrams(const ListenOptions& options,
+                                                 HostDatagramEvents& events)
     = 0;
   /// EACCES when the host allows no ping sockets (net.ipv4.ping_group_range) and no raw ones.
   virtual Opened<HostPing> open_ping(Family family,

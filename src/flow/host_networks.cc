@@ -38,7 +38,9 @@ bool contains(const std::vector<Prefix>& prefixes, const IpAddress& address)
 
 void HostNetworks::add(Kind kind, const Prefix& prefix)
 {
-  std::vector<Prefix>& prefixes = kind == Kind::own_address ? own_ : attached_;
+  std::vector<Prefix>& prefixes = kind == Kind::own_address        ? own_
+                                  : kind == Kind::attached_network ? attached_
+                                                                   : routed_;
   const Prefix network(prefix.network(), prefix.length_bits());
   const auto place = std::lower_bound(prefixes.begin(), prefixes.end(), network, before);
   if (place == prefixes.end() || *place != network) {
@@ -53,6 +55,9 @@ std::optional<HostNetworks::Kind> HostNetworks::find(const IpAddress& address) c
   }
   if (contains(attached_, address)) {
     return Kind::attached_network;
+  }
+  if (contains(routed_, address)) {
+    return Kind::routed_network;
   }
   return std::nullopt;
 }

@@ -17,6 +17,7 @@ public:
   {
     own_address,
     attached_network, ///< includes its broadcast addresses
+    routed_network,   ///< behind a gateway that is not the default one
   };
 
   HostNetworks() = default;
@@ -24,10 +25,10 @@ public:
   /// The host bits of `prefix` do not matter.
   void add(Kind kind, const Prefix& prefix);
 
-  /// What `address` is to the host; nothing when it lies behind a gateway. An own address is one
-  /// even inside an attached network.
+  /// What `address` is to the host; nothing when it lies behind the default gateway. An own address
+  /// is one even inside an attached network, and that is one inside a routed one.
   [[nodiscard]] std::optional<Kind> find(const IpAddress& address) const;
-  [[nodiscard]] bool empty() const { return own_.empty() && attached_.empty(); }
+  [[nodiscard]] bool empty() const { return own_.empty() && attached_.empty() && routed_.empty(); }
 
   bool operator==(const HostNetworks&) const = default;
 
@@ -35,6 +36,7 @@ private:
   // Sorted, each network once.
   std::vector<Prefix> own_;
   std::vector<Prefix> attached_;
+  std::vector<Prefix> routed_;
 };
 
 } // namespace slirpstack

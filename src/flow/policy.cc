@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <fmt/format.h>
+#include <iterator>
 
 namespace slirpstack {
 
@@ -74,6 +76,17 @@ bool is_local_translation(const IpAddress& address)
   return local.contains(address);
 }
 
+std::vector<HostName> names_in(std::initializer_list<const RuleSet*> sets)
+{
+  std::vector<HostName> names;
+  for (const RuleSet* const rules : sets) {
+    std::ranges::move(rules->names(), std::back_inserter(names));
+  }
+  std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
 } // namespace
 
 std::string_view denial_name(Denial denial)
@@ -95,10 +108,88 @@ std::string_view denial_name(Denial denial)
       return "address of the host (-enable-host opens it)";
     case Denial::host_network:
       return "network of the host (-enable-host opens it)";
+    case Denial::embedded_ipv4:
+      return "IPv4 address inside an IPv6 one";
     case Denial::routing_disabled:
       break;
   }
   return "routing is disabled (-disable-routing)";
+}
+
+std::string Verdict::reason() const
+{
+  if (rule) {
+    const Rule& said = rule->rule;
+    return said.line != 0 ? fmt::format("line {}: {}", said.line, said.text) : said.text;
+  }
+  return denial ? std::string(denial_name(*denial)) : "allowed";
+}
+
+std::optional<Verdict> Policy::ruled(const FlowRequest& flow) const
+{
+  std::optional<FlowRequest> inner;
+  if (const auto ipv4 = embedded_ipv4(flow.destination.address)) {
+    inner = flow;
+    inner->destination.address = *ipv4;
+  }
+  for (const RuleSet* const rules : {&rules_, &deny_, &allow_}) {
+    if (const auto& account = rules->find(flow, inner)) {
+      return Verdict{account->rule.action, account, std::nullopt};
+    }
+  }
+  return std::nullopt;
+}
+
+Verdict Policy::decide(const FlowRequest& flow, const HostNetworks& host) const
+{
+  if (auto verdict = ruled(flow)) {
+    return *verdict;
+  }
+  if (flow.direction == FlowDirection::out) {
+    if (const auto denied = denial(flow.destination.address, host)) {
+      return {RuleAction::deny, nullptr, denied};
+    }
+  }
+  return {};
+}
+
+Verdict Policy::decide_service(const FlowRequest& flow) const
+{
+  return ruled(flow).value_or(Verdict());
+}
+
+bool Policy::is_reserved(const IpAddress& address) const
+{
+  return static_denial(address).has_value();
+}
+
+void Policy::set_rules(RuleSet rules)
+{
+  rules.inherit(rules_);
+  rules_ = std::move(rules);
+}
+
+void Policy::set_lists(RuleSet deny, RuleSet allow)
+{
+  deny_ = std::move(deny);
+  allow_ = std::move(allow);
+}
+
+std::vector<HostName> Policy::names() const
+{
+  return names_in({&rules_, &deny_, &allow_});
+}
+
+std::vector<HostName> Policy::list_names() const
+{
+  return names_in({&deny_, &allow_});
+}
+
+void Policy::set_addresses(const HostName& name, std::span<const IpAddress> addresses)
+{
+  for (RuleSet* const rules : {&rules_, &deny_, &allow_}) {
+    rules->set_addresses(name, addresses);
+  }
 }
 
 std::optional<Denial> Policy::static_denial(const IpAddress& destination) const
@@ -122,6 +213,9 @@ std::optional<Denial> Policy::denial(const IpAddress& destination, const HostNet
     return denied;
   }
   if (const auto inner = embedded_ipv4(destination)) {
+    if (settings_.denies_embedded_ipv4) {
+      return Denial::embedded_ipv4;
+    }
     if (const auto denied = denial(*inner, host)) {
       return denied;
     }
@@ -129,11 +223,12 @@ std::optional<Denial> Policy::denial(const IpAddress& destination, const HostNet
   if (is_local_translation(destination) && !settings_.allow_host_networks) {
     return Denial::host_network;
   }
-  if (const auto kind = host.find(destination)) {
+  const auto kind = host.find(destination);
+  if (kind && (*kind != HostNetworks::Kind::routed_network || settings_.guards_routed_networks)) {
     if (settings_.allow_host_networks) {
       return std::nullopt;
     }
-    return *kind == HostNetworks::Kind::own_address ? Denial::host_address : Denial::host_network;
+    return kind == HostNetworks::Kind::own_address ? Denial::host_address : Denial::host_network;
   }
   return settings_.allow_routing ? std::nullopt : std::optional(Denial::routing_disabled);
 }

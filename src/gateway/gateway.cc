@@ -14,10 +14,32 @@ namespace {
 
 constexpr std::uint16_t DNS_PORT = 53;
 
-bool is_control_chatter(Denial denial)
+FlowRequest request_of(const FlowKey& key)
 {
-  // mDNS, SSDP, DHCP and the like come by themselves and are no one's mistake.
-  return denial == Denial::multicast_or_broadcast || denial == Denial::unspecified_address;
+  return {.direction = FlowDirection::out,
+          .protocol = key.protocol,
+          .source = key.guest.address,
+          .destination = key.remote};
+}
+
+FlowRecord record_of(const FlowKey& key, FlowOrigin origin, Grant grant, std::uint32_t forward = 0)
+{
+  return {
+    .request = request_of(key), .origin = origin, .forward = forward, .grant = std::move(grant)};
+}
+
+/// The flow that a packet of ours belongs to which the guest quotes in an ICMP error.
+std::optional<FlowKey> quoted_flow(const IcmpErrorMessage& error)
+{
+  const ByteView transport = error.transport();
+  const std::uint8_t protocol = error.quoted.protocol;
+  if (transport.empty() || (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP)) {
+    return std::nullopt;
+  }
+  Reader ports(transport);
+  const std::uint16_t source = ports.u16();
+  const std::uint16_t destination = ports.u16();
+  return FlowKey{protocol, {error.quoted.destination, destination}, {error.quoted.source, source}};
 }
 
 } // namespace
@@ -25,6 +47,7 @@ bool is_control_chatter(Denial denial)
 Gateway::Gateway(const Settings& settings,
                  PacketSink& guest,
                  HostNetwork& host,
+                 NameResolver& names,
                  BlockPool& pool,
                  Sources sources)
   : settings_(settings)
@@ -47,9 +70,43 @@ Gateway::Gateway(const Settings& settings,
            sender_.send_udp(from, to, message);
          })
   , flows_(sources_.secret, settings.max_flows)
-  , tcp_(settings.tcp, time_, stack_, pool, host, flows_, guest, icmp_, drops_)
-  , udp_(settings.udp, sources_.secret, time_, host, flows_, sender_, icmp_, drops_)
+  , admission_(settings.admission,
+               sources_.secret,
+               time_,
+               policy_,
+               flows_,
+               drops_,
+               sources_.host_networks)
+  , clients_(policy_,
+             flows_,
+             settings.addresses.gateway_ipv4,
+             settings.addresses.gateway_ipv6,
+             sources_.random_id())
+  , tcp_(settings.tcp,
+         time_,
+         stack_,
+         pool,
+         host,
+         names,
+         flows_,
+         admission_,
+         clients_,
+         guest,
+         icmp_,
+         drops_)
+  , udp_(settings.udp,
+         sources_.secret,
+         time_,
+         host,
+         names,
+         flows_,
+         admission_,
+         clients_,
+         sender_,
+         icmp_,
+         drops_)
   , ping_(settings.ping, sources_.secret, time_, host, flows_, sender_, icmp_, drops_)
+  , forwards_(tcp_, udp_, flows_, time_, host)
 {}
 
 Gateway::~Gateway()
@@ -159,7 +216,7 @@ void Gateway::on_tcp(GuestPacket&& packet, const IpHeader& ip)
     PROTOCOL_TCP, {ip.source, tcp->source_port}, {ip.destination, tcp->destination_port}};
   const bool is_syn
     = (tcp->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN)) == TCP_FLAG_SYN;
-  auto* relay = static_cast<TcpRelay*>(flows_.find(key)); // NOLINT: the key says which kind it is
+  auto* relay = static_cast<TcpFlow*>(flows_.find(key)); // NOLINT: the key says which kind it is
   if (relay != nullptr && is_syn && relay->gives_way_to_syn()) {
     flows_.finish(*relay);
     relay = nullptr;
@@ -183,22 +240,77 @@ void Gateway::answer_segment(const IpHeader& ip, const TcpHeader& tcp)
 
 void Gateway::on_syn(const FlowKey& key, const IpHeader& ip, const TcpHeader& tcp, ByteView packet)
 {
-  std::vector<Endpoint> targets;
-  if (is_dns(key.remote)) {
-    targets = sources_.resolvers();
+  OutboundPlan plan;
+  FlowOrigin origin = FlowOrigin::outbound;
+  Admitted admitted;
+  const ForwardSet::Match match = forwards_.find(PROTOCOL_TCP, key.remote);
+  if (match.forward != nullptr) {
+    origin = FlowOrigin::remote_forward;
+    plan = {OutboundPlan::Kind::forward, match.forward->targets, match.forward->scheme};
+    admitted = admission_.ask_for_room(key);
+  } else if (is_dns(key.remote)) {
+    origin = FlowOrigin::service;
+    const std::vector<Endpoint> resolvers = sources_.resolvers();
+    plan = {OutboundPlan::Kind::dns, {resolvers.begin(), resolvers.end()}};
+    admitted = admission_.ask_for_service(request_of(key), key);
   } else if (is_ours(key.remote.address)) {
     answer_segment(ip, tcp); // nobody listens on the gateway
     return;
-  } else if (admits(key, packet)) {
-    targets.push_back(key.remote);
   } else {
+    plan.targets.emplace_back(key.remote);
+    admitted = admission_.ask(request_of(key), key);
+  }
+  if (!admitted.granted) {
+    refuse_segment(admitted.answer, ip, tcp, packet);
     return;
   }
-  if (!has_capacity(key)) {
+  tcp_.open_from_guest(key,
+                       ip,
+                       tcp,
+                       packet,
+                       std::move(plan),
+                       record_of(key, origin, std::move(admitted.grant), match.id));
+}
+
+void Gateway::refuse_segment(RefusalAnswer answer,
+                             const IpHeader& ip,
+                             const TcpHeader& tcp,
+                             ByteView packet)
+{
+  const bool resets
+    = answer == RefusalAnswer::nobody_listens || answer == RefusalAnswer::out_of_room
+      || (answer != RefusalAnswer::silence && settings_.denial_manner == DenialManner::refused);
+  if (resets) {
     answer_segment(ip, tcp);
-    return;
+  } else {
+    refuse_packet(answer, packet);
   }
-  tcp_.open(key, ip, tcp, packet, std::move(targets), is_dns(key.remote));
+}
+
+void Gateway::refuse_packet(RefusalAnswer answer, ByteView packet)
+{
+  switch (answer) {
+    case RefusalAnswer::silence:
+      return;
+    case RefusalAnswer::no_such_host:
+      if (settings_.denial_manner != DenialManner::refused) {
+        icmp_.report(IcmpErrorKind::host_unreachable, 0, packet);
+      }
+      return;
+    case RefusalAnswer::nobody_listens:
+      icmp_.report(IcmpErrorKind::port_unreachable, 0, packet);
+      return;
+    case RefusalAnswer::out_of_room: // RFC 5508 REQ-8
+      icmp_.report(IcmpErrorKind::administratively_prohibited, 0, packet);
+      return;
+    case RefusalAnswer::prohibited:
+      break;
+  }
+  if (settings_.denial_manner == DenialManner::prohibited) {
+    icmp_.report(IcmpErrorKind::administratively_prohibited, 0, packet);
+  } else if (settings_.denial_manner == DenialManner::unreachable) {
+    icmp_.report(IcmpErrorKind::net_unreachable, 0, packet);
+  }
 }
 
 void Gateway::on_udp(const GuestPacket& packet, const IpHeader& ip)
@@ -209,116 +321,134 @@ void Gateway::on_udp(const GuestPacket& packet, const IpHeader& ip)
     drops_.count(udp.drop());
     return;
   }
-  const ByteView whole = packet.bytes().first(ip.total_length_bytes);
   const FlowKey key{
     PROTOCOL_UDP, {ip.source, udp->source_port}, {ip.destination, udp->destination_port}};
-  if (is_dns(key.remote)) {
-    on_dns_query(key, udp->data(payload), packet.segment_size_bytes);
-    return;
+  const GuestDatagram datagram{.data = udp->data(payload),
+                               .segment_size_bytes = packet.segment_size_bytes,
+                               .hop_limit = ip.hop_limit,
+                               .dont_fragment = ip.dont_fragment};
+  if (auto* const known
+      = static_cast<UdpRelay*>(flows_.find(key))) { // NOLINT: by the key's protocol
+    known->on_guest_datagram(datagram);
+  } else {
+    on_new_datagram(key, datagram, packet.bytes().first(ip.total_length_bytes));
   }
-  if (is_ours(key.remote.address)) {
-    icmp_.report(IcmpErrorKind::port_unreachable, 0, whole);
-    return;
-  }
-  Relay* known = flows_.find(key);
-  if (known == nullptr) {
-    if (!admits(key, whole)) {
-      return;
-    }
-    if (!has_capacity(key)) {
-      icmp_.report(IcmpErrorKind::administratively_prohibited, 0, whole);
-      return;
-    }
-  }
-  udp_.on_datagram(key,
-                   known,
-                   {.data = udp->data(payload),
-                    .segment_size_bytes = packet.segment_size_bytes,
-                    .hop_limit = ip.hop_limit,
-                    .dont_fragment = ip.dont_fragment});
 }
 
-void Gateway::on_dns_query(const FlowKey& key, ByteView data, std::uint16_t segment_size_bytes)
+void Gateway::on_new_datagram(const FlowKey& key, const GuestDatagram& datagram, ByteView packet)
 {
-  const std::size_t step = segment_size_bytes == 0 ? data.size() : segment_size_bytes;
-  do {
-    const ByteView query = data.first(std::min(step, data.size()));
-    dns_.on_query(key.guest, key.remote, query);
-    data = data.subspan(query.size());
-  } while (!data.empty());
+  const ForwardSet::Match match = forwards_.find(PROTOCOL_UDP, key.remote);
+  if (match.forward == nullptr && is_dns(key.remote)) {
+    on_dns_datagram(key, datagram, packet);
+    return;
+  }
+  if (match.forward == nullptr && is_ours(key.remote.address)) {
+    icmp_.report(IcmpErrorKind::port_unreachable, 0, packet);
+    return;
+  }
+  Admitted admitted = match.forward != nullptr ? admission_.ask_for_room(key)
+                                               : admission_.ask(request_of(key), key);
+  if (!admitted.granted) {
+    refuse_packet(admitted.answer, packet);
+    return;
+  }
+  if (match.forward != nullptr) {
+    udp_.open_forward(
+      key,
+      datagram,
+      *match.forward,
+      record_of(key, FlowOrigin::remote_forward, std::move(admitted.grant), match.id));
+  } else {
+    udp_.open_from_guest(
+      key, datagram, record_of(key, FlowOrigin::outbound, std::move(admitted.grant)));
+  }
+}
+
+void Gateway::on_dns_datagram(const FlowKey& key, const GuestDatagram& datagram, ByteView packet)
+{
+  for_each_datagram(datagram.data, datagram.segment_size_bytes, [&](ByteView query) {
+    const Admitted admitted = admission_.ask_for_query(request_of(key), key);
+    if (admitted.granted) {
+      dns_.on_query(key.guest, key.remote, query);
+    } else if (admitted.answer == RefusalAnswer::out_of_room) {
+      dns_.refuse(key.guest, key.remote, query); // the resolver's own word for it
+    } else {
+      refuse_packet(admitted.answer, packet);
+    }
+  });
 }
 
 void Gateway::on_icmp(const GuestPacket& packet, const IpHeader& ip)
 {
   const ByteView message = ip.payload(packet.bytes());
   const Parsed<IcmpEcho> echo = IcmpEcho::parse(ip.family(), message);
-  if (!echo || echo->is_reply) {
-    drops_.count(echo ? Drop::unexpected_type : echo.drop());
+  if (echo && !echo->is_reply) {
+    on_echo_request(ip, *echo, packet.bytes().first(ip.total_length_bytes));
     return;
   }
-  if (is_ours(ip.destination)) {
-    answer_echo(sender_, ip, *echo);
+  const Parsed<IcmpErrorMessage> error = IcmpErrorMessage::parse(ip.family(), message);
+  if (error) {
+    on_icmp_error(*error);
+  } else {
+    drops_.count(error.drop());
+  }
+}
+
+void Gateway::on_echo_request(const IpHeader& ip, const IcmpEcho& echo, ByteView packet)
+{
+  if (is_ours(ip.destination) || settings_.answers_every_echo) {
+    answer_echo(sender_, ip, echo);
     return;
   }
-  const ByteView whole = packet.bytes().first(ip.total_length_bytes);
-  const FlowKey key = PingRelays::key_of(ip, *echo);
-  Relay* known = flows_.find(key);
+  const FlowKey key = PingRelays::key_of(ip, echo);
+  Relay* const known = flows_.find(key);
+  Admitted admitted;
   if (known == nullptr) {
-    if (!admits(key, whole)) {
-      return;
-    }
-    if (!has_capacity(key)) {
-      icmp_.report(IcmpErrorKind::administratively_prohibited, 0, whole); // RFC 5508 REQ-8
+    admitted = admission_.ask(request_of(key), key);
+    if (!admitted.granted) {
+      refuse_packet(admitted.answer, packet);
       return;
     }
   }
-  ping_.on_echo_request(ip, *echo, known);
+  ping_.on_echo_request(
+    ip, echo, known, record_of(key, FlowOrigin::outbound, std::move(admitted.grant)));
+}
+
+void Gateway::on_icmp_error(const IcmpErrorMessage& error)
+{
+  // Only the guest itself can complain, and only of what we have sent it.
+  const auto kind = icmp_error_kind(error.quoted.family(), error.type_code);
+  const auto key = quoted_flow(error);
+  const bool is_unreachable = kind && kind != IcmpErrorKind::fragmentation_needed
+                              && kind != IcmpErrorKind::time_exceeded
+                              && kind != IcmpErrorKind::reassembly_time_exceeded;
+  Relay* const relay = is_unreachable && key ? flows_.find(*key) : nullptr;
+  if (relay != nullptr) {
+    relay->on_guest_unreachable();
+  } else {
+    drops_.count(Drop::unsolicited);
+  }
+}
+
+std::size_t Gateway::set_rules(RuleSet rules)
+{
+  policy_.set_rules(std::move(rules));
+  return flows_.finish_if(
+    [this](Relay& relay) { return !admission_.still_allows(relay.record()); });
 }
 
 bool Gateway::is_ours(const IpAddress& address) const
 {
   const Addresses& ours = settings_.addresses;
-  return address == ours.gateway_ipv4 || address == ours.dns_ipv4 || address == ours.gateway_ipv6
-         || address == ours.dns_ipv6;
+  return address == ours.gateway_ipv4 || address == ours.gateway_ipv6
+         || (settings_.has_dns && (address == ours.dns_ipv4 || address == ours.dns_ipv6));
 }
 
 bool Gateway::is_dns(const Endpoint& endpoint) const
 {
-  return endpoint.port == DNS_PORT
+  return settings_.has_dns && endpoint.port == DNS_PORT
          && (endpoint.address == settings_.addresses.dns_ipv4
              || endpoint.address == settings_.addresses.dns_ipv6);
-}
-
-bool Gateway::admits(const FlowKey& key, ByteView packet)
-{
-  const std::optional<Denial> denial = policy_.denial(key.remote.address, sources_.host_networks());
-  if (!denial) {
-    return true;
-  }
-  drops_.count(Drop::denied);
-  const LogLevel level = is_control_chatter(*denial) ? LogLevel::debug : LogLevel::warning;
-  if (log_enabled(level)) {
-    log(level, "destination denied", {{"flow", key.to_string()}, {"reason", denial_name(*denial)}});
-  }
-  const bool no_such_host = *denial == Denial::guest_network;
-  icmp_.report(no_such_host ? IcmpErrorKind::host_unreachable
-                            : IcmpErrorKind::administratively_prohibited,
-               0,
-               packet);
-  return false;
-}
-
-bool Gateway::has_capacity(const FlowKey& key)
-{
-  if (!flows_.full() || flows_.make_room()) {
-    return true;
-  }
-  ++refused_for_limit_;
-  drops_.count(Drop::too_many_flows);
-  log(LogLevel::warning,
-      "too many flows; new one refused",
-      {{"flow", key.to_string()}, {"limit", flows_.capacity()}, {"refused", refused_for_limit_}});
-  return false;
 }
 
 bool Gateway::flush()
@@ -326,6 +456,7 @@ bool Gateway::flush()
   const bool more = tcp_.flush();
   udp_.flush();
   flows_.bury();
+  forwards_.flush();
   return more;
 }
 
@@ -333,6 +464,8 @@ TimePoint Gateway::next_deadline() const
 {
   return std::min({flows_.next_deadline(),
                    stack_.next_tick(),
+                   tcp_.next_deadline(),
+                   forwards_.next_deadline(),
                    dns_.next_deadline(),
                    reassembler_.next_deadline()});
 }
@@ -343,6 +476,8 @@ void Gateway::on_deadline()
     stack_.tick();
   }
   flows_.expire(time_.now);
+  tcp_.on_deadline();
+  forwards_.expire();
   dns_.expire();
   for (const Reassembler::Packet& first : reassembler_.expire(time_.now)) {
     icmp_.report(IcmpErrorKind::reassembly_time_exceeded, 0, first);

@@ -6,6 +6,9 @@
 #include "flow/host_network.hh"
 #include "flow/packet_sink.hh"
 #include "flow/policy.hh"
+#include "gateway/admission.hh"
+#include "gateway/client_names.hh"
+#include "gateway/forward_set.hh"
 #include "gateway/guest_sender.hh"
 #include "gateway/icmp_reporter.hh"
 #include "gateway/ping_relays.hh"
@@ -39,6 +42,13 @@ public:
   {
     Addresses addresses;
     Policy::Settings policy;
+    Admission::Settings admission;
+    /// How what policy denies is answered.
+    DenialManner denial_manner = DenialManner::prohibited;
+    /// Off: the DNS addresses are of nobody.
+    bool has_dns = true;
+    /// Any echo request is answered by us, whoever it is for.
+    bool answers_every_echo = false;
     TcpRelays::Settings tcp;
     UdpRelays::Settings udp;
     PingRelays::Settings ping;
@@ -51,14 +61,15 @@ public:
   {
     HashSecret secret;
     DnsForwarder::RandomId random_id;
-    DnsForwarder::Resolvers resolvers;                  ///< asked per query
-    std::function<const HostNetworks&()> host_networks; ///< asked per flow
+    DnsForwarder::Resolvers resolvers;           ///< asked per query
+    Admission::HostNetworksSource host_networks; ///< asked per flow
   };
 
   /// All references must outlive this.
   Gateway(const Settings& settings,
           PacketSink& guest,
           HostNetwork& host,
+          NameResolver& names,
           BlockPool& pool,
           Sources sources);
   ~Gateway();
@@ -86,9 +97,20 @@ public:
   /// Ends every flow: both ends are told.
   void close_all();
 
+  [[nodiscard]] const EventTime& time() const { return time_; }
+  /// Whether that is a service of ours, which policy's defaults do not concern.
+  [[nodiscard]] bool serves(const Endpoint& destination) const { return is_dns(destination); }
+  [[nodiscard]] ForwardSet& forwards() { return forwards_; }
+  /// Changed by `set_rules()`; its names get their addresses here.
+  [[nodiscard]] Policy& policy() { return policy_; }
+  /// Puts other rules into effect. Flows that they no longer allow are ended; returns how many.
+  std::size_t set_rules(RuleSet rules);
+
+  /// `observer` must outlive this.
+  void add_observer(FlowObserver& observer) { flows_.add_observer(observer); }
   [[nodiscard]] const FlowTable& flows() const { return flows_; }
   [[nodiscard]] const DropCounters& drops() const { return drops_; }
-  [[nodiscard]] std::uint64_t refused_for_limit() const { return refused_for_limit_; }
+  [[nodiscard]] std::uint64_t refused_for_limit() const { return admission_.refused_for_limit(); }
   /// For tests: the invariant that lwIP knows no connection between calls.
   [[nodiscard]] const Stack& stack() const { return stack_; }
 
@@ -98,21 +120,21 @@ private:
   void on_tcp(GuestPacket&& packet, const IpHeader& ip);
   void on_syn(const FlowKey& key, const IpHeader& ip, const TcpHeader& tcp, ByteView packet);
   void on_udp(const GuestPacket& packet, const IpHeader& ip);
+  void on_new_datagram(const FlowKey& key, const GuestDatagram& datagram, ByteView packet);
+  void on_dns_datagram(const FlowKey& key, const GuestDatagram& datagram, ByteView packet);
   void on_icmp(const GuestPacket& packet, const IpHeader& ip);
-  void on_dns_query(const FlowKey& key, ByteView data, std::uint16_t segment_size_bytes);
+  void on_echo_request(const IpHeader& ip, const IcmpEcho& echo, ByteView packet);
+  void on_icmp_error(const IcmpErrorMessage& error);
   void answer_segment(const IpHeader& ip, const TcpHeader& tcp);
-  void refuse_for_limit(const FlowKey& key,
-                        const IpHeader& ip,
-                        const TcpHeader* tcp,
-                        ByteView packet);
+  void refuse_segment(RefusalAnswer answer,
+                      const IpHeader& ip,
+                      const TcpHeader& tcp,
+                      ByteView packet);
+  void refuse_packet(RefusalAnswer answer, ByteView packet);
 
   [[nodiscard]] bool is_ours(const IpAddress& address) const;
   [[nodiscard]] bool is_dns(const Endpoint& endpoint) const;
   [[nodiscard]] bool acceptable(const GuestPacket& packet, const IpHeader& ip);
-  /// Asks policy about a new flow; answers the guest and returns false when it is denied.
-  [[nodiscard]] bool admits(const FlowKey& key, ByteView packet);
-  [[nodiscard]] bool has_capacity(const FlowKey& key);
-
   Settings settings_;
   EventTime time_;
   PacketSink& guest_;
@@ -126,10 +148,12 @@ private:
   Sources sources_;
   DnsForwarder dns_;
   FlowTable flows_; ///< emptied before anything else goes: its relays use all the rest
+  Admission admission_;
+  ClientNames clients_;
   TcpRelays tcp_;
   UdpRelays udp_;
   PingRelays ping_;
-  std::uint64_t refused_for_limit_ = 0;
+  ForwardSet forwards_;
 };
 
 } // namespace slirpstack

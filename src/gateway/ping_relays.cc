@@ -60,12 +60,15 @@ FlowKey PingRelays::key_of(const IpHeader& header, const IcmpEcho& request)
     protocol_of(header.destination), {header.source, request.identifier}, {header.destination, 0}};
 }
 
-void PingRelays::on_echo_request(const IpHeader& header, const IcmpEcho& request, Relay* known)
+void PingRelays::on_echo_request(const IpHeader& header,
+                                 const IcmpEcho& request,
+                                 Relay* known,
+                                 FlowRecord record)
 {
   auto* flow = static_cast<PingFlow*>(known);
   HostError error;
   if (flow == nullptr) {
-    flow = open_flow(key_of(header, request), error);
+    flow = open_flow(key_of(header, request), std::move(record), error);
     if (flow == nullptr) {
       drops_.count(Drop::too_many_flows);
       icmp_.report_echo(error, header.source, header.destination, request);
@@ -73,6 +76,7 @@ void PingRelays::on_echo_request(const IpHeader& header, const IcmpEcho& request
     }
   }
   flow->touch(time_.now);
+  flow->record().traffic.to_host_bytes += request.data.size();
   error = flow->mapping().socket().send(header.destination,
                                         request.sequence,
                                         request.data,
@@ -86,20 +90,17 @@ void PingRelays::on_echo_request(const IpHeader& header, const IcmpEcho& request
   }
 }
 
-PingFlow* PingRelays::open_flow(const FlowKey& key, HostError& error)
+PingFlow* PingRelays::open_flow(const FlowKey& key, FlowRecord record, HostError& error)
 {
-  if (flows_.full()) {
-    error.code = std::make_error_code(std::errc::no_buffer_space);
-    return nullptr;
-  }
   PingMapping* const mapping = open_mapping(key.guest, error);
   if (mapping == nullptr) {
     complain(error.code);
     return nullptr;
   }
   auto flow = std::make_unique<PingFlow>(*this, *mapping, key);
-  PingFlow& inserted = *flow;
-  flows_.insert(std::move(flow));
+  flow->record() = std::move(record);
+  auto& inserted = static_cast<PingFlow&>(flows_.insert(std::move(flow)));
+  flows_.announce(inserted);
   return &inserted;
 }
 
@@ -147,6 +148,7 @@ void PingRelays::on_reply(const PingMapping& mapping,
     return;
   }
   static_cast<PingFlow*>(flow)->touch(time_.now);
+  flow->record().traffic.to_guest_bytes += reply.data.size();
   const int forwarded_hop_limit = std::max(1, hop_limit - 1);
   guest_.send_echo(from, guest.address, reply, static_cast<std::uint8_t>(forwarded_hop_limit));
 }

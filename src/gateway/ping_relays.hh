@@ -51,9 +51,12 @@ public:
   [[nodiscard]] static FlowKey key_of(const IpHeader& header, const IcmpEcho& request);
 
   /// An echo request from the guest, whose hop limit is at least 2. `known` is what the flow table
-  /// has under the request's key; null opens a flow, so policy has been asked. Where the host
-  /// allows no ping sockets, or the request cannot be sent, an ICMP error answers.
-  void on_echo_request(const IpHeader& header, const IcmpEcho& request, Relay* known);
+  /// has under the request's key; null opens a flow with `record`, so policy has been asked. Where
+  /// the host allows no ping sockets, or the request cannot be sent, an ICMP error answers.
+  void on_echo_request(const IpHeader& header,
+                       const IcmpEcho& request,
+                       Relay* known,
+                       FlowRecord record);
 
   [[nodiscard]] std::size_t mappings() const { return mappings_.size(); }
 
@@ -61,7 +64,7 @@ private:
   friend class PingFlow;
   friend class PingMapping;
 
-  PingFlow* open_flow(const FlowKey& key, HostError& error);
+  PingFlow* open_flow(const FlowKey& key, FlowRecord record, HostError& error);
   PingMapping* open_mapping(const Endpoint& guest, HostError& error);
   void complain(std::error_code code);
   void on_reply(const PingMapping& mapping,

@@ -17,10 +17,12 @@ struct Cause
   IcmpErrorKind kind;
 };
 
-constexpr std::array<Cause, 20> CAUSES{{
+constexpr std::array<Cause, 21> CAUSES{{
   {std::errc::connection_refused, true, port_unreachable},
   {std::errc::connection_reset, true, port_unreachable},
   {std::errc::connection_aborted, true, port_unreachable},
+  // A Unix socket, the target of a forward, that is not there.
+  {std::errc::no_such_file_or_directory, true, port_unreachable},
   // A host without IPv6 says the second or the third for an IPv6 destination.
   {std::errc::network_unreachable, false, net_unreachable},
   {std::errc::address_not_available, false, net_unreachable},

@@ -1,9 +1,7 @@
 #include "gateway/tcp_relay.hh"
 
 #include "base/log.hh"
-#include "gateway/refusal.hh"
 #include "gateway/tcp_relays.hh"
-#include "service/dns_failure_stream.hh"
 
 #include <algorithm>
 #include <array>
@@ -22,28 +20,37 @@ constexpr std::uint8_t MAX_PROBES = 9;
 // 2 MSL with a maximum segment lifetime of two seconds: the link is one hop inside a kernel.
 constexpr std::chrono::seconds TIME_WAIT_DURATION(4);
 
-// The guest's resolver library waits five seconds for a server before it asks the next.
-constexpr std::chrono::seconds RESOLVER_PATIENCE(2);
-
 // One flow moves at most this many reads before the others have their turn.
 constexpr int READS_PER_TURN = 4;
 
 // A smaller read would pin a block many times its size until the guest acknowledges it.
 constexpr std::size_t COPY_BELOW_BYTES = 16 << 10;
 
+constexpr std::uint64_t MOST_RATED_BYTES = 16 << 10;
+
+/// Cuts the pieces to that many bytes in all; returns how many pieces are left.
+std::size_t shorten(std::span<iovec> pieces, std::size_t length_bytes)
+{
+  std::size_t count = 0;
+  while (count < pieces.size() && length_bytes > 0) {
+    iovec& piece = pieces[count++];
+    piece.iov_len = std::min(piece.iov_len, length_bytes);
+    length_bytes -= piece.iov_len;
+  }
+  return count;
+}
+
 } // namespace
 
-TcpRelay::TcpRelay(TcpRelays& relays,
-                   const FlowKey& key,
-                   ParkedSyn syn,
-                   std::vector<Endpoint> targets,
-                   bool is_dns)
-  : Relay(key)
+TcpRelay::TcpRelay(TcpRelays& relays, const FlowKey& key, std::unique_ptr<HostStream> stream)
+  : TcpFlow(key)
   , relays_(relays)
-  , opening_(std::make_unique<Opening>(Opening{std::move(syn), std::move(targets), is_dns, 0}))
-  , deadline_(relays.time_.now + (is_dns ? RESOLVER_PATIENCE : relays.settings_.transitory))
+  , stream_(std::move(stream))
+  , deadline_(relays.time_.now + relays.settings_.idle)
   , guest_heard_(relays.time_.now)
-{}
+{
+  stream_->deliver_to(*this);
+}
 
 TcpRelay::~TcpRelay()
 {
@@ -55,90 +62,51 @@ TcpRelay::~TcpRelay()
 
 bool TcpRelay::delivering(TimePoint quiet_since) const
 {
-  if (!connection_ || !stream_ || guest_ended_) {
+  if (!stream_ || guest_ended_) {
     return false;
   }
   return connection_->unread_bytes() > 0 || guest_heard_ >= quiet_since;
 }
 
-void TcpRelay::open()
+bool TcpRelay::admit(const ParkedSyn& syn)
 {
-  try_next_target({std::make_error_code(std::errc::network_unreachable), {}});
+  connection_ = syn.admit(relays_.stack_, *this);
+  return connection_ != nullptr;
 }
 
-void TcpRelay::try_next_target(HostError last_error)
+void TcpRelay::take(std::unique_ptr<Connection> connection, bool readable, bool hangup)
 {
-  while (opening_->next_target < opening_->targets.size()) {
-    const Endpoint& target = opening_->targets[opening_->next_target++];
-    // The host's resolvers are asked as the host itself would.
-    const StreamOptions options
-      = opening_->is_dns
-          ? StreamOptions{}
-          : relays_.stream_options(target.address.family(), opening_->syn.forwarded_hop_limit());
-    auto opened = relays_.host_.connect(target, options, *this);
-    if (opened.socket) {
-      stream_ = std::move(opened.socket);
-      return;
-    }
-    last_error = opened.error;
-  }
-  if (opening_->is_dns) {
-    log(LogLevel::warning,
-        "no resolver can be reached over TCP",
-        {{"reason", last_error.code.message()}});
-    HostStreamEvents& events = *this;
-    stream_ = std::make_unique<DnsFailureStream>(events);
-    on_connected();
-  } else {
-    refuse(last_error);
-  }
+  connection_ = std::move(connection);
+  connection_->deliver_to(*this);
+  readable_ = readable;
+  hangup_ = hangup;
+  note_work();
 }
 
-void TcpRelay::refuse(const HostError& error)
+std::optional<Endpoint> TcpRelay::host_local() const
 {
-  log(LogLevel::debug,
-      "connection refused",
-      {{"flow", key().to_string()}, {"reason", error.code.message()}});
-  if (error.icmp && error.icmp->offender) {
-    relays_.icmp_.report(error, opening_->syn.headers());
-  } else if (const ConnectionRefusal refusal = refuse_connection(error);
-             std::holds_alternative<Reset>(refusal)) {
-    relays_.guest_.send_whole(opening_->syn.reset().bytes());
-  } else {
-    const auto& unreachable = std::get<Unreachable>(refusal);
-    relays_.icmp_.report(unreachable.kind, unreachable.mtu_bytes, opening_->syn.headers());
-  }
-  relays_.flows_.finish(*this);
+  return stream_ ? stream_->local() : std::nullopt;
 }
 
-void TcpRelay::on_connected()
+std::optional<StreamAddress> TcpRelay::host_remote() const
 {
-  connection_ = opening_->syn.admit(relays_.stack_, *this);
-  opening_.reset();
-  if (!connection_) {
-    fail();
-    return;
-  }
-  restart_deadline(relays_.settings_.idle);
+  return stream_ ? stream_->remote() : std::nullopt;
 }
 
-void TcpRelay::on_connect_failed(const HostError& error)
+void TcpRelay::note_end(Side side, Act act, std::error_code error)
 {
-  stream_.reset();
-  try_next_target(error);
+  const bool by_host = record().origin == FlowOrigin::local_forward;
+  const bool is_initiator = (side == Side::host) == by_host;
+  using enum FlowEnd::Part;
+  const FlowEnd::Part read = is_initiator ? initiator_read : target_read;
+  const FlowEnd::Part write = is_initiator ? initiator_write : target_write;
+  record().end.note(act == Act::read ? read : write, error);
 }
 
 void TcpRelay::on_segment(GuestPacket&& packet, const IpHeader& ip, std::uint8_t flags)
 {
   guest_heard_ = relays_.time_.now;
   probes_ = 0;
-  if (opening_) {
-    // A retransmitted SYN joins the pending flow; a reset means that the guest has given up.
-    if ((flags & TCP_FLAG_RST) != 0) {
-      relays_.flows_.finish(*this);
-    }
-    return;
-  }
   if ((flags & TCP_FLAG_SYN) != 0 && connection_->closing()) {
     return; // the host still takes the old connection's data; the guest will ask again
   }
@@ -152,7 +120,7 @@ void TcpRelay::on_segment(GuestPacket&& packet, const IpHeader& ip, std::uint8_t
 
 bool TcpRelay::gives_way_to_syn() const
 {
-  return connection_ && connection_->closing() && connection_->unread_bytes() == 0;
+  return connection_->closing() && connection_->unread_bytes() == 0;
 }
 
 void TcpRelay::on_readable(bool hangup)
@@ -192,6 +160,7 @@ void TcpRelay::on_gone()
   } else if (host_ended_ && connection_->guest_finished()) {
     note_work(); // closed in order, but the host still has to take the rest
   } else {
+    note_end(Side::guest, Act::read, std::make_error_code(std::errc::connection_reset));
     fail();
   }
 }
@@ -202,9 +171,7 @@ void TcpRelay::fail()
     stream_->reset_on_close();
   }
   stream_.reset();
-  if (connection_) {
-    connection_->reset();
-  }
+  connection_->reset();
   relays_.flows_.finish(*this);
 }
 
@@ -218,9 +185,6 @@ void TcpRelay::note_work()
 
 bool TcpRelay::work()
 {
-  if (!connection_) {
-    return false;
-  }
   push_to_host();
   if (FlowTable::finished(*this)) {
     return false;
@@ -241,22 +205,31 @@ void TcpRelay::push_to_host()
 {
   std::array<iovec, Connection::MAX_PIECES> pieces; // NOLINT: only what unread() fills is read
   while (stream_ && writable_ && connection_->unread_bytes() > 0) {
-    const std::size_t count = connection_->unread(pieces);
+    std::size_t count = connection_->unread(pieces);
     std::size_t offered = 0;
     for (std::size_t i = 0; i < count; ++i) {
       offered += pieces[i].iov_len;
     }
+    const std::size_t allowed = allowance(offered);
+    if (allowed == 0) {
+      return;
+    }
+    count = shorten(std::span(pieces).first(count), allowed);
     const Transfer sent = stream_->send(std::span(pieces).first(count));
+    give_back(allowed - sent.bytes);
     if (sent.code) {
+      note_end(Side::host, Act::write, sent.code);
       fail();
       return;
     }
-    writable_ = !sent.would_block && sent.bytes == offered;
+    writable_ = !sent.would_block && sent.bytes == allowed;
+    record().traffic.to_host_bytes += sent.bytes;
     connection_->consume(sent.bytes);
   }
   if (stream_ && !guest_ended_ && connection_->guest_finished()
       && connection_->unread_bytes() == 0) {
     guest_ended_ = true;
+    note_end(Side::guest, Act::read);
     stream_->shutdown_send();
   }
 }
@@ -276,19 +249,26 @@ bool TcpRelay::pull_from_host()
       return false;
     }
   }
-  return readable_;
+  return readable_ && !is_paused_;
 }
 
 bool TcpRelay::pull_once(std::uint32_t room_bytes)
 {
   const std::uint32_t segment = connection_->super_segment_bytes();
-  const std::span<iovec> pieces = relays_.read_pieces(room_bytes, segment);
+  const auto allowed = static_cast<std::uint32_t>(
+    allowance(std::min<std::size_t>(room_bytes, segment * TcpRelays::READ_BLOCKS)));
+  if (allowed == 0) {
+    return false;
+  }
+  const std::span<iovec> pieces = relays_.read_pieces(allowed, segment);
   std::size_t wanted = 0;
   for (const iovec& piece : pieces) {
     wanted += piece.iov_len;
   }
   const Transfer received = stream_->receive(pieces);
+  give_back(allowed - received.bytes);
   if (received.code) {
+    note_end(Side::host, Act::read, received.code);
     fail();
     return false;
   }
@@ -300,6 +280,7 @@ bool TcpRelay::pull_once(std::uint32_t room_bytes)
   if (received.bytes == 0) {
     return false;
   }
+  record().traffic.to_guest_bytes += received.bytes;
   if (!write_to_guest(received.bytes, segment)) {
     fail();
     return false;
@@ -328,6 +309,32 @@ bool TcpRelay::write_to_guest(std::size_t received_bytes, std::uint32_t segment_
   return true;
 }
 
+std::size_t TcpRelay::allowance(std::size_t wanted_bytes)
+{
+  RuleAccount* const rule = record().grant.rule();
+  if (rule == nullptr || !rule->bytes) {
+    return wanted_bytes;
+  }
+  // Not by single bytes: what a twentieth of a second brings, up to a good-sized call's worth.
+  const std::uint64_t least
+    = std::clamp<std::uint64_t>(rule->bytes->rate() / 20, 1, MOST_RATED_BYTES);
+  const TimePoint now = relays_.time_.now;
+  const TimePoint enough = rule->bytes->available_at(std::min(least, wanted_bytes), now);
+  if (enough > now) {
+    relays_.pause(*this, enough);
+    return 0;
+  }
+  return rule->bytes->take_up_to(wanted_bytes, now);
+}
+
+void TcpRelay::give_back(std::size_t unused_bytes)
+{
+  RuleAccount* const rule = record().grant.rule();
+  if (rule != nullptr && rule->bytes && unused_bytes > 0) {
+    rule->bytes->give_back(unused_bytes);
+  }
+}
+
 void TcpRelay::on_host_end()
 {
   readable_ = false;
@@ -335,6 +342,7 @@ void TcpRelay::on_host_end()
     return;
   }
   host_ended_ = true;
+  note_end(Side::host, Act::read);
   connection_->finish();
 }
 
@@ -366,12 +374,6 @@ void TcpRelay::restart_deadline(Duration after)
 
 void TcpRelay::on_deadline(TimePoint now)
 {
-  if (opening_) {
-    stream_.reset();
-    deadline_ = now + (opening_->is_dns ? RESOLVER_PATIENCE : relays_.settings_.transitory);
-    try_next_target({std::make_error_code(std::errc::timed_out), {}});
-    return;
-  }
   if (lingers()) {
     relays_.flows_.finish(*this);
     return;

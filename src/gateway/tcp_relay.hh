@@ -1,53 +1,51 @@
 #pragma once
 
-#include "flow/flow_table.hh"
 #include "flow/host_network.hh"
+#include "gateway/tcp_flow.hh"
 #include "stack/connection.hh"
 #include "stack/parked_syn.hh"
 
 #include <memory>
-#include <vector>
 
 namespace slirpstack {
 
 class TcpRelays;
 
-/// One TCP flow: the guest's connection, terminated by lwIP, and the host's socket.
+/// A TCP flow with both its ends: the guest's connection, terminated by lwIP, and the host's
+/// socket.
 ///
-///     opening     the SYN is parked while the host connects; ends admitted or refused
 ///     open        both ends live; each side's window is the other's back-pressure
 ///     closing     both have finished: the socket is closed, lwIP says goodbye (or waits 2 MSL)
 ///
 /// Events from both sides only note what happened and put the relay on the work list; `work()`,
 /// once per batch, moves the bytes.
 class TcpRelay final
-  : public Relay
+  : public TcpFlow
   , private HostStreamEvents
   , private ConnectionEvents
 {
 public:
-  /// `is_dns`: `targets` are resolvers, each of which gets little time before the next is tried.
-  TcpRelay(TcpRelays& relays,
-           const FlowKey& key,
-           ParkedSyn syn,
-           std::vector<Endpoint> targets,
-           bool is_dns);
+  /// Takes the host's end, which is connected. The guest's follows by `admit()` or `take()`.
+  TcpRelay(TcpRelays& relays, const FlowKey& key, std::unique_ptr<HostStream> stream);
   ~TcpRelay() override;
   TcpRelay(const TcpRelay&) = delete;
   TcpRelay& operator=(const TcpRelay&) = delete;
   TcpRelay(TcpRelay&&) = delete;
   TcpRelay& operator=(TcpRelay&&) = delete;
 
-  /// Starts to connect. Call once, after the relay has entered the flow table.
-  void open();
-  /// A segment of this flow; its options have been checked.
-  void on_segment(GuestPacket&& packet, const IpHeader& ip, std::uint8_t flags);
+  /// The guest's end from its SYN. False: lwIP could not take it.
+  [[nodiscard]] bool admit(const ParkedSyn& syn);
+  /// The guest's end, which is established. `readable`, `hangup`: what the host's end has said.
+  void take(std::unique_ptr<Connection> connection, bool readable, bool hangup);
+
+  void on_segment(GuestPacket&& packet, const IpHeader& ip, std::uint8_t flags) override;
+  [[nodiscard]] std::optional<Endpoint> host_local() const override;
+  [[nodiscard]] std::optional<StreamAddress> host_remote() const override;
   /// Moves what can be moved. True: there is more to do at once.
   [[nodiscard]] bool work();
-  /// Whether the guest's new SYN may take over this flow's name (RFC 6191).
-  [[nodiscard]] bool gives_way_to_syn() const;
+  [[nodiscard]] bool gives_way_to_syn() const override;
   /// Both ends have closed; the flow holds no descriptor any more.
-  [[nodiscard]] bool lingers() const { return !opening_ && !stream_; }
+  [[nodiscard]] bool lingers() const { return !stream_; }
   [[nodiscard]] bool expendable() const override { return lingers(); }
   [[nodiscard]] bool delivering(TimePoint quiet_since) const override;
 
@@ -55,16 +53,19 @@ public:
   void on_deadline(TimePoint now) override;
 
 private:
-  struct Opening
+  enum class Side : std::uint8_t
   {
-    ParkedSyn syn;
-    std::vector<Endpoint> targets; ///< tried in order
-    bool is_dns = false;
-    std::size_t next_target = 0;
+    guest,
+    host,
+  };
+  enum class Act : std::uint8_t
+  {
+    read,
+    write,
   };
 
-  void on_connected() override;
-  void on_connect_failed(const HostError& error) override;
+  void on_connected() override {}
+  void on_connect_failed(const HostError&) override {}
   void on_readable(bool hangup) override;
   void on_writable() override;
   void on_established() override;
@@ -72,26 +73,29 @@ private:
   void on_room() override;
   void on_gone() override;
 
-  void try_next_target(HostError last_error);
-  void refuse(const HostError& error);
   void push_to_host();
   [[nodiscard]] bool pull_from_host();
   [[nodiscard]] bool pull_once(std::uint32_t room_bytes);
   [[nodiscard]] bool write_to_guest(std::size_t received_bytes, std::uint32_t segment_bytes);
+  /// How much of that many bytes the rate of its rule allows now; after 0 the relay is woken when
+  /// there is more.
+  [[nodiscard]] std::size_t allowance(std::size_t wanted_bytes);
+  void give_back(std::size_t unused_bytes);
   void on_host_end();
   void close_if_done();
   void fail();
+  void note_end(Side side, Act act, std::error_code error = {});
   void note_work();
   void restart_deadline(Duration after);
 
   TcpRelays& relays_;
-  std::unique_ptr<Opening> opening_;
   std::unique_ptr<HostStream> stream_;
   std::unique_ptr<Connection> connection_;
   TimePoint deadline_ = NEVER;
   TimePoint guest_heard_;    ///< when its last segment came
   std::uint8_t probes_ = 0;  ///< unanswered
   bool has_work_ = false;    ///< is on the work list
+  bool is_paused_ = false;   ///< is on the list of those that wait for their rate
   bool readable_ = false;    ///< the host may have data
   bool hangup_ = false;      ///< a short receive does not mean drained
   bool writable_ = true;     ///< the host's socket has not refused data

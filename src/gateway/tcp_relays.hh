@@ -2,8 +2,13 @@
 
 #include "base/block_pool.hh"
 #include "flow/event_time.hh"
+#include "gateway/admission.hh"
+#include "gateway/client_names.hh"
+#include "gateway/guest_opening.hh"
+#include "gateway/host_opening.hh"
 #include "gateway/icmp_reporter.hh"
 #include "gateway/tcp_relay.hh"
+#include "wire/proxy_protocol.hh"
 #include "wire/tcp.hh"
 
 #include <array>
@@ -27,6 +32,9 @@ public:
     std::chrono::seconds transitory{240};
     std::optional<IpAddress> source_ipv4;
     std::optional<IpAddress> source_ipv6;
+    /// Targets of remote forwards get a PROXY header of this version (`-proxy-out`); none: those
+    /// of the scheme tcppp get one of version 1.
+    std::optional<ProxyHeader::Version> proxy_out;
   };
 
   /// All references must outlive this, and this the flow table's TCP flows.
@@ -35,29 +43,50 @@ public:
             Stack& stack,
             BlockPool& pool,
             HostNetwork& host,
+            NameResolver& names,
             FlowTable& flows,
+            Admission& admission,
+            ClientNames& clients,
             PacketSink& guest,
             IcmpReporter& icmp,
             DropCounters& drops);
 
-  /// The guest's SYN for a new flow, which policy has allowed: connects to the first of `targets`
-  /// that answers; they are resolvers if `is_dns`. `packet` begins with the IP header.
-  void open(const FlowKey& key,
-            const IpHeader& ip,
-            const TcpHeader& tcp,
-            ByteView packet,
-            std::vector<Endpoint> targets,
-            bool is_dns);
+  /// The guest's SYN for a new flow, which policy has allowed. `packet` begins with the IP header.
+  void open_from_guest(const FlowKey& key,
+                       const IpHeader& ip,
+                       const TcpHeader& tcp,
+                       ByteView packet,
+                       OutboundPlan plan,
+                       FlowRecord record);
+  /// A connected client of the host, which policy has yet to allow for each target. Without a
+  /// target that may be asked it is reset.
+  void open_from_host(std::unique_ptr<HostStream> stream, InboundPlan plan);
   /// At the end of a batch: lets every flow that has something to do do it. True: some have more.
   [[nodiscard]] bool flush();
 
+  /// When the next flow that waits for the rate of its rule may go on.
+  [[nodiscard]] TimePoint next_deadline() const { return resume_at_; }
+  void on_deadline();
+
 private:
+  friend class GuestOpening;
+  friend class HostOpening;
   friend class TcpRelay;
 
   /// Bytes that one flow takes from the host in one receive: eight super-segments. Fewer, larger
   /// calls are what speed is made of (64 KiB: 16.6, 512 KiB: 28.7 Gbit/s in the prototype).
   static constexpr std::size_t READ_BLOCKS = 8;
 
+  /// The host's end of an opening is there: it goes on as a relay.
+  void admit(GuestOpening& opening, std::unique_ptr<HostStream> stream, const ParkedSyn& syn);
+  /// The same with the guest's end; `readable` and `hangup` are what the host's has said.
+  void join(HostOpening& opening,
+            std::unique_ptr<HostStream> stream,
+            std::unique_ptr<Connection> connection,
+            bool readable,
+            bool hangup);
+
+  void pause(TcpRelay& relay, TimePoint until);
   [[nodiscard]] std::span<iovec> read_pieces(std::uint32_t room_bytes, std::uint32_t segment_bytes);
   [[nodiscard]] StreamOptions stream_options(Family family, std::uint8_t hop_limit) const;
 
@@ -66,12 +95,17 @@ private:
   Stack& stack_;
   BlockPool& pool_;
   HostNetwork& host_;
+  NameResolver& names_;
   FlowTable& flows_;
+  Admission& admission_;
+  ClientNames& clients_;
   PacketSink& guest_;
   IcmpReporter& icmp_;
   DropCounters& drops_;
   std::vector<TcpRelay*> work_;
   std::vector<TcpRelay*> working_;
+  std::vector<TcpRelay*> paused_;
+  TimePoint resume_at_ = NEVER; ///< the earliest of theirs
   std::array<Block, READ_BLOCKS> read_blocks_;
   std::array<iovec, READ_BLOCKS> read_pieces_{};
 };

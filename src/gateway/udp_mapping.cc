@@ -46,7 +46,7 @@ void UdpMapping::on_error(const HostError& error, const Endpoint& to, ByteView p
 }
 
 UdpFlow::UdpFlow(UdpRelays& relays, UdpMapping& mapping, const FlowKey& key, Duration timeout)
-  : Relay(key)
+  : UdpRelay(key)
   , relays_(relays)
   , mapping_(mapping)
   , last_active_(relays.time_.now)
@@ -58,6 +58,39 @@ UdpFlow::UdpFlow(UdpRelays& relays, UdpMapping& mapping, const FlowKey& key, Dur
 UdpFlow::~UdpFlow()
 {
   relays_.on_flow_closed(mapping_, key().remote);
+}
+
+void UdpFlow::on_guest_datagram(const GuestDatagram& datagram)
+{
+  last_active_ = relays_.time_.now; // RFC 4787 REQ-6: what the guest sends keeps the mapping
+  if (!may_pass(&FlowTraffic::to_host_bytes, datagram.data.size(), relays_.time_.now)) {
+    relays_.drops_.count(Drop::rate_limited);
+    return;
+  }
+  relays_.outbox_.add(mapping_,
+                      {
+                        .to = key().remote,
+                        .payload = datagram.data,
+                        .segment_size_bytes = datagram.segment_size_bytes,
+                        .hop_limit = static_cast<std::uint8_t>(datagram.hop_limit - 1),
+                        .dont_fragment = datagram.dont_fragment,
+                        .source = std::nullopt,
+                      });
+}
+
+bool UdpFlow::admits_from_remote(std::size_t payload_bytes)
+{
+  last_active_ = relays_.time_.now;
+  if (!may_pass(&FlowTraffic::to_guest_bytes, payload_bytes, relays_.time_.now)) {
+    relays_.drops_.count(Drop::rate_limited);
+    return false;
+  }
+  return true;
+}
+
+std::optional<Endpoint> UdpFlow::host_local() const
+{
+  return std::as_const(mapping_).socket().local_towards(key().remote);
 }
 
 void UdpFlow::on_deadline(TimePoint)

@@ -20,6 +20,7 @@ public:
   UdpMapping(UdpMapping&&) = delete;
   UdpMapping& operator=(UdpMapping&&) = delete;
 
+  [[nodiscard]] const HostDatagrams& socket() const { return *socket_; }
   /// Opens the socket; only then may the mapping be used.
   HostError open(HostNetwork& host, const std::optional<IpAddress>& source);
   void add(const Endpoint& remote) { remotes_.insert(remote); }
@@ -44,7 +45,7 @@ private:
 };
 
 /// What a mapping has with one remote: the flow table's entry and its timer.
-class UdpFlow final : public Relay
+class UdpFlow final : public UdpRelay
 {
 public:
   UdpFlow(UdpRelays& relays, UdpMapping& mapping, const FlowKey& key, Duration timeout);
@@ -54,9 +55,12 @@ public:
   UdpFlow(UdpFlow&&) = delete;
   UdpFlow& operator=(UdpFlow&&) = delete;
 
-  void touch(TimePoint now) { last_active_ = now; }
+  void on_guest_datagram(const GuestDatagram& datagram) override;
+  /// Payload has come from the remote. False: it is to be dropped.
+  [[nodiscard]] bool admits_from_remote(std::size_t payload_bytes);
+  [[nodiscard]] std::optional<Endpoint> host_local() const override;
+  [[nodiscard]] std::optional<StreamAddress> host_remote() const override { return key().remote; }
 
-  [[nodiscard]] UdpMapping& mapping() { return mapping_; }
   [[nodiscard]] TimePoint deadline() const override { return last_active_ + timeout_; }
   void on_deadline(TimePoint now) override;
 

@@ -33,7 +33,8 @@ bool may_follow(const OutboundDatagram& run, const OutboundDatagram& next)
          && !next.payload.empty() && next.payload.size() <= size
          && run.payload.size() / size < MAX_SEGMENTS
          && run.payload.size() + next.payload.size() <= MAX_RUN_BYTES && run.to == next.to
-         && run.hop_limit == next.hop_limit && run.dont_fragment == next.dont_fragment;
+         && run.hop_limit == next.hop_limit && run.dont_fragment == next.dont_fragment
+         && run.source == next.source;
 }
 
 } // namespace

@@ -2,6 +2,10 @@
 
 #include "base/log.hh"
 #include "gateway/udp_mapping.hh"
+#include "gateway/udp_target_flow.hh"
+
+#include <array>
+#include <utility>
 
 namespace slirpstack {
 
@@ -27,14 +31,21 @@ UdpRelays::UdpRelays(const Settings& settings,
                      const HashSecret& secret,
                      const EventTime& time,
                      HostNetwork& host,
+                     NameResolver& names,
                      FlowTable& flows,
+                     Admission& admission,
+                     ClientNames& clients,
                      GuestSender& guest,
                      IcmpReporter& icmp,
                      DropCounters& drops)
   : settings_(settings)
+  , secret_(secret)
   , time_(time)
   , host_(host)
+  , names_(names)
   , flows_(flows)
+  , admission_(admission)
+  , clients_(clients)
   , guest_(guest)
   , icmp_(icmp)
   , drops_(drops)
@@ -45,7 +56,8 @@ UdpRelays::~UdpRelays()
 {
   for (const auto& [endpoint, mapping] : mappings_) {
     for (const Endpoint& remote : mapping->remotes()) {
-      if (Relay* const flow = flows_.find({PROTOCOL_UDP, endpoint, remote})) {
+      Relay* const flow = flows_.find({PROTOCOL_UDP, endpoint, remote});
+      if (flow != nullptr && flow->record().origin == FlowOrigin::outbound) {
         flows_.finish(*flow);
       }
     }
@@ -53,45 +65,35 @@ UdpRelays::~UdpRelays()
   flows_.bury();
 }
 
-void UdpRelays::on_datagram(const FlowKey& key, Relay* known, const GuestDatagram& datagram)
+void UdpRelays::open_from_guest(const FlowKey& key,
+                                const GuestDatagram& datagram,
+                                FlowRecord record)
 {
-  auto* flow = static_cast<UdpFlow*>(known);
-  if (flow == nullptr) {
-    HostError error;
-    flow = open_flow(key, error);
-    if (flow == nullptr) {
-      refuse(key, datagram, error);
-      return;
-    }
+  HostError error;
+  if (UdpMapping* const mapping = open_mapping(key.guest, error)) {
+    insert_flow(*mapping, key, std::move(record)).on_guest_datagram(datagram);
+  } else {
+    refuse(key, datagram, error);
   }
-  // RFC 4787 REQ-6: what the guest sends keeps the mapping.
-  flow->touch(time_.now);
-  outbox_.add(flow->mapping(),
-              {
-                .to = key.remote,
-                .payload = datagram.data,
-                .segment_size_bytes = datagram.segment_size_bytes,
-                .hop_limit = static_cast<std::uint8_t>(datagram.hop_limit - 1),
-                .dont_fragment = datagram.dont_fragment,
-              });
 }
 
-UdpFlow* UdpRelays::open_flow(const FlowKey& key, HostError& error)
+void UdpRelays::open_forward(const FlowKey& key,
+                             const GuestDatagram& datagram,
+                             const RemoteForward& forward,
+                             FlowRecord record)
 {
-  if (flows_.full()) {
-    error = out_of(std::errc::no_buffer_space);
-    return nullptr;
-  }
-  UdpMapping* const mapping = open_mapping(key.guest, error);
-  return mapping == nullptr ? nullptr : &insert_flow(*mapping, key);
+  auto flow = std::make_unique<UdpTargetFlow>(*this, key, forward);
+  flow->record() = std::move(record);
+  static_cast<UdpTargetFlow&>(flows_.insert(std::move(flow))).on_guest_datagram(datagram);
 }
 
-UdpFlow& UdpRelays::insert_flow(UdpMapping& mapping, const FlowKey& key)
+UdpFlow& UdpRelays::insert_flow(UdpMapping& mapping, const FlowKey& key, FlowRecord record)
 {
   const Duration timeout = key.remote.port == DNS_PORT ? settings_.dns_timeout : settings_.timeout;
   auto flow = std::make_unique<UdpFlow>(*this, mapping, key, timeout);
-  UdpFlow& inserted = *flow;
-  flows_.insert(std::move(flow));
+  flow->record() = std::move(record);
+  auto& inserted = static_cast<UdpFlow&>(flows_.insert(std::move(flow)));
+  flows_.announce(inserted);
   return inserted;
 }
 
@@ -111,6 +113,15 @@ UdpMapping* UdpRelays::open_mapping(const Endpoint& guest, HostError& error)
     return nullptr;
   }
   return mappings_.emplace(guest, std::move(mapping)).first->second.get();
+}
+
+ByteView SimpleProxyFramer::frame(const SimpleProxyHeader& header, ByteView data)
+{
+  framed_.resize(SimpleProxyHeader::SIZE_BYTES);
+  Writer writer(framed_);
+  header.write(writer);
+  framed_.insert(framed_.end(), data.begin(), data.end());
+  return framed_;
 }
 
 void UdpRelays::refuse(const FlowKey& key, const GuestDatagram& datagram, const HostError& error)
@@ -135,13 +146,18 @@ void UdpRelays::on_not_sent(const UdpMapping& mapping,
                             ByteView data,
                             const HostError& error)
 {
-  // The socket's buffer is full: a router with a full queue says nothing either (RFC 1812 4.3.3.3).
-  if (error.code == std::errc::resource_unavailable_try_again
-      || error.code == std::errc::no_buffer_space) {
+  if (is_full(error)) {
     drops_.count(Drop::host_full);
     return;
   }
   icmp_.report_udp(error, mapping.guest(), to, data);
+}
+
+bool UdpRelays::is_full(const HostError& error)
+{
+  // A router with a full queue says nothing either (RFC 1812 4.3.3.3).
+  return error.code == std::errc::resource_unavailable_try_again
+         || error.code == std::errc::no_buffer_space;
 }
 
 void UdpRelays::on_undelivered(const UdpMapping& mapping,

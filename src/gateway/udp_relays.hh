@@ -3,10 +3,15 @@
 #include "base/siphash.hh"
 #include "flow/event_time.hh"
 #include "flow/flow_table.hh"
+#include "flow/forward.hh"
 #include "flow/host_network.hh"
+#include "gateway/admission.hh"
+#include "gateway/client_names.hh"
 #include "gateway/guest_sender.hh"
 #include "gateway/icmp_reporter.hh"
 #include "gateway/udp_outbox.hh"
+#include "gateway/udp_relay.hh"
+#include "wire/simple_proxy.hh"
 
 #include <chrono>
 #include <memory>
@@ -18,24 +23,23 @@ namespace slirpstack {
 class UdpFlow;
 class UdpMapping;
 
+/// Puts the Simple Proxy Protocol's header before datagrams.
+class SimpleProxyFramer
+{
+public:
+  /// Header and data in one piece, which lasts until the next call.
+  [[nodiscard]] ByteView frame(const SimpleProxyHeader& header, ByteView data);
+
+private:
+  std::vector<std::uint8_t> framed_;
+};
+
 /// Whose datagrams reach the guest on a port of the host that it uses (RFC 4787 5).
 enum class UdpFilter : std::uint8_t
 {
   endpoint_independent,       ///< anyone's
   address_dependent,          ///< from addresses that the guest has sent to
   address_and_port_dependent, ///< from endpoints that the guest has sent to
-};
-
-/// A UDP datagram of the guest, cut out of its packet.
-struct GuestDatagram
-{
-  ByteView data;
-  /// Size of each datagram in a super-datagram, whose last one may be shorter; 0: just one.
-  std::uint16_t segment_size_bytes = 0;
-  /// As it came from the guest, at least 2.
-  std::uint8_t hop_limit = 64;
-  /// The IPv4 header's DF. Over IPv6 true, unless the guest itself sent it in fragments.
-  bool dont_fragment = false;
 };
 
 /// All of the guest's UDP (RFC 4787). A mapping is one host socket per address and port of the
@@ -65,7 +69,10 @@ public:
             const HashSecret& secret,
             const EventTime& time,
             HostNetwork& host,
+            NameResolver& names,
             FlowTable& flows,
+            Admission& admission,
+            ClientNames& clients,
             GuestSender& guest,
             IcmpReporter& icmp,
             DropCounters& drops);
@@ -75,25 +82,34 @@ public:
   UdpRelays(UdpRelays&&) = delete;
   UdpRelays& operator=(UdpRelays&&) = delete;
 
-  /// A datagram from the guest. `known` is what the flow table has under `key`; null opens a flow,
-  /// so policy has been asked. What cannot be sent is answered with an ICMP error.
-  void on_datagram(const FlowKey& key, Relay* known, const GuestDatagram& datagram);
+  /// A datagram from the guest that belongs to no flow yet; policy has been asked. What cannot be
+  /// sent is answered with an ICMP error.
+  void open_from_guest(const FlowKey& key, const GuestDatagram& datagram, FlowRecord record);
+  /// The same where a remote forward stands for the destination.
+  void open_forward(const FlowKey& key,
+                    const GuestDatagram& datagram,
+                    const RemoteForward& forward,
+                    FlowRecord record);
   /// Sends what waits for the host: at the end of a batch.
   void flush() { outbox_.flush(); }
 
   [[nodiscard]] std::size_t mappings() const { return mappings_.size(); }
 
 private:
+  friend class UdpClientFlow;
   friend class UdpFlow;
+  friend class UdpListener;
   friend class UdpMapping;
+  friend class UdpTargetFlow;
 
-  UdpFlow* open_flow(const FlowKey& key, HostError& error);
-  UdpFlow& insert_flow(UdpMapping& mapping, const FlowKey& key);
+  UdpFlow& insert_flow(UdpMapping& mapping, const FlowKey& key, FlowRecord record);
   UdpMapping* open_mapping(const Endpoint& guest, HostError& error);
   void refuse(const FlowKey& key, const GuestDatagram& datagram, const HostError& error);
   void on_flow_closed(UdpMapping& mapping, const Endpoint& remote);
   void on_inbound(UdpMapping& mapping, std::span<const InboundDatagram> datagrams);
-  bool admit(UdpMapping& mapping, const Endpoint& remote);
+  UdpFlow* admit(UdpMapping& mapping, const Endpoint& remote);
+  /// The socket's buffer is full.
+  [[nodiscard]] static bool is_full(const HostError& error);
   void on_not_sent(const UdpMapping& mapping,
                    const Endpoint& to,
                    ByteView data,
@@ -104,13 +120,18 @@ private:
                       const HostError& error);
 
   Settings settings_;
+  HashSecret secret_;
   const EventTime& time_;
   HostNetwork& host_;
+  NameResolver& names_;
   FlowTable& flows_;
+  Admission& admission_;
+  ClientNames& clients_;
   GuestSender& guest_;
   IcmpReporter& icmp_;
   DropCounters& drops_;
   UdpOutbox outbox_;
+  SimpleProxyFramer framer_;
   std::unordered_map<Endpoint, std::unique_ptr<UdpMapping>, FlowKeyHash> mappings_;
 };
 

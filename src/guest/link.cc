@@ -46,9 +46,21 @@ Link::Link(Device device, BlockPool& pool, DropCounters& drops, PacketHandler on
   : device_(std::move(device)), pool_(pool), drops_(drops), on_packet_(std::move(on_packet))
 {}
 
-MacAddress Link::our_mac()
+void Link::announce(const IpAddress& gateway, const IpAddress& guest)
 {
-  return {{0x02, 's', 'l', 'i', 'r', 'p'}}; // locally administered
+  if (!device_.is_ethernet) {
+    return;
+  }
+  std::array<std::uint8_t, ArpPacket::SIZE_BYTES> request{};
+  Writer writer(request);
+  ArpPacket{.operation = ARP_REQUEST,
+            .sender_mac = our_mac(),
+            .sender_address = gateway,
+            .target_mac = {},
+            .target_address = guest}
+    .write(writer);
+  const std::array<iovec, 1> pieces{iovec{request.data(), request.size()}};
+  write_frame(ETHERTYPE_ARP, {.pieces = pieces});
 }
 
 Link::Reading Link::read_frame(std::uint32_t& length_bytes)

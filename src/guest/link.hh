@@ -33,13 +33,16 @@ public:
     bool udp_segmentation = false; ///< the guest's kernel cuts UDP super-packets
     std::uint32_t mtu_bytes = 1500;
     MacAddress guest_mac; ///< all zero: not known yet
+    /// The gateway's Ethernet address: a locally administered one.
+    MacAddress our_mac{{0x02, 's', 'l', 'i', 'r', 'p'}};
   };
   using PacketHandler = std::function<void(GuestPacket&&)>;
 
   Link(Device device, BlockPool& pool, DropCounters& drops, PacketHandler on_packet);
 
-  /// The gateway's Ethernet address.
-  [[nodiscard]] static MacAddress our_mac();
+  [[nodiscard]] const MacAddress& our_mac() const { return device_.our_mac; }
+  /// Asks the link who has the guest's IPv4 address, so that the guest learns ours.
+  void announce(const IpAddress& gateway, const IpAddress& guest);
   /// Addresses of the guest itself, which are not answered for.
   void set_guest_addresses(std::vector<IpAddress> addresses)
   {

@@ -20,6 +20,19 @@ void append_control(msghdr& message, int level, int type, Value value)
   message.msg_controllen += CMSG_SPACE(sizeof value);
 }
 
+void append_source(msghdr& message, const IpAddress& source)
+{
+  if (source.is_ipv4()) {
+    in_pktinfo info{};
+    std::memcpy(&info.ipi_spec_dst, source.bytes().data(), sizeof info.ipi_spec_dst);
+    append_control(message, IPPROTO_IP, IP_PKTINFO, info);
+  } else {
+    in6_pktinfo info{};
+    std::memcpy(&info.ipi6_addr, source.bytes().data(), sizeof info.ipi6_addr);
+    append_control(message, IPPROTO_IPV6, IPV6_PKTINFO, info);
+  }
+}
+
 } // namespace
 
 DatagramBatch::DatagramBatch(std::span<const OutboundDatagram> datagrams, const LinkScopes& scopes)
@@ -50,6 +63,9 @@ void DatagramBatch::lay_out(std::size_t index,
     append_control<int>(message, IPPROTO_IP, IP_TTL, datagram.hop_limit);
   } else if (datagram.hop_limit != 0) {
     append_control<int>(message, IPPROTO_IPV6, IPV6_HOPLIMIT, datagram.hop_limit);
+  }
+  if (datagram.source) {
+    append_source(message, *datagram.source);
   }
   if (datagram.segment_size_bytes != 0 && datagram.payload.size() > datagram.segment_size_bytes) {
     append_control<std::uint16_t>(message, SOL_UDP, UDP_SEGMENT, datagram.segment_size_bytes);

@@ -29,7 +29,7 @@ public:
 
 private:
   static constexpr std::size_t CONTROL_BYTES
-    = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(std::uint16_t));
+    = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(std::uint16_t)) + CMSG_SPACE(sizeof(in6_pktinfo));
   struct alignas(cmsghdr) Control
   {
     std::array<char, CONTROL_BYTES> bytes;

@@ -19,21 +19,33 @@ constexpr std::size_t SLAB_BYTES = DatagramSlab::BATCH * BUFFER_BYTES;
 
 struct alignas(cmsghdr) Control
 {
-  std::array<char, CMSG_SPACE(sizeof(int))> bytes;
+  std::array<char, CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in6_pktinfo))> bytes;
 };
 
-/// The size of the datagrams that UDP_GRO merged; 0 for a single one.
-std::uint16_t segment_size_of(msghdr& message)
+template<typename Value>
+Value value_of(const cmsghdr* part)
+{
+  Value value{};
+  std::memcpy(&value, CMSG_DATA(part), sizeof value);
+  return value;
+}
+
+/// What the kernel says beside a datagram: the size of those that UDP_GRO merged, and the address
+/// that it came to.
+void read_control(msghdr& message, InboundDatagram& datagram)
 {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
        part = CMSG_NXTHDR(&message, part)) {
     if (part->cmsg_level == SOL_UDP && part->cmsg_type == UDP_GRO) {
-      int size_bytes = 0;
-      std::memcpy(&size_bytes, CMSG_DATA(part), sizeof size_bytes);
-      return static_cast<std::uint16_t>(size_bytes);
+      datagram.segment_size_bytes = static_cast<std::uint16_t>(value_of<int>(part));
+    } else if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_PKTINFO) {
+      const auto info = value_of<in_pktinfo>(part);
+      datagram.to = IpAddress(ByteView(reinterpret_cast<const std::uint8_t*>(&info.ipi_addr), 4));
+    } else if (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_PKTINFO) {
+      const auto info = value_of<in6_pktinfo>(part);
+      datagram.to = IpAddress(ByteView(reinterpret_cast<const std::uint8_t*>(&info.ipi6_addr), 16));
     }
   }
-  return 0;
 }
 
 } // namespace
@@ -84,11 +96,13 @@ void DatagramSlab::Arrays::prepare(std::size_t index)
 
 InboundDatagram DatagramSlab::Arrays::result(std::size_t index)
 {
-  return {
+  InboundDatagram datagram{
     .from = senders[index].endpoint(),
     .payload = {buffers + index * BUFFER_BYTES, messages[index].msg_len},
-    .segment_size_bytes = segment_size_of(messages[index].msg_hdr),
+    .to = std::nullopt,
   };
+  read_control(messages[index].msg_hdr, datagram);
+  return datagram;
 }
 
 DatagramSlab::DatagramSlab() : arrays_(std::make_unique<Arrays>()) {}

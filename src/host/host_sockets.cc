@@ -2,21 +2,38 @@
 
 #include "base/error.hh"
 #include "host/ping_socket.hh"
-#include "host/tcp_socket.hh"
+#include "host/stream_listener.hh"
+#include "host/stream_socket.hh"
 #include "host/udp_socket.hh"
 
 #include <sys/resource.h>
 
 namespace slirpstack {
 
-HostSockets::HostSockets(Loop& loop, const Options& options) : options_(options), sockets_(loop) {}
+HostSockets::HostSockets(Loop& loop, const Options& options)
+  : loop_(loop), options_(options), sockets_(loop)
+{}
 
-Opened<HostStream> HostSockets::connect(const Endpoint& to,
+Opened<HostStream> HostSockets::connect(const StreamAddress& to,
                                         const StreamOptions& options,
                                         HostStreamEvents& events)
 {
-  return TcpSocket::connect(
-    sockets_, SocketAddress(to, scopes_), options, options_.tcp_idle, events);
+  if (const auto* path = std::get_if<UnixPath>(&to)) {
+    return StreamSocket::connect(sockets_, *path, events);
+  }
+  const SocketAddress address(std::get<Endpoint>(to), scopes_);
+  return StreamSocket::connect(sockets_, address, options, options_.tcp_idle, events);
+}
+
+Opened<HostListener> HostSockets::listen(const ListenOptions& options, HostListenerEvents& events)
+{
+  return StreamListener::open(loop_, sockets_, options_.tcp_idle, options, events);
+}
+
+Opened<HostDatagrams> HostSockets::listen_datagrams(const ListenOptions& options,
+                                                    HostDatagramEvents& events)
+{
+  return UdpSocket::listen({sockets_, slab_, scopes_}, options, events);
 }
 
 Opened<HostDatagrams> HostSockets::open_datagrams(Family family,

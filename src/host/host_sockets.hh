@@ -24,13 +24,16 @@ public:
   /// Throws std::system_error.
   HostSockets(Loop& loop, const Options& options);
 
-  Opened<HostStream> connect(const Endpoint& to,
+  Opened<HostStream> connect(const StreamAddress& to,
                              const StreamOptions& options,
                              HostStreamEvents& events) override;
+  Opened<HostListener> listen(const ListenOptions& options, HostListenerEvents& events) override;
   Opened<HostDatagrams> open_datagrams(Family family,
                                        const std::optional<IpAddress>& source,
                                        std::uint16_t port_hint,
                                        HostDatagramEvents& events) override;
+  Opened<HostDatagrams> listen_datagrams(const ListenOptions& options,
+                                         HostDatagramEvents& events) override;
   Opened<HostPing> open_ping(Family family,
                              const std::optional<IpAddress>& source,
                              HostPingEvents& events) override;
@@ -42,6 +45,7 @@ public:
   void trim();
 
 private:
+  Loop& loop_;
   Options options_;
   LinkScopes scopes_;
   DatagramSlab slab_;

@@ -53,8 +53,17 @@ void Loop::run()
   uv_run(raw(), UV_RUN_DEFAULT);
 }
 
+void Loop::run_until(const std::function<bool()>& done)
+{
+  stopped_ = false;
+  while (!done() && !stopped_) {
+    uv_run(raw(), UV_RUN_ONCE);
+  }
+}
+
 void Loop::stop()
 {
+  stopped_ = true;
   uv_stop(raw());
 }
 

@@ -25,7 +25,9 @@ public:
 
   /// Runs until `stop()`.
   void run();
-  /// Makes `run()` return once the callbacks of this turn are done.
+  /// Runs until `done` is true or `stop()` was called; `done` is asked before each turn.
+  void run_until(const std::function<bool()>& done);
+  /// Makes `run()` and `run_until()` return once the callbacks of this turn are done.
   void stop();
 
   /// `callback` runs before the first event, timer or signal of a turn is delivered: the place to
@@ -67,6 +69,7 @@ private:
   TimePoint last_activity_{};
   bool active_ = false;
   bool keep_going_ = false;
+  bool stopped_ = false;
 };
 
 /// Calls back while a descriptor is readable (level-triggered).
@@ -85,6 +88,26 @@ public:
   /// Watches on after an error. A descriptor in error (POLLERR) is called back once, to read the
   /// error, and then no longer watched, or an error that stays would spin.
   void resume();
+
+private:
+  struct Node;
+  uv_unique<Node> node_;
+};
+
+/// Calls back while a descriptor is readable or writable, as asked (level-triggered).
+class Poll
+{
+public:
+  /// `descriptor` as with Watch. Asks for nothing yet. Throws std::system_error.
+  Poll(Loop& loop, int descriptor, std::function<void(bool readable, bool writable)> on_ready);
+  ~Poll();
+  Poll(Poll&&) noexcept;
+  Poll& operator=(Poll&&) noexcept;
+  Poll(const Poll&) = delete;
+  Poll& operator=(const Poll&) = delete;
+
+  /// A descriptor in error counts as both.
+  void ask(bool readable, bool writable);
 
 private:
   struct Node;

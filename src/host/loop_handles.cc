@@ -44,6 +44,40 @@ void Watch::resume()
   }
 }
 
+struct Poll::Node
+{
+  uv_poll_t handle{};
+  Loop* loop = nullptr;
+  std::function<void(bool, bool)> on_ready;
+};
+
+Poll::Poll(Loop& loop, int descriptor, std::function<void(bool, bool)> on_ready)
+  : node_(
+    make_uv_unique("poll a descriptor",
+                   Node{.loop = &loop, .on_ready = std::move(on_ready)},
+                   [&](auto* handle) { return uv_poll_init(loop.raw(), handle, descriptor); }))
+{}
+
+Poll::~Poll() = default;
+Poll::Poll(Poll&&) noexcept = default;
+Poll& Poll::operator=(Poll&&) noexcept = default;
+
+void Poll::ask(bool readable, bool writable)
+{
+  if (!readable && !writable) {
+    uv_poll_stop(&node_->handle);
+    return;
+  }
+  const int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
+  uv_call("poll a descriptor",
+          uv_poll_start(&node_->handle, events, [](uv_poll_t* poll, int status, int happened) {
+            auto* node = static_cast<Node*>(poll->data);
+            node->loop->note_activity();
+            node->on_ready(status < 0 || (happened & UV_READABLE) != 0,
+                           status < 0 || (happened & UV_WRITABLE) != 0);
+          }));
+}
+
 struct Timer::Node
 {
   uv_timer_t handle{};

@@ -132,10 +132,10 @@ std::optional<Kind> kind_of(const rtmsg& route, const Attributes& attributes, co
     case RTN_BROADCAST:
       return Kind::attached_network;
     case RTN_UNICAST:
-      if (on_link(attributes) && !stands_for_default(prefix)) {
-        return Kind::attached_network;
+      if (stands_for_default(prefix)) {
+        return std::nullopt;
       }
-      return std::nullopt;
+      return on_link(attributes) ? Kind::attached_network : Kind::routed_network;
     default:
       return std::nullopt;
   }

@@ -15,8 +15,8 @@ struct NetworkMessage
 };
 
 /// Reads a RTM_NEWADDR, RTM_DELADDR, RTM_NEWROUTE or RTM_DELROUTE message, its header included, in
-/// the machine's byte order and aligned as nlmsghdr. Nothing for any other message, and for routes
-/// that lead through a gateway: those say nothing about what the host is attached to.
+/// the machine's byte order and aligned as nlmsghdr. Nothing for any other message, and for default
+/// routes: those say nothing about what is the host's.
 [[nodiscard]] std::optional<NetworkMessage> parse_route_message(ByteView message);
 
 } // namespace slirpstack

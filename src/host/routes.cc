@@ -44,19 +44,43 @@ ByteView bytes_of(const nlmsghdr* header)
   return {reinterpret_cast<const std::uint8_t*>(header), header->nlmsg_len};
 }
 
+/// What a message says, if that is wanted.
+std::optional<NetworkMessage> wanted_network(const nlmsghdr* header, bool with_routed)
+{
+  auto network = parse_route_message(bytes_of(header));
+  if (network && network->kind == HostNetworks::Kind::routed_network && !with_routed) {
+    return std::nullopt;
+  }
+  return network;
+}
+
+struct Reading
+{
+  HostNetworks networks;
+  bool with_routed = false;
+};
+
 int add_network(const nlmsghdr* header, void* data)
 {
-  if (const auto network = parse_route_message(bytes_of(header))) {
-    static_cast<HostNetworks*>(data)->add(network->kind, network->prefix);
+  auto& reading = *static_cast<Reading*>(data);
+  if (const auto network = wanted_network(header, reading.with_routed)) {
+    reading.networks.add(network->kind, network->prefix);
   }
   return MNL_CB_OK;
 }
 
+struct Noting
+{
+  bool changed = false;
+  bool with_routed = false;
+};
+
 /// Notes that a message is about a network, or, telling only the new route, about one replaced.
 int note_network(const nlmsghdr* header, void* data)
 {
-  if (parse_route_message(bytes_of(header)) || (header->nlmsg_flags & NLM_F_REPLACE) != 0) {
-    *static_cast<bool*>(data) = true;
+  auto& noting = *static_cast<Noting*>(data);
+  if (wanted_network(header, noting.with_routed) || (header->nlmsg_flags & NLM_F_REPLACE) != 0) {
+    noting.changed = true;
   }
   return MNL_CB_OK;
 }
@@ -75,7 +99,7 @@ void request_dump(mnl_socket* socket, std::uint16_t type, std::uint32_t sequence
 
 /// One whole dump. The kernel writes the next part while this one is read, so it never blocks.
 /// False when routes changed meanwhile, which leaves holes.
-bool dump(mnl_socket* socket, std::uint16_t type, std::uint32_t sequence, HostNetworks& networks)
+bool dump(mnl_socket* socket, std::uint16_t type, std::uint32_t sequence, Reading& reading)
 {
   request_dump(socket, type, sequence);
   std::vector<char> buffer(MESSAGE_BYTES);
@@ -87,7 +111,7 @@ bool dump(mnl_socket* socket, std::uint16_t type, std::uint32_t sequence, HostNe
                                   sequence,
                                   mnl_socket_get_portid(socket),
                                   add_network,
-                                  &networks);
+                                  &reading);
     if (status < 0 && errno == EINTR) {
       return false;
     }
@@ -99,34 +123,35 @@ bool dump(mnl_socket* socket, std::uint16_t type, std::uint32_t sequence, HostNe
 
 /// `socket` is kept for the next reading: a guest that holds every descriptor must not be able to
 /// keep us from learning what it may not reach.
-HostNetworks read_networks(NetlinkSocket& socket)
+HostNetworks read_networks(NetlinkSocket& socket, bool with_routed)
 {
   constexpr int ATTEMPTS = 5;
-  HostNetworks networks;
+  Reading reading;
   for (int attempt = 0; attempt < ATTEMPTS; ++attempt) {
     if (!socket) {
       socket = open_netlink(0);
     }
     NetlinkSocket used
       = std::move(socket); // closed, with the rest of its dump, unless it ends well
-    networks = {};
-    if (dump(used.get(), RTM_GETADDR, 1, networks) && dump(used.get(), RTM_GETROUTE, 2, networks)) {
+    reading = {{}, with_routed};
+    if (dump(used.get(), RTM_GETADDR, 1, reading) && dump(used.get(), RTM_GETROUTE, 2, reading)) {
       socket = std::move(used);
       break;
     }
   }
   // Of a table that never holds still, what was seen; each change brings another reading.
-  return networks;
+  return reading.networks;
 }
 
 } // namespace
 
 struct HostRoutes::State
 {
-  explicit State(Loop& loop)
-    : changes(
-      open_netlink(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE))
-    , networks(read_networks(reader))
+  State(Loop& loop, bool include_routed)
+    : with_routed(include_routed)
+    , changes(open_netlink(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE
+                           | RTMGRP_IPV6_ROUTE))
+    , networks(read_networks(reader, with_routed))
     , settled(loop, [this] { read_again(); })
     , watch(loop, mnl_socket_get_fd(changes.get()), [this] { note_changes(); })
   {}
@@ -134,6 +159,7 @@ struct HostRoutes::State
   void note_changes();
   void read_again();
 
+  bool with_routed;
   NetlinkSocket changes;
   NetlinkSocket reader;
   HostNetworks networks;
@@ -145,7 +171,7 @@ struct HostRoutes::State
 void HostRoutes::State::note_changes()
 {
   alignas(nlmsghdr) std::array<char, MESSAGE_BYTES> buffer; // filled by the kernel
-  bool changed = false;
+  Noting noting{false, with_routed};
   // Bounded: a flood of changes must not keep the loop from its other work.
   for (int count = 0; count < 64; ++count) {
     const auto length = mnl_socket_recvfrom(changes.get(), buffer.data(), buffer.size());
@@ -154,13 +180,13 @@ void HostRoutes::State::note_changes()
     }
     // ENOBUFS: the kernel had more changes than room to tell.
     if (length < 0
-        || mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), 0, 0, note_network, &changed)
+        || mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), 0, 0, note_network, &noting)
              < 0) {
-      changed = true;
+      noting.changed = true;
     }
   }
   watch.resume();
-  if (changed && settled.deadline() == NEVER) {
+  if (noting.changed && settled.deadline() == NEVER) {
     settled.set(Loop::now() + SETTLE_TIME);
   }
 }
@@ -168,7 +194,7 @@ void HostRoutes::State::note_changes()
 void HostRoutes::State::read_again()
 {
   try {
-    HostNetworks now_there = read_networks(reader);
+    HostNetworks now_there = read_networks(reader, with_routed);
     if (now_there == networks) {
       return;
     }
@@ -183,7 +209,9 @@ void HostRoutes::State::read_again()
   }
 }
 
-HostRoutes::HostRoutes(Loop& loop) : state_(std::make_unique<State>(loop)) {}
+HostRoutes::HostRoutes(Loop& loop, bool with_routed)
+  : state_(std::make_unique<State>(loop, with_routed))
+{}
 HostRoutes::~HostRoutes() = default;
 
 void HostRoutes::on_changed(std::function<void()> callback)

@@ -13,8 +13,9 @@ namespace slirpstack {
 class HostRoutes
 {
 public:
-  /// Throws std::system_error.
-  explicit HostRoutes(Loop& loop);
+  /// `with_routed`: networks behind gateways too, of which a router may have a million. Throws
+  /// std::system_error.
+  explicit HostRoutes(Loop& loop, bool with_routed = false);
   ~HostRoutes();
   HostRoutes(HostRoutes&&) = delete;
   HostRoutes& operator=(HostRoutes&&) = delete;

@@ -3,6 +3,8 @@
 #include "base/error.hh"
 #include "host/socket_address.hh"
 
+#include <net/if.h>
+
 namespace slirpstack {
 
 FileDescriptor open_socket(Family family, int type, int protocol)
@@ -17,6 +19,25 @@ std::error_code set_option(int descriptor, int level, int name, int value)
     return last_error();
   }
   return {};
+}
+
+std::error_code bind_to_device(int descriptor, const std::string& device)
+{
+  if (!device.empty()
+      && ::setsockopt(descriptor,
+                      SOL_SOCKET,
+                      SO_BINDTODEVICE,
+                      device.data(),
+                      static_cast<socklen_t>(device.size()))
+           < 0) {
+    return last_error();
+  }
+  return {};
+}
+
+std::uint32_t scope_of(const IpAddress& address, const std::string& device)
+{
+  return address.is_ipv6() && address.is_link_local() ? ::if_nametoindex(device.c_str()) : 0;
 }
 
 void set_error_queue(int descriptor, Family family, bool on)

@@ -4,6 +4,7 @@
 #include "flow/host_network.hh"
 
 #include <optional>
+#include <string>
 #include <system_error>
 
 namespace slirpstack {
@@ -13,6 +14,12 @@ namespace slirpstack {
 
 /// setsockopt with an int value.
 std::error_code set_option(int descriptor, int level, int name, int value);
+
+/// SO_BINDTODEVICE; an empty name is no device.
+std::error_code bind_to_device(int descriptor, const std::string& device);
+
+/// The scope id of a link-local address on a device; 0 for any other address.
+[[nodiscard]] std::uint32_t scope_of(const IpAddress& address, const std::string& device);
 
 /// Switches the error queue (IP_RECVERR, IPV6_RECVERR) on or off.
 void set_error_queue(int descriptor, Family family, bool on);

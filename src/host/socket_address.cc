@@ -58,6 +58,18 @@ Endpoint SocketAddress::endpoint() const
   return {};
 }
 
+Endpoint SocketAddress::unmapped_endpoint() const
+{
+  Endpoint unmapped = endpoint();
+  unmapped.address = unmapped.address.unmapped().value_or(unmapped.address);
+  return unmapped;
+}
+
+bool SocketAddress::is_internet() const
+{
+  return address_.any.sa_family == AF_INET || address_.any.sa_family == AF_INET6;
+}
+
 int address_family(Family family)
 {
   return family == Family::ipv4 ? AF_INET : AF_INET6;

@@ -28,6 +28,9 @@ public:
 
   /// 0.0.0.0:0 for a family other than IPv4 and IPv6.
   [[nodiscard]] Endpoint endpoint() const;
+  /// The same, but an IPv4-mapped address, as a socket of both families has them, is IPv4.
+  [[nodiscard]] Endpoint unmapped_endpoint() const;
+  [[nodiscard]] bool is_internet() const;
 
 private:
   union {

@@ -31,15 +31,6 @@ void set_datagram_options(int descriptor, Family family)
   }
 }
 
-std::error_code bind_to(int descriptor, const Endpoint& endpoint)
-{
-  const SocketAddress address(endpoint);
-  if (::bind(descriptor, address.data(), address.size()) < 0) {
-    return last_error();
-  }
-  return {};
-}
-
 /// How many of the first datagrams one sendmmsg can take: all with the same socket options.
 std::size_t leading_run(std::span<const OutboundDatagram> datagrams)
 {
@@ -84,7 +75,11 @@ Opened<HostDatagrams> UdpSocket::open(const Shared& shared,
   const int number = descriptor.get();
   set_datagram_options(number, family);
   std::unique_ptr<UdpSocket> socket(new UdpSocket(shared, std::move(descriptor), family, events));
-  std::error_code code = socket->bind(source.value_or(IpAddress::any(family)), port_hint);
+  const IpAddress address = source.value_or(IpAddress::any(family));
+  std::error_code code = socket->bind({address, port_hint});
+  if (code && port_hint != 0) {
+    code = socket->bind({address, 0});
+  }
   if (!code) {
     // Not EPOLLOUT: the kernel would report each datagram that left the socket buffer.
     code = shared.sockets.add(number, EPOLLIN, *socket, socket->membership_);
@@ -95,14 +90,62 @@ Opened<HostDatagrams> UdpSocket::open(const Shared& shared,
   return {std::move(socket), {}};
 }
 
-std::error_code UdpSocket::bind(const IpAddress& source, std::uint16_t port_hint)
+Opened<HostDatagrams> UdpSocket::listen(const Shared& shared,
+                                        const ListenOptions& options,
+                                        HostDatagramEvents& events)
 {
-  std::error_code code = bind_to(descriptor_.get(), {source, port_hint});
-  if (code && port_hint != 0) {
-    code = bind_to(descriptor_.get(), {source, 0});
+  const auto& endpoint = std::get<Endpoint>(options.address);
+  const Family family = endpoint.address.family();
+  FileDescriptor descriptor = open_socket(family, SOCK_DGRAM);
+  if (!descriptor) {
+    return not_opened<HostDatagrams>(last_error());
+  }
+  const int number = descriptor.get();
+  set_datagram_options(number, family);
+  // Which of the host's addresses a datagram came to: its answer has to leave from there.
+  if (family == Family::ipv4) {
+    set_option(number, IPPROTO_IP, IP_PKTINFO, 1);
+  } else {
+    set_option(number, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+  }
+  std::unique_ptr<UdpSocket> socket(new UdpSocket(shared, std::move(descriptor), family, events));
+  std::error_code code = bind_to_device(number, options.device);
+  if (!code) {
+    code = socket->bind(endpoint, scope_of(endpoint.address, options.device));
+  }
+  if (!code) {
+    code = shared.sockets.add(number, EPOLLIN, *socket, socket->membership_);
   }
   if (code) {
-    return code;
+    return not_opened<HostDatagrams>(code);
+  }
+  return {std::move(socket), {}};
+}
+
+Endpoint UdpSocket::local_towards(const Endpoint& remote) const
+{
+  SocketAddress own;
+  socklen_t size = SocketAddress::CAPACITY;
+  ::getsockname(descriptor_.get(), own.data(), &size);
+  Endpoint local = own.endpoint();
+  if (local.address.is_unspecified()) {
+    // A connected socket knows what the route would choose.
+    const FileDescriptor probe = open_socket(family_, SOCK_DGRAM);
+    const SocketAddress to(remote, shared_.scopes);
+    size = SocketAddress::CAPACITY;
+    if (probe && ::connect(probe.get(), to.data(), to.size()) == 0
+        && ::getsockname(probe.get(), own.data(), &size) == 0) {
+      local.address = own.endpoint().address;
+    }
+  }
+  return local;
+}
+
+std::error_code UdpSocket::bind(const Endpoint& endpoint, std::uint32_t scope)
+{
+  const SocketAddress address(endpoint, scope);
+  if (::bind(descriptor_.get(), address.data(), address.size()) < 0) {
+    return last_error();
   }
   SocketAddress own;
   socklen_t size = SocketAddress::CAPACITY;

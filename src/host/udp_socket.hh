@@ -31,10 +31,16 @@ public:
                                     std::uint16_t port_hint,
                                     HostDatagramEvents& events);
 
+  /// See HostNetwork::listen_datagrams.
+  static Opened<HostDatagrams> listen(const Shared& shared,
+                                      const ListenOptions& options,
+                                      HostDatagramEvents& events);
+
   void send(std::span<const OutboundDatagram> datagrams,
             SendFailure on_failed,
             void* context) override;
   [[nodiscard]] std::uint16_t port() const override { return port_; }
+  [[nodiscard]] Endpoint local_towards(const Endpoint& remote) const override;
 
 private:
   UdpSocket(const Shared& shared,
@@ -42,7 +48,7 @@ private:
             Family family,
             HostDatagramEvents& events);
 
-  std::error_code bind(const IpAddress& source, std::uint16_t port_hint);
+  std::error_code bind(const Endpoint& endpoint, std::uint32_t scope = 0);
   std::size_t send_some(std::span<const OutboundDatagram> datagrams, HostError& error);
   HostError send_segments(const OutboundDatagram& datagram);
   HostError send_alone(const OutboundDatagram& datagram);

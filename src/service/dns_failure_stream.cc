@@ -35,8 +35,8 @@ Transfer DnsFailureStream::send(std::span<const iovec> pieces)
     } // holds a whole query at least
   }
   answer_complete_queries();
-  events_.on_writable(); // what was not taken now may come at once
-  events_.on_readable(false);
+  events_->on_writable(); // what was not taken now may come at once
+  events_->on_readable(false);
   return taken;
 }
 
@@ -74,6 +74,16 @@ bool DnsFailureStream::answer(ByteView query)
   return true;
 }
 
+Transfer DnsFailureStream::peek(MutableBytes bytes)
+{
+  if (answers_.empty()) {
+    return {.would_block = !ended_, .end_of_stream = ended_};
+  }
+  const std::size_t given = std::min(bytes.size(), answers_.size());
+  std::memcpy(bytes.data(), answers_.data(), given);
+  return {.bytes = given};
+}
+
 Transfer DnsFailureStream::receive(std::span<const iovec> pieces)
 {
   if (answers_.empty()) {
@@ -87,16 +97,16 @@ Transfer DnsFailureStream::receive(std::span<const iovec> pieces)
   }
   answers_.erase(answers_.begin(), answers_.begin() + static_cast<std::ptrdiff_t>(given));
   if (!answers_.empty() || ended_) {
-    events_.on_readable(true);
+    events_->on_readable(true);
   } // the end is still to be read
-  events_.on_writable();
+  events_->on_writable();
   return {.bytes = given};
 }
 
 void DnsFailureStream::shutdown_send()
 {
   ended_ = true;
-  events_.on_readable(true);
+  events_->on_readable(true);
 }
 
 } // namespace slirpstack

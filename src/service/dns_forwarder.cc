@@ -40,7 +40,7 @@ void DnsForwarder::on_query(const Endpoint& guest, const Endpoint& server, ByteV
   }
   if (exchanges_.size() >= settings_.max_in_flight) {
     drops_.count(Drop::too_many_flows);
-    refuse(guest, server, query, DnsRcode::server_failure);
+    answer_failure(guest, server, query, DnsRcode::server_failure);
     return;
   }
   exchanges_.push_back(
@@ -58,14 +58,23 @@ void DnsForwarder::on_malformed(const Endpoint& guest,
   reader.skip(2);
   const bool is_response = (reader.u16() & DNS_FLAG_RESPONSE) != 0;
   if (query.size() >= DNS_HEADER_BYTES && !is_response) {
-    refuse(guest, server, query, DnsRcode::format_error);
+    answer_failure(guest, server, query, DnsRcode::format_error);
   }
 }
 
-void DnsForwarder::refuse(const Endpoint& guest,
-                          const Endpoint& server,
-                          ByteView query,
-                          DnsRcode rcode)
+void DnsForwarder::refuse(const Endpoint& guest, const Endpoint& server, ByteView query)
+{
+  if (const auto parsed = DnsQuery::parse(query)) {
+    answer_failure(guest, server, query, DnsRcode::refused);
+  } else {
+    on_malformed(guest, server, query, parsed.drop());
+  }
+}
+
+void DnsForwarder::answer_failure(const Endpoint& guest,
+                                  const Endpoint& server,
+                                  ByteView query,
+                                  DnsRcode rcode)
 {
   std::array<std::uint8_t, DNS_FAILURE_MAX_BYTES> bytes; // NOLINT: read only where written
   Writer writer(bytes);
@@ -133,7 +142,7 @@ void DnsForwarder::on_silent(const Endpoint& resolver)
 void DnsForwarder::on_failed(const DnsExchange& exchange, ByteView bad_answer)
 {
   if (bad_answer.empty()) {
-    refuse(exchange.guest(), exchange.server(), exchange.query(), DnsRcode::server_failure);
+    answer_failure(exchange.guest(), exchange.server(), exchange.query(), DnsRcode::server_failure);
   } else {
     answer_(exchange.guest(), exchange.server(), bad_answer);
   }

@@ -61,6 +61,9 @@ public:
   /// being asked joins it.
   void on_query(const Endpoint& guest, const Endpoint& server, ByteView query);
 
+  /// Answers a query with REFUSED, if it can be read.
+  void refuse(const Endpoint& guest, const Endpoint& server, ByteView query);
+
   /// When to call `expire`, the event time being that; NEVER with nothing in flight.
   [[nodiscard]] TimePoint next_deadline() const;
   void expire();
@@ -71,7 +74,10 @@ private:
   friend class DnsExchange;
 
   void on_malformed(const Endpoint& guest, const Endpoint& server, ByteView query, Drop reason);
-  void refuse(const Endpoint& guest, const Endpoint& server, ByteView query, DnsRcode rcode);
+  void answer_failure(const Endpoint& guest,
+                      const Endpoint& server,
+                      ByteView query,
+                      DnsRcode rcode);
   [[nodiscard]] std::deque<Endpoint> resolvers_by_preference() const;
   void on_answered(const DnsExchange& exchange, const Endpoint& resolver, ByteView message);
   void on_silent(const Endpoint& resolver);

@@ -28,6 +28,11 @@ err_t StackCallbacks::accepted(void* connection, tcp_pcb*, err_t) noexcept
   return ERR_OK;
 }
 
+err_t StackCallbacks::connected(void* connection, tcp_pcb* pcb, err_t error) noexcept
+{
+  return accepted(connection, pcb, error);
+}
+
 err_t StackCallbacks::received(void* connection, tcp_pcb* pcb, pbuf* data, err_t) noexcept
 {
   auto& self = *static_cast<Connection*>(connection);

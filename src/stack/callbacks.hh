@@ -16,6 +16,7 @@ struct StackCallbacks
   static std::uint16_t segment_bytes(const netif& interface) noexcept;
 
   static err_t accepted(void* connection, tcp_pcb* pcb, err_t error) noexcept;
+  static err_t connected(void* connection, tcp_pcb* pcb, err_t error) noexcept;
   static err_t received(void* connection, tcp_pcb* pcb, pbuf* data, err_t error) noexcept;
   static err_t acknowledged(void* connection, tcp_pcb* pcb, u16_t length_bytes) noexcept;
   static void gone(void* connection, err_t reason) noexcept;

@@ -30,7 +30,7 @@ constexpr std::uint8_t MAX_CLOSED_WINDOW_RETRANSMISSIONS = 6;
 
 } // namespace
 
-Connection::Connection(Stack& stack, ConnectionEvents& events) : stack_(stack), events_(events) {}
+Connection::Connection(Stack& stack, ConnectionEvents& events) : stack_(stack), events_(&events) {}
 
 Connection::~Connection()
 {
@@ -63,10 +63,21 @@ void Connection::admit(const IpHeader& ip, ByteView headers)
   if (pcb_ == nullptr) {
     return;
   }
+  listen_to_pcb();
+  learn_segment_size();
+  settle();
+}
+
+void Connection::listen_to_pcb()
+{
   ::tcp_recv(pcb_, StackCallbacks::received);
   ::tcp_sent(pcb_, StackCallbacks::acknowledged);
   ::tcp_err(pcb_, StackCallbacks::gone);
   tcp_nagle_disable(pcb_);
+}
+
+void Connection::learn_segment_size()
+{
   guest_segment_bytes_ = std::max<std::uint16_t>(pcb_->mss, MIN_GUEST_SEGMENT_BYTES);
   super_segment_bytes_ = guest_segment_bytes_;
   if (stack_.guest_.cuts_tcp() && guest_segment_bytes_ < MAX_SUPER_SEGMENT_BYTES) {
@@ -170,6 +181,9 @@ void Connection::settle()
     sent_.clear();
     sent_head_ = 0;
   } else {
+    if (guest_segment_bytes_ == 0 && pcb_->state > SYN_SENT) {
+      learn_segment_size(); // it came with the guest's SYN-ACK
+    }
     assert_segment_size();
     stop_needless_persist_timer();
     if (needs_tick()) {
@@ -179,24 +193,26 @@ void Connection::settle()
   const std::uint8_t facts = std::exchange(facts_, std::uint8_t{0});
   if ((facts & FACT_ESTABLISHED) != 0) {
     open_send_window();
-    events_.on_established();
+    events_->on_established();
   }
   if ((facts & FACT_DATA) != 0) {
-    events_.on_guest_data();
+    events_->on_guest_data();
   }
   if ((facts & FACT_ROOM) != 0) {
-    events_.on_room();
+    events_->on_room();
   }
   if ((facts & FACT_GONE) != 0) {
-    events_.on_gone();
+    events_->on_gone();
   }
 }
 
 void Connection::assert_segment_size()
 {
   // lwIP takes an MSS option on any segment; a guest that shrinks it behind a queued super-segment
-  // would make tcp_write() compute a negative space.
-  pcb_->mss = super_segment_bytes_;
+  // would make tcp_write() compute a negative space. 0: the guest has not yet said.
+  if (super_segment_bytes_ != 0) {
+    pcb_->mss = super_segment_bytes_;
+  }
 }
 
 void Connection::stop_needless_persist_timer()

@@ -7,6 +7,7 @@
 #include "wire/ip.hh"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <sys/uio.h>
 #include <vector>
@@ -21,7 +22,7 @@ class ConnectionEvents
 {
 public:
   virtual ~ConnectionEvents() = default;
-  /// The guest has answered our SYN-ACK.
+  /// The guest has answered our SYN or SYN-ACK.
   virtual void on_established() = 0;
   /// There is data to be taken, or the guest has finished sending.
   virtual void on_guest_data() = 0;
@@ -43,11 +44,20 @@ public:
   /// The pieces that `unread()` gives at most: one sendmsg().
   static constexpr std::size_t MAX_PIECES = 64;
 
+  /// Asks the guest for a connection: `from` is whom it sees, which may be any address, `guest` its
+  /// own endpoint. Goes on as established or as gone. Null when lwIP is out of memory.
+  [[nodiscard]] static std::unique_ptr<Connection> dial(Stack& stack,
+                                                        ConnectionEvents& events,
+                                                        const Endpoint& from,
+                                                        const Endpoint& guest);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   Connection(Connection&&) = delete;
   Connection& operator=(Connection&&) = delete;
+
+  /// Events go there from now on, those of the present segment included.
+  void deliver_to(ConnectionEvents& events) { events_ = &events; }
 
   /// Feeds a segment of this connection. Its TCP header must have been parsed: lwIP trusts it.
   /// False: it was dropped for lack of memory, as if it had been lost on the way.
@@ -107,6 +117,8 @@ private:
 
   Connection(Stack& stack, ConnectionEvents& events);
   void admit(const IpHeader& ip, ByteView tcp_header);
+  void listen_to_pcb();
+  void learn_segment_size();
   void feed(pbuf* segment, const IpHeader& ip, const std::uint8_t* ip_header);
   void settle();
   void open_send_window();
@@ -120,7 +132,7 @@ private:
   [[nodiscard]] std::uint32_t send_window() const;
 
   Stack& stack_;
-  ConnectionEvents& events_;
+  ConnectionEvents* events_;
   tcp_pcb* pcb_ = nullptr;
   Connection* next_ticking_ = nullptr;
   Connection* previous_ticking_ = nullptr;

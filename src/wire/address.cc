@@ -99,6 +99,27 @@ std::string Endpoint::to_string() const
                            : fmt::format("[{}]:{}", address.to_string(), port);
 }
 
+std::optional<Endpoint> Endpoint::parse(std::string_view text)
+{
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  const std::string_view digits = text.substr(colon + 1);
+  Endpoint endpoint;
+  const auto [end, error]
+    = std::from_chars(digits.data(), digits.data() + digits.size(), endpoint.port);
+  const auto address = IpAddress::parse(bracketed ? host.substr(1, host.size() - 2) : host);
+  if (error != std::errc() || end != digits.data() + digits.size() || !address
+      || address->is_ipv6() != bracketed) {
+    return std::nullopt;
+  }
+  endpoint.address = *address;
+  return endpoint;
+}
+
 Prefix::Prefix(const IpAddress& address, unsigned length_bits)
   : address_(address), length_bits_(length_bits)
 {

@@ -67,6 +67,8 @@ struct Endpoint
 
   /// `192.0.2.1:80`, `[2001:db8::1]:80`.
   [[nodiscard]] std::string to_string() const;
+  /// Reads what `to_string` writes.
+  static std::optional<Endpoint> parse(std::string_view text);
   auto operator<=>(const Endpoint&) const = default;
 };
 

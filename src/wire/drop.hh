@@ -34,6 +34,7 @@ enum class Drop : std::uint8_t
   host_full,         ///< the host socket's send buffer
   udp_filtered,      ///< from a remote that the UDP filter keeps out (RFC 4787 5)
   unsolicited,       ///< an echo reply to nothing that the guest asked
+  rate_limited,      ///< over the rate of the rule that allows the flow
   count_,
 };
 

@@ -128,6 +128,45 @@ std::optional<IcmpErrorKind> icmp_error_kind(Family family, IcmpTypeCode type_co
   return found == all.end() ? std::nullopt : std::optional(found->kind);
 }
 
+Parsed<IcmpErrorMessage> IcmpErrorMessage::parse(Family family, ByteView message)
+{
+  IcmpErrorMessage error;
+  Reader reader(message);
+  error.type_code.type = reader.u8();
+  error.type_code.code = reader.u8();
+  reader.skip(2);
+  error.rest = reader.u32();
+  if (reader.failed()) {
+    return Drop::truncated;
+  }
+  // A redirect reports no loss, and ICMPv6's quotes among its options (RFC 4861 4.5).
+  const std::uint8_t redirect = family == Family::ipv4 ? ICMP_REDIRECT : ICMPV6_REDIRECT;
+  if (!is_icmp_error(family, error.type_code.type) || error.type_code.type == redirect) {
+    return Drop::unexpected_type;
+  }
+  const Parsed<IpHeader> quoted = IpHeader::parse_quoted(reader.rest());
+  if (!quoted) {
+    return quoted.drop();
+  }
+  if (quoted->family() != family) {
+    return Drop::bad_version;
+  }
+  error.quoted = *quoted;
+  error.quote
+    = reader.rest().first(std::min<std::size_t>(reader.rest().size(), quoted->total_length_bytes));
+  return error;
+}
+
+ByteView IcmpErrorMessage::transport() const
+{
+  constexpr std::size_t LEAST_BYTES = 8;
+  if (quoted.fragment_offset_bytes != 0
+      || quote.size() < quoted.header_length_bytes + LEAST_BYTES) {
+    return {};
+  }
+  return quote.subspan(quoted.header_length_bytes);
+}
+
 bool may_answer_with_icmp_error(const IpHeader& header, ByteView packet)
 {
   static const IpAddress BROADCAST = IpAddress::ipv4(0xffffffff);

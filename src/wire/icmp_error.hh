@@ -33,6 +33,24 @@ struct IcmpTypeCode
 /// for a message that is no such error. This carries an error of one family over to the other.
 [[nodiscard]] std::optional<IcmpErrorKind> icmp_error_kind(Family family, IcmpTypeCode type_code);
 
+/// An ICMP error as it came, and what it quotes of the packet that it is about.
+struct IcmpErrorMessage
+{
+  IcmpTypeCode type_code;
+  std::uint32_t rest = 0; ///< the second word, host order: the MTU, a pointer, or 0
+  IpHeader quoted;        ///< its total length is that of the packet, not of the quote
+  ByteView quote;         ///< from the quoted IP header on; lies in the message that was parsed
+
+  /// `message` is exactly the IP payload. Drop::unexpected_type for what is no error. A quote may
+  /// end anywhere behind its IP header. The message's checksum is not verified (see
+  /// verify_transport_checksum); the quote's cannot be.
+  static Parsed<IcmpErrorMessage> parse(Family family, ByteView message);
+
+  /// The first bytes of the quoted transport header, at least eight (RFC 792, RFC 4443 2.4 c), or
+  /// nothing if it is cut shorter.
+  [[nodiscard]] ByteView transport() const;
+};
+
 /// Whether an ICMP error may answer `packet` (RFC 1122 3.2.2, RFC 4443 2.4 e): not to an ICMP
 /// error or redirect, not to a multicast or broadcast destination, not to a source that names no
 /// single host, not to a fragment other than the first.

@@ -15,7 +15,14 @@ constexpr std::uint16_t IPV4_OFFSET_MASK = 0x1fff;
 constexpr std::uint16_t IPV6_OFFSET_MASK = 0xfff8;
 constexpr std::uint16_t IPV6_MORE_FRAGMENTS = 0x0001;
 
-Parsed<IpHeader> parse_ipv4(ByteView packet, HeaderChecksum checksum)
+/// Whether the end of a packet has to be there.
+enum class Tail : std::uint8_t
+{
+  present,
+  may_be_cut,
+};
+
+Parsed<IpHeader> parse_ipv4(ByteView packet, HeaderChecksum checksum, Tail tail)
 {
   IpHeader header;
   Reader reader(packet);
@@ -29,12 +36,15 @@ Parsed<IpHeader> parse_ipv4(ByteView packet, HeaderChecksum checksum)
   reader.skip(2); // the checksum, verified below
   header.source = IpAddress(reader.bytes<4>());
   header.destination = IpAddress(reader.bytes<4>());
-  if (reader.failed() || header.total_length_bytes > packet.size()) {
+  if (reader.failed() || (tail == Tail::present && header.total_length_bytes > packet.size())) {
     return Drop::truncated;
   }
   if (header.header_length_bytes < IPV4_HEADER_BYTES
       || header.header_length_bytes > header.total_length_bytes) {
     return Drop::bad_length;
+  }
+  if (header.header_length_bytes > packet.size()) {
+    return Drop::truncated;
   }
   if (checksum == HeaderChecksum::verify) {
     Checksum sum;
@@ -107,7 +117,7 @@ std::optional<Drop> step(ByteView packet, IpHeader& header)
   return reason;
 }
 
-Parsed<IpHeader> parse_ipv6(ByteView packet)
+Parsed<IpHeader> parse_ipv6(ByteView packet, Tail tail)
 {
   IpHeader header;
   Reader reader(packet);
@@ -117,9 +127,11 @@ Parsed<IpHeader> parse_ipv6(ByteView packet)
   header.hop_limit = reader.u8();
   header.source = IpAddress(reader.bytes<16>());
   header.destination = IpAddress(reader.bytes<16>());
-  if (reader.failed() || header.total_length_bytes > packet.size()) {
+  if (reader.failed() || (tail == Tail::present && header.total_length_bytes > packet.size())) {
     return Drop::truncated;
   }
+  const ByteView stated
+    = packet.first(std::min<std::size_t>(packet.size(), header.total_length_bytes));
   header.dont_fragment = true;
   header.header_length_bytes = IPV6_HEADER_BYTES;
   header.protocol_offset_bytes = 6;
@@ -127,7 +139,7 @@ Parsed<IpHeader> parse_ipv6(ByteView packet)
     if (count == MAXIMUM_EXTENSION_HEADERS) {
       return Drop::bad_header;
     }
-    if (const auto reason = step(packet.first(header.total_length_bytes), header)) {
+    if (const auto reason = step(stated, header)) {
       return *reason;
     }
   }
@@ -135,6 +147,21 @@ Parsed<IpHeader> parse_ipv6(ByteView packet)
     header.unfragmentable_length_bytes = header.header_length_bytes;
   }
   return header;
+}
+
+Parsed<IpHeader> parse_either(ByteView packet, HeaderChecksum checksum, Tail tail)
+{
+  if (packet.empty()) {
+    return Drop::truncated;
+  }
+  switch (packet[0] >> 4U) {
+    case 4:
+      return parse_ipv4(packet, checksum, tail);
+    case 6:
+      return parse_ipv6(packet, tail);
+    default:
+      return Drop::bad_version;
+  }
 }
 
 void write_ipv4_header(Writer& writer, const IpHeader& header)
@@ -174,17 +201,12 @@ void write_ipv6_header(Writer& writer, const IpHeader& header)
 
 Parsed<IpHeader> IpHeader::parse(ByteView packet, HeaderChecksum checksum)
 {
-  if (packet.empty()) {
-    return Drop::truncated;
-  }
-  switch (packet[0] >> 4U) {
-    case 4:
-      return parse_ipv4(packet, checksum);
-    case 6:
-      return parse_ipv6(packet);
-    default:
-      return Drop::bad_version;
-  }
+  return parse_either(packet, checksum, Tail::present);
+}
+
+Parsed<IpHeader> IpHeader::parse_quoted(ByteView quote)
+{
+  return parse_either(quote, HeaderChecksum::verify, Tail::may_be_cut);
 }
 
 std::size_t write_ip_header(Writer& writer, const IpHeader& header)

@@ -98,6 +98,10 @@ struct IpHeader
   /// atomic fragment (RFC 6946) is no fragment. Any other next header is the upper layer.
   static Parsed<IpHeader> parse(ByteView packet, HeaderChecksum checksum = HeaderChecksum::verify);
 
+  /// The same of a packet that an ICMP error quotes: it may be cut anywhere behind its header, so
+  /// payload() is not for it. The IPv4 checksum is verified.
+  static Parsed<IpHeader> parse_quoted(ByteView quote);
+
   [[nodiscard]] Family family() const { return destination.family(); }
   [[nodiscard]] bool is_fragment() const { return more_fragments || fragment_offset_bytes != 0; }
   [[nodiscard]] std::size_t payload_length_bytes() const

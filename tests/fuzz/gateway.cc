@@ -61,7 +61,10 @@ private:
 class World
 {
 public:
-  World() : gateway_(settings(), answers_, host_, pool_, sources()) { gateway_.set_time(now_); }
+  World() : gateway_(settings(), answers_, host_, names_, pool_, sources())
+  {
+    gateway_.set_time(now_);
+  }
 
   void step(Reader& input);
   void check()
@@ -110,6 +113,7 @@ private:
   HostNetworks networks_;
   Answers answers_;
   FakeHost host_;
+  FakeNames names_;
   BlockPool pool_{CEILING_BYTES};
   Gateway gateway_;
 };

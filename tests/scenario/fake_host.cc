@@ -87,8 +87,24 @@ public:
     return transfer;
   }
 
+  Transfer peek(MutableBytes bytes) override
+  {
+    if (stream_->reset_by_peer_) {
+      return failed_transfer(ECONNRESET);
+    }
+    Transfer transfer;
+    transfer.bytes = std::min(bytes.size(), stream_->unread_.size());
+    std::copy_n(stream_->unread_.begin(), transfer.bytes, bytes.begin());
+    transfer.end_of_stream = transfer.bytes == 0 && stream_->end_of_stream_;
+    transfer.would_block = transfer.bytes == 0 && !stream_->end_of_stream_;
+    return transfer;
+  }
+
   void shutdown_send() override { stream_->shut_down_ = true; }
   void reset_on_close() override { stream_->reset_on_close_ = true; }
+  void deliver_to(HostStreamEvents& events) override { stream_->events_ = &events; }
+  [[nodiscard]] std::optional<Endpoint> local() const override { return stream_->local_; }
+  [[nodiscard]] std::optional<StreamAddress> remote() const override { return stream_->to_; }
 
 private:
   std::shared_ptr<FakeStream> stream_;
@@ -167,10 +183,15 @@ public:
                                    text_of(datagram.payload),
                                    datagram.segment_size_bytes,
                                    datagram.hop_limit,
-                                   datagram.dont_fragment});
+                                   datagram.dont_fragment,
+                                   datagram.source});
     }
   }
   [[nodiscard]] std::uint16_t port() const override { return datagrams_->port_hint_; }
+  [[nodiscard]] Endpoint local_towards(const Endpoint& remote) const override
+  {
+    return {IpAddress::any(remote.address.family()), port()};
+  }
 
 private:
   std::shared_ptr<FakeDatagrams> datagrams_;
@@ -181,7 +202,8 @@ void FakeDatagrams::receives(const std::vector<Inbound>& datagrams)
   std::vector<InboundDatagram> views;
   views.reserve(datagrams.size());
   for (const Inbound& datagram : datagrams) {
-    views.push_back({datagram.from, bytes_of(datagram.payload), datagram.segment_size_bytes});
+    views.push_back(
+      {datagram.from, bytes_of(datagram.payload), datagram.segment_size_bytes, datagram.to});
   }
   if (!closed_) {
     events_->on_datagrams(views);
@@ -241,7 +263,106 @@ void FakePing::fails(const HostError& error,
   }
 }
 
-Opened<HostStream> FakeHost::connect(const Endpoint& to,
+class FakeListenerSocket final : public HostListener
+{
+public:
+  explicit FakeListenerSocket(std::shared_ptr<FakeListener> listener)
+    : listener_(std::move(listener))
+  {}
+  ~FakeListenerSocket() override { listener_->closed_ = true; }
+  FakeListenerSocket(const FakeListenerSocket&) = delete;
+  FakeListenerSocket& operator=(const FakeListenerSocket&) = delete;
+  FakeListenerSocket(FakeListenerSocket&&) = delete;
+  FakeListenerSocket& operator=(FakeListenerSocket&&) = delete;
+
+  [[nodiscard]] StreamAddress address() const override { return listener_->options_.address; }
+
+private:
+  std::shared_ptr<FakeListener> listener_;
+};
+
+void FakeListener::accepts(const std::optional<Endpoint>& client)
+{
+  if (closed_) {
+    return;
+  }
+  auto& stream = host_->streams_.emplace_back(std::make_shared<FakeStream>());
+  stream->connected_ = true;
+  AcceptedStream accepted;
+  if (client) {
+    stream->to_ = *client;
+    stream->local_ = std::get<Endpoint>(options_.address);
+    accepted.peer = client;
+    accepted.local = stream->local_;
+  }
+  accepted.stream = std::make_unique<FakeStreamSocket>(stream);
+  events_->on_accepted(std::move(accepted));
+}
+
+class FakeNames::Lookup final : public PendingLookup
+{
+public:
+  Lookup(std::shared_ptr<std::map<std::size_t, Waiting>> waiting, std::size_t number)
+    : waiting_(std::move(waiting)), number_(number)
+  {}
+  ~Lookup() override { waiting_->erase(number_); }
+  Lookup(const Lookup&) = delete;
+  Lookup& operator=(const Lookup&) = delete;
+  Lookup(Lookup&&) = delete;
+  Lookup& operator=(Lookup&&) = delete;
+
+private:
+  std::shared_ptr<std::map<std::size_t, Waiting>> waiting_;
+  std::size_t number_;
+};
+
+std::unique_ptr<PendingLookup> FakeNames::look_up(const HostName& name,
+                                                  std::function<void(const LookupAnswer&)> done)
+{
+  const std::size_t number = next_++;
+  waiting_->emplace(number, Waiting{name, std::move(done)});
+  return std::make_unique<Lookup>(waiting_, number);
+}
+
+std::size_t FakeNames::answers(std::string_view name, const LookupAnswer& answer)
+{
+  std::vector<std::function<void(const LookupAnswer&)>> told;
+  for (auto& [number, waiting] : *waiting_) {
+    if (waiting.name.name == name) {
+      told.push_back(std::move(waiting.done));
+      waiting.name.name.clear();
+    }
+  }
+  for (auto& done : told) {
+    done(answer);
+  }
+  return told.size();
+}
+
+Opened<HostListener> FakeHost::listen(const ListenOptions& options, HostListenerEvents& events)
+{
+  if (open_error_.code) {
+    return {nullptr, open_error_};
+  }
+  auto& listener = listeners_.emplace_back(std::make_shared<FakeListener>());
+  listener->host_ = this;
+  listener->options_ = options;
+  listener->events_ = &events;
+  return {std::make_unique<FakeListenerSocket>(listener), {}};
+}
+
+Opened<HostDatagrams> FakeHost::listen_datagrams(const ListenOptions& options,
+                                                 HostDatagramEvents& events)
+{
+  const auto& endpoint = std::get<Endpoint>(options.address);
+  auto opened = open_datagrams(endpoint.address.family(), endpoint.address, endpoint.port, events);
+  if (opened.socket) {
+    datagrams_.back()->listening_ = options;
+  }
+  return opened;
+}
+
+Opened<HostStream> FakeHost::connect(const StreamAddress& to,
                                      const StreamOptions& options,
                                      HostStreamEvents& events)
 {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include "flow/host_network.hh"
+#include "flow/name_resolver.hh"
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -38,7 +40,9 @@ public:
     can_write();
   }
 
-  [[nodiscard]] const Endpoint& to() const { return to_; }
+  /// Of a stream that the owner has opened.
+  [[nodiscard]] const Endpoint& to() const { return std::get<Endpoint>(to_); }
+  [[nodiscard]] const StreamAddress& address() const { return to_; }
   [[nodiscard]] const StreamOptions& options() const { return options_; }
   /// All that the owner has sent.
   [[nodiscard]] const std::string& sent() const { return sent_; }
@@ -52,9 +56,11 @@ public:
 
 private:
   friend class FakeHost;
+  friend class FakeListener;
   friend class FakeStreamSocket;
 
-  Endpoint to_;
+  StreamAddress to_;
+  std::optional<Endpoint> local_;
   StreamOptions options_;
   HostStreamEvents* events_ = nullptr;
   std::string unread_;
@@ -80,12 +86,14 @@ public:
     std::uint16_t segment_size_bytes = 0;
     std::uint8_t hop_limit = 0;
     bool dont_fragment = false;
+    std::optional<IpAddress> source;
   };
   struct Inbound
   {
     Endpoint from;
     std::string payload;
     std::uint16_t segment_size_bytes = 0;
+    std::optional<IpAddress> to;
   };
 
   void receives(const Endpoint& from, std::string_view payload)
@@ -106,11 +114,14 @@ public:
   /// How many calls of send() there were.
   [[nodiscard]] std::size_t calls() const { return calls_; }
   [[nodiscard]] bool closed() const { return closed_; }
+  /// Of a socket that listens.
+  [[nodiscard]] const std::optional<ListenOptions>& listening() const { return listening_; }
 
 private:
   friend class FakeHost;
   friend class FakeDatagramsSocket;
 
+  std::optional<ListenOptions> listening_;
   Family family_ = Family::ipv4;
   std::optional<IpAddress> source_;
   std::uint16_t port_hint_ = 0;
@@ -159,6 +170,50 @@ private:
   bool closed_ = false;
 };
 
+class FakeHost;
+
+/// A listening socket of the fake host as the test sees it.
+class FakeListener
+{
+public:
+  /// A client connects; its stream is the host's last one. Nothing happens once it is closed.
+  void accepts(const std::optional<Endpoint>& client);
+  [[nodiscard]] const ListenOptions& options() const { return options_; }
+  [[nodiscard]] bool closed() const { return closed_; }
+
+private:
+  friend class FakeHost;
+  friend class FakeListenerSocket;
+
+  FakeHost* host_ = nullptr;
+  ListenOptions options_;
+  HostListenerEvents* events_ = nullptr;
+  bool closed_ = false;
+};
+
+/// A name service in memory: a lookup waits until the test answers it.
+class FakeNames final : public NameResolver
+{
+public:
+  std::unique_ptr<PendingLookup> look_up(const HostName& name,
+                                         std::function<void(const LookupAnswer&)> done) override;
+  /// Answers every lookup of the name that waits; returns how many did.
+  std::size_t answers(std::string_view name, const LookupAnswer& answer);
+  /// Lookups that wait.
+  [[nodiscard]] std::size_t waiting() const { return waiting_->size(); }
+
+private:
+  class Lookup;
+  struct Waiting
+  {
+    HostName name;
+    std::function<void(const LookupAnswer&)> done;
+  };
+  std::shared_ptr<std::map<std::size_t, Waiting>> waiting_
+    = std::make_shared<std::map<std::size_t, Waiting>>();
+  std::size_t next_ = 0;
+};
+
 /// A host network in memory. The test plays the far ends through the sockets that were opened.
 class FakeHost final : public HostNetwork
 {
@@ -170,13 +225,19 @@ public:
   [[nodiscard]] FakeStream& stream(std::size_t index) { return *streams_.at(index); }
   [[nodiscard]] FakeDatagrams& datagrams(std::size_t index) { return *datagrams_.at(index); }
   [[nodiscard]] FakePing& ping(std::size_t index) { return *pings_.at(index); }
+  [[nodiscard]] FakeListener& listener(std::size_t index) { return *listeners_.at(index); }
+  [[nodiscard]] FakeStream& last_stream() { return *streams_.back(); }
   [[nodiscard]] std::size_t streams() const { return streams_.size(); }
+  [[nodiscard]] std::size_t listeners() const { return listeners_.size(); }
   [[nodiscard]] std::size_t datagram_sockets() const { return datagrams_.size(); }
   [[nodiscard]] std::size_t pings() const { return pings_.size(); }
 
-  Opened<HostStream> connect(const Endpoint& to,
+  Opened<HostStream> connect(const StreamAddress& to,
                              const StreamOptions& options,
                              HostStreamEvents& events) override;
+  Opened<HostListener> listen(const ListenOptions& options, HostListenerEvents& events) override;
+  Opened<HostDatagrams> listen_datagrams(const ListenOptions& options,
+                                         HostDatagramEvents& events) override;
   Opened<HostDatagrams> open_datagrams(Family family,
                                        const std::optional<IpAddress>& source,
                                        std::uint16_t port_hint,
@@ -186,7 +247,10 @@ public:
                              HostPingEvents& events) override;
 
 private:
+  friend class FakeListener;
+
   HostError open_error_;
+  std::vector<std::shared_ptr<FakeListener>> listeners_;
   std::vector<std::shared_ptr<FakeStream>> streams_;
   std::vector<std::shared_ptr<FakeDatagrams>> datagrams_;
   std::vector<std::shared_ptr<FakePing>> pings_;

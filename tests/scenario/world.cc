@@ -29,6 +29,7 @@ World::World(const Gateway::Settings& settings, std::size_t pool_ceiling_bytes)
   , gateway(settings,
             link,
             host,
+            names,
             pool,
             {.secret = {1, 2},
              .random_id = [] { return std::uint16_t{7}; },

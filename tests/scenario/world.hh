@@ -49,6 +49,7 @@ private:
 public:
   FakeGuest link;
   FakeHost host;
+  FakeNames names;
   BlockPool pool;
   Gateway gateway;
 };

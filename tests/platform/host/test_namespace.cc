@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,12 +28,12 @@ void write_file(const char* path, const std::string& text)
 /// As root a network namespace will do; else a user namespace that owns it comes with it.
 bool unshare_network()
 {
-  if (::unshare(CLONE_NEWNET) == 0) {
+  if (::unshare(CLONE_NEWNET | CLONE_NEWNS) == 0) {
     return true;
   }
   const std::string user = std::to_string(::getuid());
   const std::string group = std::to_string(::getgid());
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) < 0) {
     return false;
   }
   write_file("/proc/self/setgroups", "deny");
@@ -50,7 +51,19 @@ bool ip(const std::string& arguments)
 
 bool enter_test_namespace()
 {
-  return unshare_network() && ip("link set lo mtu 1500 up");
+  return unshare_network() && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0
+         && ip("link set lo mtu 1500 up");
+}
+
+bool replace_file(const std::string& path, const std::string& text)
+{
+  ::umount2(path.c_str(), MNT_DETACH); // what an earlier call has laid over it
+  std::string name = "/tmp/slirpstack-test-XXXXXX";
+  const FileDescriptor file(::mkstemp(name.data()));
+  write_file(name.c_str(), text);
+  const bool mounted = ::mount(name.c_str(), path.c_str(), nullptr, MS_BIND, nullptr) == 0;
+  ::unlink(name.c_str());
+  return mounted;
 }
 
 Router::Router() : tun_(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK))

@@ -20,6 +20,9 @@ namespace slirpstack::test {
 /// Moves this process into that namespace, without the tun device. False if it may not.
 bool enter_test_namespace();
 
+/// Gives `path` another content, for this process alone; false where that may not be.
+bool replace_file(const std::string& path, const std::string& text);
+
 /// Runs `ip ARGUMENTS`; false when it fails.
 bool ip(const std::string& arguments);
 

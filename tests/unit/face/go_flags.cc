@@ -108,14 +108,6 @@ TEST_CASE("mistakes are told in Go's words")
         == "invalid value \"x\" for flag -mtu: parse error");
 }
 
-TEST_CASE("quoting keeps a text on one line")
-{
-  CHECK(quoted("plain") == "\"plain\"");
-  CHECK(quoted("a\"b\\c") == "\"a\\\"b\\\\c\"");
-  CHECK(quoted("\n\t\r\x1b\x7f") == "\"\\n\\t\\r\\x1b\\x7f\"");
-  CHECK(quoted("\u00e9") == "\"\u00e9\"");
-}
-
 TEST_CASE("a slip of the finger finds the option that was meant")
 {
   for (const char* typed : {"netn", "nets", "netnss", "nteNs", "netsn", "metns"}) {

@@ -111,13 +111,31 @@ TEST_CASE("a descriptor is a number")
   }
 }
 
+TEST_CASE("mistakes in forwards and rules are told with their flag")
+{
+  expect({
+    {{"-L", "sctp://80"}, R"(invalid value "sctp://80" for flag -L: unknown network type "sctp")"},
+    {{"-R", "x:y"},
+     R"(invalid value "x:y" for flag -R: strconv.ParseUint: parsing "y": invalid syntax)"},
+    {{"-allow", "1.2.3.4,tcp://[::1"},
+     R"(invalid value "1.2.3.4,tcp://[::1" for flag -allow: error parsing ipportrange)"},
+    {{"-deny", "1.2.3.4:9-8"},
+     R"(invalid value "1.2.3.4:9-8" for flag -deny: min port must be smaller equal than max)"},
+    {{"-proxy-out", "v3"}, R"(invalid value "v3" for flag -proxy-out: must be one of v1, v2)"},
+    {{"-m", "127.0.0.1:80"},
+     R"(invalid value "127.0.0.1:80" for flag -m: must be tcp://IP:PORT or unix://PATH)"},
+    {{"-enable-routing", "-disable-routing", "-interface=tun0"},
+     "-enable-routing cannot be used with -disable-routing: each says where the rest may go"},
+  });
+}
+
 TEST_CASE("an unknown flag gets Go's text, then the nearest name")
 {
   expect({
     {{"-netn", "x"}, "flag provided but not defined: -netn (did you mean -netns?)"},
     {{"run", "-mtuu", "9"}, "flag provided but not defined: -mtuu (did you mean -mtu?)"},
-    {{"-enable-routing"}, "flag provided but not defined: -enable-routing"},
-    {{"-L", "8080"}, "flag provided but not defined: -L"},
+    {{"-enable-pings"}, "flag provided but not defined: -enable-pings"},
+    {{"-l", "8080"}, "flag provided but not defined: -l"},
     {{"-netns"}, "flag needs an argument: -netns"},
     {{"-quiet=2", "1"}, R"(invalid boolean value "2" for -quiet: parse error)"},
   });

@@ -37,8 +37,8 @@ Bytes ethernet(std::uint16_t ethertype, ByteView payload, const MacAddress& sour
 {
   Bytes header(EthernetHeader::SIZE_BYTES);
   Writer writer(header);
-  EthernetHeader{.destination = Link::our_mac(), .source = source, .ethertype = ethertype}.write(
-    writer);
+  EthernetHeader{.destination = Link::Device().our_mac, .source = source, .ethertype = ethertype}
+    .write(writer);
   return joined({header, payload});
 }
 
@@ -175,7 +175,7 @@ TEST_CASE("ARP is answered for every address but the guest's own")
   REQUIRE(arp);
   CHECK(arp->operation == ARP_REPLY);
   CHECK(arp->sender_address == SERVER);
-  CHECK(arp->sender_mac == Link::our_mac());
+  CHECK(arp->sender_mac == Link::Device().our_mac);
   CHECK(arp->target_address == GUEST);
 
   wire.guest_sends(arp_request(SERVER, GUEST));
@@ -200,7 +200,7 @@ TEST_CASE("neighbours are advertised for every address but the guest's own")
   const auto answer = NeighborAdvertisement::parse(*ip, ip->payload(packet));
   REQUIRE(answer);
   CHECK(answer->target == SERVER6);
-  CHECK(answer->target_link_layer == Link::our_mac());
+  CHECK(answer->target_link_layer == Link::Device().our_mac);
   CHECK(answer->solicited);
 
   wire.guest_sends(solicitation(GUEST6, GUEST6));

@@ -128,14 +128,16 @@ TEST_CASE("a route's type says what its network is to the host")
   }
 }
 
-TEST_CASE("a route through a gateway says nothing")
+TEST_CASE("a route through a gateway is one to a network behind it")
 {
   const auto route
     = [] { return Message::route(AF_INET, 24, RTN_UNICAST).put(RTA_DST, "192.0.2.0"); };
-  check_nothing(route().put(RTA_GATEWAY, "198.51.100.1"));
-  check_nothing(route().put(RTA_VIA, "2001:db8::1"));
-  check_nothing(route().put(RTA_NH_ID, 5));
-  check_nothing(route().put_next_hops({"198.51.100.1", "198.51.100.2"}));
+  const auto is_routed
+    = [](const Message& message) { check(message, Kind::routed_network, "192.0.2.0/24"); };
+  is_routed(route().put(RTA_GATEWAY, "198.51.100.1"));
+  is_routed(route().put(RTA_VIA, "2001:db8::1"));
+  is_routed(route().put(RTA_NH_ID, 5));
+  is_routed(route().put_next_hops({"198.51.100.1", "198.51.100.2"}));
   check(route().put_next_hops({"198.51.100.1", ""}), Kind::attached_network, "192.0.2.0/24");
 }
 

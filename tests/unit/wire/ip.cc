@@ -259,3 +259,40 @@ TEST_CASE("an IPv6 payload may be all of 65535 bytes")
   CHECK(header->total_length_bytes == 65575);
   CHECK(header->payload(packet).size() == 65535);
 }
+
+TEST_CASE("a quoted packet may be cut behind its header, and only there")
+{
+  struct Case
+  {
+    std::string_view packet;
+    std::size_t header_bytes;
+  };
+  for (const Case& each : {Case{vectors::IPV4_TCP_SYN, 20},
+                           {vectors::IPV4_OPTIONS, 24},
+                           {vectors::IPV6_ECHO, 40},
+                           {vectors::IPV6_FRAGMENT, 56}}) {
+    const Bytes packet = hex(each.packet);
+    const auto whole = IpHeader::parse(packet);
+    REQUIRE(whole);
+    CHECK(*IpHeader::parse_quoted(packet) == *whole);
+    every_truncation(packet, [&](const Bytes& quote) {
+      CHECK_FALSE(IpHeader::parse(quote));
+      const auto header = IpHeader::parse_quoted(quote);
+      REQUIRE(static_cast<bool>(header) == (quote.size() >= each.header_bytes));
+      CHECK((header ? *header == *whole : header.drop() == Drop::truncated));
+    });
+  }
+}
+
+TEST_CASE("a quoted packet whose header reaches beyond its stated length is refused")
+{
+  Bytes v4 = hex(vectors::IPV4_OPTIONS);
+  v4[3] = 20;
+  fix_ipv4_checksum(v4);
+  REQUIRE_FALSE(IpHeader::parse_quoted(v4));
+  CHECK(IpHeader::parse_quoted(v4).drop() == Drop::bad_length);
+  Bytes v6 = hex(vectors::IPV6_CHAIN);
+  v6[5] = 16;
+  REQUIRE_FALSE(IpHeader::parse_quoted(v6));
+  CHECK(IpHeader::parse_quoted(v6).drop() == Drop::truncated);
+}

@@ -1,0 +1,75 @@
+#pragma once
+
+#include "control/explanation.hh"
+#include "control/forward_planner.hh"
+#include "control/request.hh"
+#include "control/rule_loader.hh"
+#include "flow/flow_statistics.hh"
+#include "gateway/gateway.hh"
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+
+namespace slirpstack {
+
+/// Does what is asked for over a control socket.
+class Commands
+{
+public:
+  /// Takes the answer: one line of JSON without its newline, `{"ok": true, …}` or
+  /// `{"ok": false, "error": "…"}`.
+  using Reply = std::function<void(std::string)>;
+
+  /// What the commands work on; all of it must outlive this.
+  struct Subject
+  {
+    Gateway& gateway;
+    const FlowStatistics& statistics;
+    ForwardPlanner& planner;
+    RuleLoader& rules;
+    NameResolver& names;
+    Admission::HostNetworksSource host_networks;
+    /// Who a flow comes from where a request does not say: the guest's addresses.
+    IpAddress guest_ipv4;
+    IpAddress guest_ipv6;
+  };
+
+  explicit Commands(Subject subject);
+  ~Commands();
+  Commands(const Commands&) = delete;
+  Commands& operator=(const Commands&) = delete;
+  Commands(Commands&&) = delete;
+  Commands& operator=(Commands&&) = delete;
+
+  /// `reply` is called once: before this returns, or from the event loop if a name has to be looked
+  /// up; not at all once this object is gone.
+  void execute(const Request& request, Reply reply);
+
+private:
+  struct Lookup;
+
+  void run(const AddForward& request, const Reply& reply);
+  void run(const ListForwards& request, const Reply& reply);
+  void run(const RemoveForward& request, const Reply& reply);
+  void run(const ReloadRules& request, const Reply& reply);
+  void run(const ListRules& request, const Reply& reply);
+  void run(const Explain& request, const Reply& reply);
+  void run(const ListFlows& request, const Reply& reply) const;
+  void run(const ShowStatistics& request, const Reply& reply);
+  void explain_addresses(const Explain& request,
+                         const LookupAnswer& answer,
+                         const Reply& reply) const;
+  [[nodiscard]] Explanation explain_one(const Explain& request, const IpAddress& address) const;
+  [[nodiscard]] Explanation explain_service(const Explain& request,
+                                            const Endpoint& destination) const;
+
+  Subject subject_;
+  std::list<std::unique_ptr<PendingLookup>> lookups_;
+};
+
+/// The line that says no.
+[[nodiscard]] std::string error_reply(std::string_view reason);
+
+} // namespace slirpstack

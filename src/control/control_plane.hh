@@ -1,0 +1,65 @@
+#pragma once
+
+#include "control/commands.hh"
+#include "control/control_socket.hh"
+#include "control/forward_planner.hh"
+#include "control/metrics_server.hh"
+#include "control/rule_loader.hh"
+#include "flow/flow_statistics.hh"
+#include "gateway/gateway.hh"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace slirpstack {
+
+/// What stands beside a gateway and steers it: forwards, rules, the control socket, metrics.
+class ControlPlane
+{
+public:
+  struct Settings
+  {
+    std::string rules_file; ///< empty: none
+    ForwardDefaults defaults;
+  };
+
+  /// All references must outlive this, `host` and `names` the gateway too.
+  ControlPlane(const Settings& settings,
+               Gateway& gateway,
+               HostNetwork& host,
+               NameResolver& names,
+               const BlockPool& pool,
+               Admission::HostNetworksSource host_networks);
+  ~ControlPlane();
+  ControlPlane(const ControlPlane&) = delete;
+  ControlPlane& operator=(const ControlPlane&) = delete;
+  ControlPlane(ControlPlane&&) = delete;
+  ControlPlane& operator=(ControlPlane&&) = delete;
+
+  [[nodiscard]] ForwardPlanner& planner() { return planner_; }
+  [[nodiscard]] RuleLoader& rules() { return rules_; }
+  /// Throw std::system_error when they cannot listen.
+  void open_socket(const std::string& path);
+  StreamAddress serve_metrics(const ListenOptions& options);
+
+  [[nodiscard]] TimePoint next_deadline() const { return rules_.next_deadline(); }
+  void on_deadline() { rules_.on_deadline(); }
+
+private:
+  [[nodiscard]] MetricsSnapshot snapshot();
+
+  Settings settings_;
+  Gateway& gateway_;
+  HostNetwork& host_;
+  const BlockPool& pool_;
+  FlowStatistics statistics_;
+  ForwardPlanner planner_;
+  RuleLoader rules_;
+  Commands commands_;
+  std::unique_ptr<ControlSocket> socket_;
+  std::unique_ptr<MetricsServer> metrics_;
+};
+
+} // namespace slirpstack

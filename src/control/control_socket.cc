@@ -1,0 +1,155 @@
+#include "control/control_socket.hh"
+
+#include "base/log.hh"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <utility>
+
+namespace slirpstack {
+
+namespace {
+
+constexpr std::size_t MAX_CLIENTS = 64;
+constexpr std::size_t MAX_REQUEST_BYTES = 64 << 10;
+constexpr std::size_t READ_BYTES = 16 << 10;
+
+} // namespace
+
+/// One client: reads requests, one at a time, and writes answers.
+class ControlSocket::Client final : public HostStreamEvents
+{
+public:
+  Client(ControlSocket& owner, std::unique_ptr<HostStream> stream)
+    : owner_(owner), stream_(std::move(stream))
+  {
+    stream_->deliver_to(*this);
+  }
+
+  void on_connected() override {}
+  void on_connect_failed(const HostError&) override {}
+  // After each of these the client may be gone.
+  void on_readable(bool) override { advance(); }
+  void on_writable() override { advance(); }
+
+private:
+  /// Does whatever can be done now: write, execute, read. This may be gone when it returns.
+  void advance()
+  {
+    if (std::exchange(advancing_, true)) {
+      return; // an answer came at once: the loop below goes on with it
+    }
+    while (!closing_ && flush() && !busy_ && (execute_next() || read_more())) {}
+    advancing_ = false;
+    if (closing_) {
+      owner_.forget(*this);
+    }
+  }
+
+  /// False: the rest has to wait.
+  bool flush()
+  {
+    if (output_.empty()) {
+      return true;
+    }
+    const std::array<iovec, 1> pieces{iovec{output_.data(), output_.size()}};
+    const Transfer sent = stream_->send(pieces);
+    output_.erase(0, sent.bytes);
+    closing_ = static_cast<bool>(sent.code);
+    return output_.empty() || closing_;
+  }
+
+  /// False: there is no whole request.
+  bool execute_next()
+  {
+    const std::size_t end = input_.find('\n');
+    if (end == std::string::npos) {
+      return false;
+    }
+    const std::string line = input_.substr(0, end);
+    input_.erase(0, end + 1);
+    if (line.find_first_not_of(" \t\r") == std::string::npos) {
+      return true;
+    }
+    busy_ = true;
+    const std::weak_ptr<Client*> self = alive_;
+    try {
+      owner_.commands_.execute(parse_request(line), [self](const std::string& answer) {
+        if (const auto client = self.lock()) {
+          (*client)->on_answer(answer);
+        }
+      });
+    } catch (const RequestError& error) {
+      on_answer(error_reply(error.what()));
+    }
+    return true;
+  }
+
+  void on_answer(std::string_view answer)
+  {
+    output_ += answer;
+    output_ += '\n';
+    busy_ = false;
+    advance();
+  }
+
+  /// False: there is no more for now.
+  bool read_more()
+  {
+    std::array<char, READ_BYTES> bytes; // NOLINT: filled as far as it is read
+    const std::array<iovec, 1> pieces{iovec{bytes.data(), bytes.size()}};
+    const Transfer received = stream_->receive(pieces);
+    if (received.would_block) {
+      return false;
+    }
+    closing_ = received.end_of_stream || received.code;
+    input_.append(bytes.data(), received.bytes);
+    if (input_.size() > MAX_REQUEST_BYTES && input_.find('\n') == std::string::npos) {
+      output_
+        += error_reply(fmt::format("a request has at most {} bytes", MAX_REQUEST_BYTES)) + '\n';
+      static_cast<void>(flush());
+      closing_ = true;
+    }
+    return true;
+  }
+
+  ControlSocket& owner_;
+  std::unique_ptr<HostStream> stream_;
+  std::string input_;
+  std::string output_;
+  bool busy_ = false; ///< a request is being executed
+  bool closing_ = false;
+  bool advancing_ = false;
+  /// Tells an answer that comes late whether its client is still there.
+  std::shared_ptr<Client*> alive_ = std::make_shared<Client*>(this);
+};
+
+ControlSocket::ControlSocket(const std::string& path, HostNetwork& host, Commands& commands)
+  : commands_(commands)
+{
+  auto opened = host.listen({.address = UnixPath{path}, .device = {}}, *this);
+  if (!opened.socket) {
+    throw std::system_error(opened.error.code,
+                            fmt::format("listen on the control socket {}", path));
+  }
+  listener_ = std::move(opened.socket);
+}
+
+ControlSocket::~ControlSocket() = default;
+
+void ControlSocket::on_accepted(AcceptedStream&& accepted)
+{
+  if (clients_.size() == MAX_CLIENTS) {
+    log(LogLevel::warning, "too many control clients; one is sent away", {{"limit", MAX_CLIENTS}});
+    return;
+  }
+  clients_.push_back(std::make_unique<Client>(*this, std::move(accepted.stream)));
+}
+
+void ControlSocket::forget(Client& client)
+{
+  std::erase_if(clients_, [&](const auto& each) { return each.get() == &client; });
+}
+
+} // namespace slirpstack

@@ -1,0 +1,244 @@
+#include "control/request.hh"
+
+#include "wire/ip.hh"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fmt/format.h>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+namespace slirpstack {
+
+namespace {
+
+using Json = nlohmann::json;
+
+/// The members of a request, each to be asked for by its name; what nobody asked for is a mistake.
+class Members
+{
+public:
+  explicit Members(Json object) : object_(std::move(object)) {}
+
+  [[nodiscard]] std::optional<std::string> text(const char* name)
+  {
+    const auto value = take(name);
+    if (value && !value->is_string()) {
+      throw RequestError(fmt::format("\"{}\" must be a string", name));
+    }
+    return value ? std::optional(value->get<std::string>()) : std::nullopt;
+  }
+  [[nodiscard]] std::string required_text(const char* name)
+  {
+    auto value = text(name);
+    if (!value) {
+      throw RequestError(fmt::format("\"{}\" is missing", name));
+    }
+    return std::move(*value);
+  }
+  [[nodiscard]] bool flag(const char* name)
+  {
+    const auto value = take(name);
+    if (value && !value->is_boolean()) {
+      throw RequestError(fmt::format("\"{}\" must be true or false", name));
+    }
+    return value && value->get<bool>();
+  }
+  [[nodiscard]] std::uint32_t number(const char* name)
+  {
+    const auto value = take(name);
+    if (!value || !value->is_number_unsigned() || value->get<std::uint64_t>() > UINT32_MAX) {
+      throw RequestError(fmt::format("\"{}\" must be a number from 0 to {}", name, UINT32_MAX));
+    }
+    return value->get<std::uint32_t>();
+  }
+  void end() const
+  {
+    if (!object_.empty()) {
+      throw RequestError(fmt::format("unknown member \"{}\"", object_.begin().key()));
+    }
+  }
+
+private:
+  std::optional<Json> take(const char* name)
+  {
+    const auto found = object_.find(name);
+    if (found == object_.end()) {
+      return std::nullopt;
+    }
+    Json value = std::move(*found);
+    object_.erase(found);
+    return value;
+  }
+
+  Json object_;
+};
+
+FlowDirection parse_direction(std::string_view text)
+{
+  if (text != "in" && text != "out") {
+    throw RequestError(fmt::format("direction \"{}\" must be in or out", text));
+  }
+  return text == "in" ? FlowDirection::in : FlowDirection::out;
+}
+
+Request read_add_forward(Members& members)
+{
+  const auto local = members.text("local");
+  const auto remote = members.text("remote");
+  if (local.has_value() == remote.has_value()) {
+    throw RequestError("forward add takes one of \"local\" and \"remote\"");
+  }
+  return AddForward{local ? ForwardDirection::local : ForwardDirection::remote,
+                    local ? *local : *remote};
+}
+
+Request read_explain(Members& members)
+{
+  const std::string direction = members.text("direction").value_or("out");
+  const std::string protocol = members.required_text("protocol");
+  return parse_explain(parse_direction(direction), protocol, members.required_text("destination"));
+}
+
+struct Command
+{
+  std::string_view name;
+  std::function<Request(Members&)> read;
+};
+
+const std::array<Command, 8>& commands()
+{
+  static const std::array<Command, 8> all{{
+    {"forward add", read_add_forward},
+    {"forward list", [](Members&) { return ListForwards{}; }},
+    {"forward remove",
+     [](Members& members) {
+       const std::uint32_t id = members.number("id");
+       return RemoveForward{id, members.flag("drain")};
+     }},
+    {"rules reload", [](Members&) { return ReloadRules{}; }},
+    {"rules list", [](Members&) { return ListRules{}; }},
+    {"explain", read_explain},
+    {"flows", [](Members&) { return ListFlows{}; }},
+    {"statistics", [](Members&) { return ShowStatistics{}; }},
+  }};
+  return all;
+}
+
+std::string command_names()
+{
+  std::string names;
+  for (const Command& command : commands()) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", command.name);
+  }
+  return names;
+}
+
+std::uint16_t parse_port(std::string_view text)
+{
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size() || port == 0) {
+    throw RequestError(fmt::format("port \"{}\" must be a number from 1 to 65535", text));
+  }
+  return port;
+}
+
+std::string without_brackets(std::string_view host)
+{
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  }
+  if (host.empty()) {
+    throw RequestError("the destination has no host");
+  }
+  return std::string(host);
+}
+
+struct Serializer
+{
+  Json operator()(const AddForward& request) const
+  {
+    const bool is_local = request.direction == ForwardDirection::local;
+    return {{"command", "forward add"}, {is_local ? "local" : "remote", request.spec}};
+  }
+  Json operator()(const ListForwards&) const { return {{"command", "forward list"}}; }
+  Json operator()(const RemoveForward& request) const
+  {
+    return {{"command", "forward remove"}, {"id", request.id}, {"drain", request.drain}};
+  }
+  Json operator()(const ReloadRules&) const { return {{"command", "rules reload"}}; }
+  Json operator()(const ListRules&) const { return {{"command", "rules list"}}; }
+  Json operator()(const Explain& request) const
+  {
+    const bool is_icmp = request.protocol == PROTOCOL_ICMP;
+    const std::string host = request.host.find(':') == std::string::npos || is_icmp
+                               ? request.host
+                               : fmt::format("[{}]", request.host);
+    return {{"command", "explain"},
+            {"direction", request.direction == FlowDirection::in ? "in" : "out"},
+            {"protocol",
+             is_icmp                            ? "icmp"
+             : request.protocol == PROTOCOL_TCP ? "tcp"
+                                                : "udp"},
+            {"destination", is_icmp ? host : fmt::format("{}:{}", host, request.port)}};
+  }
+  Json operator()(const ListFlows&) const { return {{"command", "flows"}}; }
+  Json operator()(const ShowStatistics&) const { return {{"command", "statistics"}}; }
+};
+
+} // namespace
+
+Request parse_request(std::string_view line)
+{
+  Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) {
+    throw RequestError("cannot parse the request: it must be one JSON object in a line");
+  }
+  Members members(std::move(object));
+  const std::string name = members.required_text("command");
+  const auto command = std::ranges::find(commands(), name, &Command::name);
+  if (command == commands().end()) {
+    throw RequestError(fmt::format("unknown command \"{}\"; there are: {}", name, command_names()));
+  }
+  Request request = command->read(members);
+  members.end();
+  return request;
+}
+
+Explain parse_explain(FlowDirection direction,
+                      std::string_view protocol,
+                      std::string_view destination)
+{
+  Explain request{.direction = direction};
+  if (protocol == "icmp") {
+    request.protocol = PROTOCOL_ICMP;
+    request.host = without_brackets(destination);
+    return request;
+  }
+  if (protocol != "tcp" && protocol != "udp") {
+    throw RequestError(fmt::format("protocol \"{}\" must be tcp, udp or icmp", protocol));
+  }
+  request.protocol = protocol == "tcp" ? PROTOCOL_TCP : PROTOCOL_UDP;
+  const std::size_t colon = destination.rfind(':');
+  const std::size_t bracket = destination.rfind(']');
+  const bool has_port
+    = colon != std::string_view::npos
+      && (bracket == std::string_view::npos ? destination.find(':') == colon : colon > bracket);
+  if (!has_port) {
+    throw RequestError(fmt::format(
+      "destination \"{}\" must be HOST:PORT, an IPv6 address in brackets", destination));
+  }
+  request.port = parse_port(destination.substr(colon + 1));
+  request.host = without_brackets(destination.substr(0, colon));
+  return request;
+}
+
+std::string serialize(const Request& request)
+{
+  // What is no UTF-8 was typed by hand, and is shown as what it is not in the answer.
+  return std::visit(Serializer(), request).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+} // namespace slirpstack

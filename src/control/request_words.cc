@@ -1,0 +1,104 @@
+// Requests from the words of a command line.
+
+#include "control/request.hh"
+
+#include <charconv>
+#include <fmt/format.h>
+
+namespace slirpstack {
+
+namespace {
+
+using Words = std::span<const std::string>;
+
+/// `-L` and `--L` are the same, as everywhere.
+bool is_flag(std::string_view word, std::string_view name)
+{
+  return word.starts_with('-') && word.substr(word.starts_with("--") ? 2 : 1) == name;
+}
+
+[[noreturn]] void throw_usage(std::string_view usage)
+{
+  throw RequestError(fmt::format("usage: {}", usage));
+}
+
+std::uint32_t parse_id(std::string_view text)
+{
+  std::uint32_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw RequestError(fmt::format("forward \"{}\" must be a number (forward list)", text));
+  }
+  return id;
+}
+
+Request parse_forward(Words words)
+{
+  const std::string_view verb = words.empty() ? std::string_view() : words.front();
+  if (verb == "add" && words.size() == 3 && (is_flag(words[1], "L") || is_flag(words[1], "R"))) {
+    return AddForward{is_flag(words[1], "L") ? ForwardDirection::local : ForwardDirection::remote,
+                      words[2]};
+  }
+  if (verb == "list" && words.size() == 1) {
+    return ListForwards{};
+  }
+  if (verb == "remove" && words.size() == 2) {
+    return RemoveForward{parse_id(words[1]), false};
+  }
+  if (verb == "remove" && words.size() == 3
+      && (is_flag(words[1], "drain") || is_flag(words[2], "drain"))) {
+    return RemoveForward{parse_id(is_flag(words[1], "drain") ? words[2] : words[1]), true};
+  }
+  throw_usage("forward add -L SPEC | forward add -R SPEC | forward list | "
+              "forward remove ID [-drain]");
+}
+
+Request parse_rules_verb(Words words)
+{
+  if (words.size() == 1 && words[0] == "reload") {
+    return ReloadRules{};
+  }
+  if (words.size() == 1 && words[0] == "list") {
+    return ListRules{};
+  }
+  throw_usage("rules reload | rules list");
+}
+
+Request parse_explain_words(Words words)
+{
+  FlowDirection direction = FlowDirection::out;
+  if (!words.empty() && (words[0] == "in" || words[0] == "out")) {
+    direction = words[0] == "in" ? FlowDirection::in : FlowDirection::out;
+    words = words.subspan(1);
+  }
+  if (words.size() != 2) {
+    throw_usage("explain [in|out] tcp|udp HOST:PORT | explain [in|out] icmp HOST");
+  }
+  return parse_explain(direction, words[0], words[1]);
+}
+
+} // namespace
+
+Request parse_request_words(Words words)
+{
+  const std::string_view noun = words.empty() ? std::string_view() : words.front();
+  const Words rest = words.subspan(words.empty() ? 0 : 1);
+  if (noun == "forward") {
+    return parse_forward(rest);
+  }
+  if (noun == "rules") {
+    return parse_rules_verb(rest);
+  }
+  if (noun == "explain") {
+    return parse_explain_words(rest);
+  }
+  if (noun == "flows" && rest.empty()) {
+    return ListFlows{};
+  }
+  if (noun == "statistics" && rest.empty()) {
+    return ShowStatistics{};
+  }
+  throw_usage("forward add|list|remove, rules reload|list, explain, flows, statistics");
+}
+
+} // namespace slirpstack

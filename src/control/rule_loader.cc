@@ -1,0 +1,159 @@
+#include "control/rule_loader.hh"
+
+#include "base/error.hh"
+#include "base/log.hh"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fmt/format.h>
+#include <fstream>
+#include <stdexcept>
+#include <utility>
+
+namespace slirpstack {
+
+namespace {
+
+// A name service that says "0" or "1" is not asked every second for the rest of the day.
+constexpr std::chrono::seconds LEAST_LIFETIME(5);
+constexpr std::chrono::seconds MOST_LIFETIME(3600);
+constexpr std::chrono::seconds RETRY_TIME(10);
+constexpr std::size_t MOST_BYTES = 64 << 20;
+
+Duration lifetime_of(const LookupAnswer& answer)
+{
+  return answer.addresses.empty() ? RETRY_TIME
+                                  : std::clamp(answer.lifetime, LEAST_LIFETIME, MOST_LIFETIME);
+}
+
+} // namespace
+
+std::vector<Rule> read_rules_file(const std::string& path)
+{
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    throw_system_error(fmt::format("read the rules file {}", path));
+  }
+  std::string text;
+  for (std::array<char, 65536> piece; file.read(piece.data(), piece.size()), file.gcount() > 0;) {
+    text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
+    if (text.size() > MOST_BYTES) {
+      throw std::runtime_error(fmt::format("{}: is no rules file: larger than 64 MiB", path));
+    }
+  }
+  try {
+    return parse_rules(text);
+  } catch (const RuleError& error) {
+    throw std::runtime_error(fmt::format("{}: {}", path, error.what()));
+  }
+}
+
+/// Rules that wait for the addresses of their names.
+struct RuleLoader::Load
+{
+  RuleSet rules;
+  Done done;
+  std::size_t left = 0;
+  std::vector<std::unique_ptr<PendingLookup>> lookups;
+};
+
+RuleLoader::RuleLoader(std::string path,
+                       Gateway& gateway,
+                       NameResolver& names,
+                       const EventTime& time)
+  : path_(std::move(path)), gateway_(gateway), names_(names), time_(time)
+{}
+
+RuleLoader::~RuleLoader() = default;
+
+void RuleLoader::load(Done done)
+{
+  if (const std::unique_ptr<Load> given_up = std::move(load_)) {
+    given_up->done({.error = "given up for a later reload"});
+  }
+  auto load = std::make_unique<Load>();
+  try {
+    if (!path_.empty()) {
+      load->rules = RuleSet(read_rules_file(path_), time_.now);
+    }
+  } catch (const std::exception& error) {
+    done({.error = error.what()});
+    return;
+  }
+  load->done = std::move(done);
+  std::vector<HostName> names = load->rules.names();
+  for (HostName& name : gateway_.policy().list_names()) {
+    names.push_back(std::move(name));
+  }
+  load->left = names.size();
+  load_ = std::move(load);
+  for (const HostName& name : names) {
+    load_->lookups.push_back(names_.look_up(
+      name, [this, name](const LookupAnswer& answer) { on_first_answer(name, answer); }));
+  }
+  if (names.empty()) {
+    on_names_known();
+  }
+}
+
+void RuleLoader::on_first_answer(const HostName& name, const LookupAnswer& answer)
+{
+  if (answer.addresses.empty()) {
+    log(LogLevel::warning, "a rule's name has no address", {{"reason", answer.error}});
+  }
+  load_->rules.set_addresses(name, answer.addresses);
+  gateway_.policy().set_addresses(name, answer.addresses);
+  followed_[name].next_lookup = time_.now + lifetime_of(answer);
+  if (--load_->left == 0) {
+    on_names_known();
+  }
+}
+
+void RuleLoader::on_names_known()
+{
+  const std::unique_ptr<Load> load = std::move(load_);
+  Outcome outcome{.error = {}, .rules = load->rules.rules().size(), .flows_ended = 0};
+  outcome.flows_ended = gateway_.set_rules(std::move(load->rules));
+  const std::vector<HostName> names = gateway_.policy().names();
+  std::erase_if(followed_, [&](const auto& followed) {
+    return !std::ranges::binary_search(names, followed.first);
+  });
+  if (!path_.empty()) {
+    log(LogLevel::info,
+        "rules in effect",
+        {{"file", path_}, {"rules", outcome.rules}, {"flows_ended", outcome.flows_ended}});
+  }
+  load->done(outcome);
+}
+
+TimePoint RuleLoader::next_deadline() const
+{
+  TimePoint next = NEVER;
+  for (const auto& [host, name] : followed_) {
+    next = std::min(next, name.next_lookup);
+  }
+  return next;
+}
+
+void RuleLoader::on_deadline()
+{
+  for (auto& [host, name] : followed_) {
+    if (name.next_lookup <= time_.now) {
+      name.next_lookup = NEVER; // until it is answered
+      name.lookup = names_.look_up(
+        host, [this, host = host](const LookupAnswer& answer) { on_refreshed(host, answer); });
+    }
+  }
+}
+
+void RuleLoader::on_refreshed(const HostName& name, const LookupAnswer& answer)
+{
+  // A name that fails keeps what it had: a dead name service must not change what is allowed.
+  if (!answer.addresses.empty()) {
+    gateway_.policy().set_addresses(name, answer.addresses);
+  }
+  followed_[name].next_lookup = time_.now + lifetime_of(answer);
+}
+
+} // namespace slirpstack

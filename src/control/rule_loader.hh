@@ -1,0 +1,72 @@
+#pragma once
+
+#include "flow/event_time.hh"
+#include "flow/name_resolver.hh"
+#include "flow/rule_set.hh"
+#include "gateway/gateway.hh"
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace slirpstack {
+
+/// Keeps a gateway's rules as its rules file says, and the names in them as the name service says.
+/// A file is put into effect as a whole, once its names are known; one with a mistake changes
+/// nothing.
+class RuleLoader
+{
+public:
+  /// What is wrong with the file, or nothing and how many flows were ended.
+  struct Outcome
+  {
+    std::optional<std::string> error; ///< `rules.txt:3:7: …`
+    std::size_t rules = 0;
+    std::size_t flows_ended = 0;
+  };
+  using Done = std::function<void(const Outcome&)>;
+
+  /// All references must outlive this. `path` is empty where there is no file, only names.
+  RuleLoader(std::string path, Gateway& gateway, NameResolver& names, const EventTime& time);
+  ~RuleLoader();
+  RuleLoader(const RuleLoader&) = delete;
+  RuleLoader& operator=(const RuleLoader&) = delete;
+  RuleLoader(RuleLoader&&) = delete;
+  RuleLoader& operator=(RuleLoader&&) = delete;
+
+  /// Reads the file. `done` runs once, perhaps before this returns. A load that is under way is
+  /// given up for the new one, and ends with an error.
+  void load(Done done);
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+  /// When a name is to be looked up again.
+  [[nodiscard]] TimePoint next_deadline() const;
+  void on_deadline();
+
+private:
+  struct Load;
+  struct Name
+  {
+    std::unique_ptr<PendingLookup> lookup;
+    TimePoint next_lookup = NEVER;
+  };
+
+  void on_first_answer(const HostName& name, const LookupAnswer& answer);
+  void on_names_known();
+  void on_refreshed(const HostName& name, const LookupAnswer& answer);
+
+  std::string path_;
+  Gateway& gateway_;
+  NameResolver& names_;
+  const EventTime& time_;
+  std::unique_ptr<Load> load_;
+  std::map<HostName, Name> followed_; ///< the names in effect
+};
+
+/// Reads a rules file. Throws std::runtime_error with `PATH:LINE:COLUMN: …`, or std::system_error.
+[[nodiscard]] std::vector<Rule> read_rules_file(const std::string& path);
+
+} // namespace slirpstack

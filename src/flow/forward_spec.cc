@@ -1,0 +1,282 @@
+#include "flow/forward_spec.hh"
+
+#include "base/error.hh"
+#include "base/quoted.hh"
+#include "flow/fields.hh"
+#include "flow/forward_side.hh"
+#include "wire/ip.hh"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <span>
+
+namespace slirpstack {
+
+namespace {
+
+using Place = ForwardSpec::Place;
+using Side = ForwardSpec::Side;
+using Fields = std::span<const ForwardField>;
+
+constexpr std::array SCHEMES{ForwardScheme::tcp,
+                             ForwardScheme::udp,
+                             ForwardScheme::udprpc,
+                             ForwardScheme::tcppp,
+                             ForwardScheme::udpspp};
+constexpr PortRange ANY_PORT{0, 0};
+
+ForwardScheme parse_scheme(std::string_view name)
+{
+  const auto found = std::ranges::find(SCHEMES, name, scheme_name);
+  if (found == SCHEMES.end()) {
+    throw UsageError(fmt::format("unknown network type {}", quoted(name)));
+  }
+  return *found;
+}
+
+/// The scheme at the front of `text`, which loses it.
+ForwardScheme take_scheme(std::string_view& text)
+{
+  constexpr std::string_view SEPARATOR = "://";
+  const std::size_t end = text.find(SEPARATOR);
+  if (end == std::string_view::npos) {
+    return ForwardScheme::tcp;
+  }
+  const ForwardScheme scheme = parse_scheme(text.substr(0, end));
+  text.remove_prefix(end + SEPARATOR.size());
+  return scheme;
+}
+
+/// How many of the fields are the side that is bound.
+std::size_t bound_fields(Fields fields)
+{
+  if (fields.size() == 1 || fields.front().is_unix) {
+    return 1;
+  }
+  if (fields.back().is_unix) {
+    return fields.size() - 1;
+  }
+  const bool begins_with_ports = fields.size() == 2 && fields.front().is_ports();
+  return begins_with_ports || fields.size() == 3 ? 1 : 2;
+}
+
+/// `text` is where the fields are from.
+Side parse_side(Fields fields, std::string_view text)
+{
+  if (fields.size() > 2) {
+    throw UsageError(
+      fmt::format("{}: has too many parts (IPv6 addresses, and paths with a colon, go in brackets)",
+                  quoted(text)));
+  }
+  return parse_forward_side(fields);
+}
+
+Side parse_bind(Fields fields, std::string_view text)
+{
+  Side side = parse_side(fields, text);
+  if (auto* const place = std::get_if<Place>(&side); place != nullptr && !place->ports) {
+    place->ports = ANY_PORT;
+  }
+  return side;
+}
+
+/// BIND[:TARGET]
+void parse_first(std::string_view text, ForwardSpec& spec)
+{
+  const std::vector<ForwardField> all = split_forward(text);
+  const Fields fields(all);
+  const std::size_t bound = bound_fields(fields);
+  spec.bind = parse_bind(fields.first(bound), text);
+  if (fields.size() > bound) {
+    spec.targets.push_back(parse_side(fields.subspan(bound), text));
+  }
+}
+
+void parse_further(std::span<const std::string_view> texts, ForwardSpec& spec)
+{
+  if (!texts.empty() && spec.targets.empty()) {
+    throw UsageError(
+      fmt::format("target {}: a further target needs a first one before it", quoted(texts[0])));
+  }
+  if (texts.size() >= ForwardSpec::MAX_TARGETS) {
+    throw UsageError(fmt::format("more than {} targets", ForwardSpec::MAX_TARGETS));
+  }
+  for (const std::string_view text : texts) {
+    if (text.empty()) {
+      throw UsageError(fmt::format("{}: has an empty target", quoted(spec.text)));
+    }
+    spec.targets.push_back(parse_side(split_forward(text), text));
+  }
+}
+
+std::string unix_text(const UnixPath& path)
+{
+  return quoted("unix:" + path.path);
+}
+
+void check_unix_sides(const ForwardSpec& spec)
+{
+  const bool is_local = spec.direction == ForwardDirection::local;
+  const auto check = [&](const Side& side, bool is_guest_side) {
+    const auto* const unix = std::get_if<UnixPath>(&side);
+    if (unix == nullptr) {
+      return;
+    }
+    if (is_guest_side) {
+      throw UsageError(fmt::format("{}: the guest's side is an address and a port; only the host's "
+                                   "can be a Unix socket",
+                                   unix_text(*unix)));
+    }
+    if (scheme_protocol(spec.scheme) == PROTOCOL_UDP) {
+      throw UsageError(fmt::format(
+        "{}: a Unix socket carries streams, not {}", unix_text(*unix), scheme_name(spec.scheme)));
+    }
+  };
+  check(spec.bind, !is_local);
+  std::ranges::for_each(spec.targets, [&](const Side& target) { check(target, is_local); });
+}
+
+void check_devices(const ForwardSpec& spec)
+{
+  const auto check = [](const Side& side, std::string_view where) {
+    const auto* const place = std::get_if<Place>(&side);
+    if (place != nullptr && !place->device.empty()) {
+      throw UsageError(fmt::format("device {}: {}", quoted(place->device), where));
+    }
+  };
+  if (spec.direction == ForwardDirection::remote) {
+    check(spec.bind, "the guest's side has no devices of the host");
+  }
+  for (const Side& target : spec.targets) {
+    check(target, "only where -L binds can a device be named");
+  }
+}
+
+/// The ports of a side that is bound; a Unix socket counts as one.
+PortRange bound_ports(const Side& bind)
+{
+  const auto* const place = std::get_if<Place>(&bind);
+  return place == nullptr ? ANY_PORT : place->ports.value_or(ANY_PORT);
+}
+
+void check_target_ports(const ForwardSpec& spec, const Place& target)
+{
+  const PortRange bound = bound_ports(spec.bind);
+  const PortRange ports = target.ports.value_or(bound);
+  const auto* const unix = std::get_if<UnixPath>(&spec.bind);
+  // A PROXY header may say the port.
+  if (unix != nullptr && ports == ANY_PORT && spec.scheme != ForwardScheme::tcppp) {
+    throw UsageError(
+      fmt::format("{}: has no port for the target to take over; name one", unix_text(*unix)));
+  }
+  if (ports != ANY_PORT && ports.size() != bound.size()) {
+    throw UsageError(fmt::format("target ports {}: are {}, but those that are bound {}",
+                                 quoted(ports.to_string()),
+                                 ports.size(),
+                                 bound.size()));
+  }
+}
+
+void check_ports(const ForwardSpec& spec)
+{
+  for (const Side& side : spec.targets) {
+    if (const auto* const target = std::get_if<Place>(&side)) {
+      check_target_ports(spec, *target);
+    }
+  }
+}
+
+bool is_ipv6_literal(const Side& side)
+{
+  const auto* const place = std::get_if<Place>(&side);
+  const auto* const address = place == nullptr ? nullptr : std::get_if<IpAddress>(&place->host);
+  return address != nullptr && address->is_ipv6();
+}
+
+bool has_host(const Place& place)
+{
+  return !std::holds_alternative<std::monostate>(place.host);
+}
+
+} // namespace
+
+std::string_view scheme_name(ForwardScheme scheme)
+{
+  switch (scheme) {
+    case ForwardScheme::tcp:
+      return "tcp";
+    case ForwardScheme::udp:
+      return "udp";
+    case ForwardScheme::udprpc:
+      return "udprpc";
+    case ForwardScheme::tcppp:
+      return "tcppp";
+    case ForwardScheme::udpspp:
+      break;
+  }
+  return "udpspp";
+}
+
+std::uint8_t scheme_protocol(ForwardScheme scheme)
+{
+  const bool is_tcp = scheme == ForwardScheme::tcp || scheme == ForwardScheme::tcppp;
+  return is_tcp ? PROTOCOL_TCP : PROTOCOL_UDP;
+}
+
+ForwardSpec ForwardSpec::parse(ForwardDirection direction, std::string_view text)
+{
+  ForwardSpec spec;
+  spec.direction = direction;
+  spec.text = text;
+  spec.scheme = take_scheme(text);
+  const auto parts = split_fields(text, ',');
+  if (!parts) {
+    throw UsageError(fmt::format("{}: the brackets do not pair", quoted(text)));
+  }
+  parse_first(parts->front(), spec);
+  parse_further(std::span(*parts).subspan(1), spec);
+  if (spec.targets.empty()) {
+    spec.targets.emplace_back();
+  }
+  check_forward(spec);
+  return spec;
+}
+
+void check_forward(const ForwardSpec& spec)
+{
+  check_unix_sides(spec);
+  check_devices(spec);
+  check_ports(spec);
+}
+
+ForwardSpec with_defaults(ForwardSpec spec, const ForwardDefaults& defaults)
+{
+  const bool is_ipv6
+    = is_ipv6_literal(spec.bind) || std::ranges::any_of(spec.targets, is_ipv6_literal);
+  const bool is_local = spec.direction == ForwardDirection::local;
+  const IpAddress loopback
+    = is_ipv6 ? IpAddress::parse("::1").value() : IpAddress::ipv4(0x7f000001);
+  const IpAddress guest = is_ipv6 ? defaults.guest_ipv6 : defaults.guest_ipv4;
+  const IpAddress gateway = is_ipv6 ? defaults.gateway_ipv6 : defaults.gateway_ipv4;
+  const PortRange bound = bound_ports(spec.bind);
+  if (auto* const bind = std::get_if<Place>(&spec.bind)) {
+    // On a device other than lo nobody could ask for the loopback address.
+    const IpAddress unnamed = is_local ? loopback : gateway;
+    if (!has_host(*bind)) {
+      bind->host = bind->device.empty() ? unnamed : IpAddress::any(unnamed.family());
+    }
+    bind->ports = bound;
+  }
+  for (Side& side : spec.targets) {
+    if (auto* const target = std::get_if<Place>(&side)) {
+      if (!has_host(*target)) {
+        target->host = is_local ? guest : loopback;
+      }
+      target->ports = target->ports.value_or(bound);
+    }
+  }
+  return spec;
+}
+
+} // namespace slirpstack

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "flow/rule.hh"
+#include "flow/token_bucket.hh"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace slirpstack {
+
+/// A rule at work, and what all flows under it share. Each of those flows holds it, so it outlives
+/// the rule set that it came from.
+struct RuleAccount
+{
+  RuleAccount(Rule rule_at_work, TimePoint now);
+
+  Rule rule;
+  std::vector<IpAddress> addresses; ///< of the rule's name, as last looked up
+  std::optional<TokenBucket> bytes;
+  std::optional<TokenBucket> new_flows;
+  std::optional<TokenBucket> queries;
+  std::size_t flows = 0; ///< living now
+  std::uint64_t matched = 0;
+  std::uint64_t limited = 0; ///< flows and queries refused, datagrams dropped, for its limits
+};
+
+/// Rules in their order; the first that matches counts.
+class RuleSet
+{
+public:
+  RuleSet() = default;
+  RuleSet(std::vector<Rule> rules, TimePoint now);
+
+  /// The first rule for such a flow; null: none. `inner` is the same flow to the IPv4 address that
+  /// its IPv6 destination embeds, if it does: a rule that does not allow is about that one too.
+  [[nodiscard]] const std::shared_ptr<RuleAccount>& find(
+    const FlowRequest& flow,
+    const std::optional<FlowRequest>& inner) const;
+
+  /// Rules that stand in both sets keep their account: limits and counts go on over a reload.
+  void inherit(const RuleSet& before);
+  /// The names that have to be looked up, each once.
+  [[nodiscard]] std::vector<HostName> names() const;
+  /// What a lookup has brought. A name keeps its addresses until it gets others.
+  void set_addresses(const HostName& name, std::span<const IpAddress> addresses);
+
+  [[nodiscard]] std::span<const std::shared_ptr<RuleAccount>> rules() const { return rules_; }
+  [[nodiscard]] bool empty() const { return rules_.empty(); }
+
+private:
+  void index_names();
+
+  std::vector<std::shared_ptr<RuleAccount>> rules_;
+  std::map<HostName, std::vector<RuleAccount*>> by_name_;
+};
+
+} // namespace slirpstack

@@ -1,0 +1,102 @@
+#pragma once
+
+#include "flow/forward.hh"
+#include "gateway/tcp_listener.hh"
+#include "gateway/udp_listener.hh"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+namespace slirpstack {
+
+/// What could not be set up: `Failed to listen on tcp://127.0.0.1:80: Address already in use`.
+class ForwardError : public std::system_error
+{
+public:
+  using std::system_error::system_error;
+};
+
+/// The forwards in effect: the listeners of the local ones, and where the remote ones lead.
+class ForwardSet
+{
+public:
+  using Id = std::uint32_t;
+  /// What a removal does with the flows that the forward has opened.
+  enum class Removal : std::uint8_t
+  {
+    drain, ///< they go on to their own end
+    end,   ///< they are ended at once
+  };
+  struct Info
+  {
+    Id id = 0;
+    ForwardSpec spec;
+    /// Of a local forward: where it listens, with the ports that the host has chosen.
+    std::vector<StreamAddress> listening;
+    /// Of a remote forward: what stands for something else in the guest's world.
+    std::vector<Endpoint> matching;
+    std::size_t flows = 0;
+  };
+
+  /// All references must outlive this.
+  ForwardSet(TcpRelays& tcp,
+             UdpRelays& udp,
+             FlowTable& flows,
+             const EventTime& time,
+             HostNetwork& host);
+  ~ForwardSet();
+  ForwardSet(const ForwardSet&) = delete;
+  ForwardSet& operator=(const ForwardSet&) = delete;
+  ForwardSet(ForwardSet&&) = delete;
+  ForwardSet& operator=(ForwardSet&&) = delete;
+
+  /// Puts a forward into effect, all of it or nothing. Throws ForwardError when an address cannot
+  /// be listened on, UsageError when another forward stands for the same destination.
+  Info add(const ForwardPlan& plan);
+  /// False: there is none such.
+  [[nodiscard]] bool remove(Id id, Removal removal);
+  /// In the order of their numbers.
+  [[nodiscard]] std::vector<Info> list() const;
+
+  /// A remote forward for this destination, and its number.
+  struct Match
+  {
+    const RemoteForward* forward = nullptr;
+    Id id = 0;
+  };
+  [[nodiscard]] Match find(std::uint8_t protocol, const Endpoint& destination) const;
+
+  /// The end of a batch, after the flows that had ended were buried.
+  void flush() { sweep_drained(); }
+  [[nodiscard]] TimePoint next_deadline() const { return proxy_clients_.next_deadline(); }
+  void expire() { proxy_clients_.expire(); }
+
+private:
+  struct Entry;
+  struct RemoteKey
+  {
+    std::uint8_t protocol = 0;
+    Endpoint match;
+    auto operator<=>(const RemoteKey&) const = default;
+  };
+
+  void listen(const LocalForward& forward, Entry& entry);
+  void listen_for_datagrams(const LocalForward& forward, Entry& entry);
+  [[nodiscard]] Info info(const Entry& entry) const;
+  void sweep_drained();
+
+  TcpRelays& tcp_;
+  UdpRelays& udp_;
+  FlowTable& flows_;
+  HostNetwork& host_;
+  ProxyClients proxy_clients_;
+  std::map<Id, std::unique_ptr<Entry>> entries_;
+  std::vector<std::unique_ptr<UdpListener>> draining_; ///< until their last flow has gone
+  std::map<RemoteKey, Match> remote_;
+  Id last_id_ = 0;
+};
+
+} // namespace slirpstack

@@ -1,0 +1,191 @@
+#include "gateway/guest_opening.hh"
+
+#include "base/log.hh"
+#include "gateway/refusal.hh"
+#include "gateway/tcp_relays.hh"
+#include "service/dns_failure_stream.hh"
+#include "wire/proxy_protocol.hh"
+
+#include <array>
+#include <utility>
+
+namespace slirpstack {
+
+namespace {
+
+// The guest's resolver library waits five seconds for a server before it asks the next.
+constexpr std::chrono::seconds RESOLVER_PATIENCE(2);
+
+// A forward that names several targets names them to survive one that is dead.
+constexpr std::chrono::seconds TARGET_PATIENCE(5);
+
+HostError failure(std::errc what)
+{
+  return {std::make_error_code(what), std::nullopt};
+}
+
+} // namespace
+
+GuestOpening::GuestOpening(TcpRelays& relays, const FlowKey& key, ParkedSyn syn, OutboundPlan plan)
+  : TcpFlow(key)
+  , relays_(relays)
+  , syn_(std::move(syn))
+  , plan_(std::move(plan))
+  , deadline_(relays.time_.now + patience())
+{}
+
+Duration GuestOpening::patience() const
+{
+  if (plan_.kind == OutboundPlan::Kind::dns) {
+    return RESOLVER_PATIENCE;
+  }
+  return plan_.targets.size() > 1 ? TARGET_PATIENCE : relays_.settings_.transitory;
+}
+
+void GuestOpening::start()
+{
+  try_next_target(failure(std::errc::network_unreachable));
+}
+
+void GuestOpening::try_next_target(HostError last_error)
+{
+  while (!plan_.targets.empty()) {
+    deadline_ = relays_.time_.now + patience();
+    relays_.flows_.reschedule(*this);
+    const Target target = std::move(plan_.targets.front());
+    plan_.targets.pop_front();
+    if (const auto* named = std::get_if<NamedTarget>(&target)) {
+      look_up(*named);
+      return;
+    }
+    const auto* endpoint = std::get_if<Endpoint>(&target);
+    if (connect(endpoint != nullptr ? StreamAddress(*endpoint) : std::get<UnixPath>(target),
+                last_error)) {
+      return;
+    }
+  }
+  if (plan_.kind == OutboundPlan::Kind::dns) {
+    answer_for_resolvers(last_error);
+  } else {
+    refuse(last_error);
+  }
+}
+
+bool GuestOpening::connect(const StreamAddress& target, HostError& error)
+{
+  // What is not the destination itself is reached as the host itself would reach it.
+  StreamOptions options;
+  if (plan_.kind == OutboundPlan::Kind::direct) {
+    options = relays_.stream_options(key().remote.address.family(), syn_.forwarded_hop_limit());
+  }
+  auto opened = relays_.host_.connect(target, options, *this);
+  stream_ = std::move(opened.socket);
+  if (!stream_) {
+    error = opened.error;
+  }
+  return stream_ != nullptr;
+}
+
+void GuestOpening::look_up(const NamedTarget& target)
+{
+  lookup_
+    = relays_.names_.look_up(target.name, [this, port = target.port](const LookupAnswer& answer) {
+        on_looked_up(port, answer);
+      });
+}
+
+void GuestOpening::on_looked_up(std::uint16_t port, const LookupAnswer& answer)
+{
+  lookup_.reset();
+  if (answer.addresses.empty()) {
+    log(LogLevel::warning,
+        "a forward's target has no address",
+        {{"flow", key().to_string()}, {"reason", answer.error}});
+    lookup_error_ = answer.error;
+  } else {
+    lookup_error_.clear();
+  }
+  for (auto address = answer.addresses.rbegin(); address != answer.addresses.rend(); ++address) {
+    plan_.targets.emplace_front(Endpoint{*address, answer.port != 0 ? answer.port : port});
+  }
+  try_next_target(failure(std::errc::host_unreachable));
+}
+
+void GuestOpening::answer_for_resolvers(const HostError& error)
+{
+  log(LogLevel::warning, "no resolver can be reached over TCP", {{"reason", error.code.message()}});
+  stream_ = std::make_unique<DnsFailureStream>();
+  on_connected();
+}
+
+void GuestOpening::refuse(const HostError& error)
+{
+  log(LogLevel::debug,
+      "connection refused",
+      {{"flow", key().to_string()}, {"reason", error.code.message()}});
+  if (error.icmp && error.icmp->offender) {
+    relays_.icmp_.report(error, syn_.headers());
+  } else if (const ConnectionRefusal refusal = refuse_connection(error);
+             std::holds_alternative<Reset>(refusal)) {
+    relays_.guest_.send_whole(syn_.reset().bytes());
+  } else {
+    const auto& unreachable = std::get<Unreachable>(refusal);
+    relays_.icmp_.report(unreachable.kind, unreachable.mtu_bytes, syn_.headers());
+  }
+  relays_.flows_.announce_failure(*this,
+                                  lookup_error_.empty() ? error.code.message() : lookup_error_);
+  relays_.flows_.finish(*this);
+}
+
+void GuestOpening::on_connected()
+{
+  if (!send_proxy_header()) {
+    refuse(failure(std::errc::connection_aborted));
+    return;
+  }
+  relays_.admit(*this, std::move(stream_), syn_);
+}
+
+/// False: the target has not taken it, though its socket is still empty.
+bool GuestOpening::send_proxy_header()
+{
+  if (plan_.kind != OutboundPlan::Kind::forward) {
+    return true;
+  }
+  auto version = relays_.settings_.proxy_out;
+  if (!version && plan_.scheme == ForwardScheme::tcppp) {
+    version = ProxyHeader::Version::text;
+  }
+  if (!version) {
+    return true;
+  }
+  std::array<std::uint8_t, ProxyHeader::MAX_WRITTEN_BYTES> bytes{};
+  Writer writer(bytes);
+  ProxyHeader{.version = *version, .source = key().guest, .destination = key().remote}.write(
+    writer);
+  const std::array<iovec, 1> pieces{iovec{bytes.data(), writer.written()}};
+  return stream_->send(pieces).bytes == writer.written();
+}
+
+void GuestOpening::on_connect_failed(const HostError& error)
+{
+  stream_.reset();
+  try_next_target(error);
+}
+
+void GuestOpening::on_segment(GuestPacket&&, const IpHeader&, std::uint8_t flags)
+{
+  // A retransmitted SYN joins the pending flow; a reset means that the guest has given up.
+  if ((flags & TCP_FLAG_RST) != 0) {
+    relays_.flows_.finish(*this);
+  }
+}
+
+void GuestOpening::on_deadline(TimePoint)
+{
+  stream_.reset();
+  lookup_.reset();
+  try_next_target(failure(std::errc::timed_out));
+}
+
+} // namespace slirpstack

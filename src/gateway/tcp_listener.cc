@@ -1,0 +1,53 @@
+#include "gateway/tcp_listener.hh"
+
+#include <utility>
+
+namespace slirpstack {
+
+TcpListener::TcpListener(TcpRelays& relays,
+                         ProxyClients& clients,
+                         const LocalForward& forward,
+                         std::uint32_t forward_id)
+  : relays_(relays), clients_(clients), forward_(forward), forward_id_(forward_id)
+{}
+
+TcpListener::~TcpListener()
+{
+  clients_.forget(this);
+}
+
+HostError TcpListener::open(HostNetwork& host)
+{
+  auto opened = host.listen(forward_.listen, *this);
+  socket_ = std::move(opened.socket);
+  return opened.error;
+}
+
+void TcpListener::on_accepted(AcceptedStream&& accepted)
+{
+  if (forward_.scheme != ForwardScheme::tcppp) {
+    connect(std::move(accepted.stream), accepted.peer, accepted.local);
+    return;
+  }
+  clients_.add(
+    std::move(accepted), this, [this](AcceptedStream&& client, const ProxyHeader& header) {
+      connect(std::move(client.stream),
+              header.source ? header.source : client.peer,
+              header.destination ? header.destination : client.local);
+    });
+}
+
+void TcpListener::connect(std::unique_ptr<HostStream> stream,
+                          const std::optional<Endpoint>& client,
+                          const std::optional<Endpoint>& asked_for)
+{
+  InboundPlan plan{.client = client, .targets = forward_.targets, .forward_id = forward_id_};
+  for (Endpoint& target : plan.targets) {
+    if (target.port == 0 && asked_for) {
+      target.port = asked_for->port;
+    }
+  }
+  relays_.open_from_host(std::move(stream), std::move(plan));
+}
+
+} // namespace slirpstack

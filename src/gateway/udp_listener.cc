@@ -1,0 +1,233 @@
+#include "gateway/udp_listener.hh"
+
+#include "base/log.hh"
+#include "gateway/udp_run.hh"
+
+#include <cassert>
+#include <utility>
+
+namespace slirpstack {
+
+namespace {
+
+constexpr std::size_t FIRST_BUCKETS = 16;
+
+} // namespace
+
+UdpListener::UdpListener(UdpRelays& relays,
+                         ForwardScheme scheme,
+                         std::deque<Endpoint> targets,
+                         std::uint32_t forward_id)
+  : relays_(relays)
+  , scheme_(scheme)
+  , targets_(std::move(targets))
+  , forward_id_(forward_id)
+  , flows_(FIRST_BUCKETS, FlowKeyHash(relays.secret_))
+{}
+
+UdpListener::~UdpListener()
+{
+  assert(flows_.empty());
+  relays_.outbox_.forget(*this);
+}
+
+HostError UdpListener::open(HostNetwork& host, const ListenOptions& options)
+{
+  auto opened = host.listen_datagrams(options, *this);
+  socket_ = std::move(opened.socket);
+  return opened.error;
+}
+
+void UdpListener::on_send_failed(const OutboundDatagram&, const HostError& error)
+{
+  if (UdpRelays::is_full(error)) {
+    relays_.drops_.count(Drop::host_full);
+  } else {
+    log(LogLevel::debug, "an answer to a client was not sent", {{"reason", error.code.message()}});
+  }
+}
+
+void UdpListener::on_error(const HostError&, const Endpoint& to, ByteView)
+{
+  // The client is gone; so is its flow, and the guest hears nothing, as from any silent client.
+  if (const auto found = flows_.find(to); found != flows_.end()) {
+    relays_.flows_.finish(*found->second);
+  }
+}
+
+void UdpListener::on_datagrams(std::span<const InboundDatagram> datagrams)
+{
+  UdpRun run(relays_.guest_);
+  for (const InboundDatagram& datagram : datagrams) {
+    if (UdpClientFlow* const flow = flow_of(datagram)) {
+      flow->on_client_datagrams(datagram, run);
+    }
+  }
+  run.flush();
+}
+
+UdpClientFlow* UdpListener::flow_of(const InboundDatagram& datagram)
+{
+  if (const auto found = flows_.find(datagram.from); found != flows_.end()) {
+    if (!FlowTable::finished(*found->second)) {
+      return found->second;
+    }
+    flows_.erase(found); // about to be buried
+  }
+  return accepting_ ? open_flow(datagram) : nullptr;
+}
+
+UdpClientFlow* UdpListener::open_flow(const InboundDatagram& datagram)
+{
+  Endpoint target = targets_.front();
+  if (target.port == 0) {
+    target.port = socket_->port();
+  }
+  if (scheme_ != ForwardScheme::udpspp) {
+    return insert_flow(datagram, datagram.from, target);
+  }
+  const auto header = SimpleProxyHeader::parse(datagram.payload);
+  if (!header) {
+    relays_.drops_.count(header.drop());
+    log(
+      LogLevel::warning,
+      "a datagram without Simple Proxy header",
+      {{"from", datagram.from.to_string()},
+       {"reason", header.drop() == Drop::truncated ? "unexpected EOF" : "spp: bad magic number"}});
+    return nullptr;
+  }
+  UdpClientFlow* const flow = insert_flow(datagram, header->client, target);
+  if (flow != nullptr) {
+    flow->set_proxy_header(*header);
+  }
+  return flow;
+}
+
+UdpClientFlow* UdpListener::insert_flow(const InboundDatagram& datagram,
+                                        const Endpoint& client,
+                                        const Endpoint& target)
+{
+  const auto name = relays_.clients_.name_for(PROTOCOL_UDP, client, target);
+  if (!name) {
+    relays_.drops_.count(Drop::too_many_flows);
+    return nullptr;
+  }
+  const FlowKey key{PROTOCOL_UDP, target, *name};
+  FlowRecord record{.request = {.direction = FlowDirection::in,
+                                .protocol = PROTOCOL_UDP,
+                                .source = client.address,
+                                .destination = target},
+                    .origin = FlowOrigin::local_forward,
+                    .forward = forward_id_};
+  Admitted admitted = relays_.admission_.ask(record.request, key);
+  if (!admitted.granted) {
+    return nullptr;
+  }
+  record.grant = std::move(admitted.grant);
+  auto flow = std::make_unique<UdpClientFlow>(*this, key, datagram.from, datagram.to);
+  flow->record() = std::move(record);
+  auto& inserted = static_cast<UdpClientFlow&>(relays_.flows_.insert(std::move(flow)));
+  flows_.insert_or_assign(datagram.from, &inserted);
+  relays_.flows_.announce(inserted);
+  return &inserted;
+}
+
+void UdpListener::on_target_refused(const Endpoint& target)
+{
+  if (targets_.size() > 1 && targets_.front().address == target.address) {
+    targets_.push_back(targets_.front());
+    targets_.pop_front();
+  }
+}
+
+UdpClientFlow::UdpClientFlow(UdpListener& listener,
+                             const FlowKey& key,
+                             const Endpoint& client,
+                             const std::optional<IpAddress>& local)
+  : UdpRelay(key)
+  , listener_(listener)
+  , client_(client)
+  , local_(local)
+  , last_active_(listener.relays_.time_.now)
+{}
+
+UdpClientFlow::~UdpClientFlow()
+{
+  const auto found = listener_.flows_.find(client_);
+  if (found != listener_.flows_.end() && found->second == this) {
+    listener_.flows_.erase(found);
+  }
+}
+
+TimePoint UdpClientFlow::deadline() const
+{
+  return last_active_ + listener_.relays_.settings_.timeout;
+}
+
+void UdpClientFlow::on_deadline(TimePoint)
+{
+  listener_.relays_.flows_.finish(*this);
+}
+
+std::optional<Endpoint> UdpClientFlow::host_local() const
+{
+  return Endpoint{local_.value_or(IpAddress::any(client_.address.family())), listener_.port()};
+}
+
+void UdpClientFlow::on_guest_unreachable()
+{
+  listener_.on_target_refused(key().guest);
+  listener_.relays_.flows_.finish(*this);
+}
+
+void UdpClientFlow::on_client_datagrams(const InboundDatagram& datagram, UdpRun& run)
+{
+  UdpRelays& relays = listener_.relays_;
+  last_active_ = relays.time_.now;
+  if (!may_pass(&FlowTraffic::to_guest_bytes, datagram.payload.size(), relays.time_.now)) {
+    relays.drops_.count(Drop::rate_limited);
+    return;
+  }
+  if (listener_.scheme_ != ForwardScheme::udpspp) {
+    run.add(key().remote, key().guest, datagram.payload, datagram.segment_size_bytes);
+    return;
+  }
+  for_each_datagram(datagram.payload, datagram.segment_size_bytes, [&](ByteView data) {
+    if (const auto header = SimpleProxyHeader::parse(data)) {
+      run.add(key().remote, key().guest, data.subspan(SimpleProxyHeader::SIZE_BYTES), 0);
+    } else {
+      relays.drops_.count(header.drop());
+    }
+  });
+}
+
+void UdpClientFlow::on_guest_datagram(const GuestDatagram& datagram)
+{
+  UdpRelays& relays = listener_.relays_;
+  last_active_ = relays.time_.now;
+  if (!may_pass(&FlowTraffic::to_host_bytes, datagram.data.size(), relays.time_.now)) {
+    relays.drops_.count(Drop::rate_limited);
+    return;
+  }
+  if (listener_.scheme_ == ForwardScheme::udp) {
+    answer(datagram.data, datagram.segment_size_bytes);
+    return;
+  }
+  for_each_datagram(datagram.data, datagram.segment_size_bytes, [&](ByteView data) {
+    if (proxy_header_) {
+      answer(relays.framer_.frame(*proxy_header_, data), 0);
+    } else if (!FlowTable::finished(*this)) {
+      answer(data, 0);
+      relays.flows_.finish(*this); // udprpc: one answer
+    }
+  });
+}
+
+void UdpClientFlow::answer(ByteView data, std::uint16_t segment_size_bytes)
+{
+  listener_.relays_.outbox_.add(
+    listener_,
+    {.to = client_, .payload = data, .segment_size_bytes = segment_size_bytes, .source = local_});
+}
+
+} // namespace slirpstack

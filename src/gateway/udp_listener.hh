@@ -1,0 +1,100 @@
+#pragma once
+
+#include "gateway/udp_relays.hh"
+
+#include <deque>
+#include <memory>
+#include <unordered_map>
+
+namespace slirpstack {
+
+class UdpClientFlow;
+class UdpRun;
+
+/// A UDP socket that listens on the host for a local forward (`-L`), and a flow with the guest for
+/// each client. It has to outlive those flows: end them, or wait until there are none.
+class UdpListener final
+  : public UdpSender
+  , private HostDatagramEvents
+{
+public:
+  /// Opens nothing yet. `forward_id`: for the flows' records.
+  UdpListener(UdpRelays& relays,
+              ForwardScheme scheme,
+              std::deque<Endpoint> targets,
+              std::uint32_t forward_id);
+  ~UdpListener() override;
+  UdpListener(const UdpListener&) = delete;
+  UdpListener& operator=(const UdpListener&) = delete;
+  UdpListener(UdpListener&&) = delete;
+  UdpListener& operator=(UdpListener&&) = delete;
+
+  /// Only then may anything else be called.
+  HostError open(HostNetwork& host, const ListenOptions& options);
+  [[nodiscard]] std::uint16_t port() const { return socket_->port(); }
+  [[nodiscard]] HostDatagrams& socket() override { return *socket_; }
+
+  /// Clients that have no flow get none from now on.
+  void stop_accepting() { accepting_ = false; }
+  [[nodiscard]] std::size_t clients() const { return flows_.size(); }
+
+private:
+  friend class UdpClientFlow;
+
+  void on_send_failed(const OutboundDatagram& datagram, const HostError& error) override;
+  void on_datagrams(std::span<const InboundDatagram> datagrams) override;
+  void on_error(const HostError& error, const Endpoint& to, ByteView payload) override;
+
+  [[nodiscard]] UdpClientFlow* flow_of(const InboundDatagram& datagram);
+  [[nodiscard]] UdpClientFlow* open_flow(const InboundDatagram& datagram);
+  [[nodiscard]] UdpClientFlow* insert_flow(const InboundDatagram& datagram,
+                                           const Endpoint& client,
+                                           const Endpoint& target);
+  /// The guest does not listen at the flow's target: the next one is asked from now on.
+  void on_target_refused(const Endpoint& target);
+
+  UdpRelays& relays_;
+  ForwardScheme scheme_;
+  std::deque<Endpoint> targets_; ///< the one in use first
+  std::uint32_t forward_id_;
+  bool accepting_ = true;
+  std::unique_ptr<HostDatagrams> socket_;
+  std::unordered_map<Endpoint, UdpClientFlow*, FlowKeyHash> flows_; ///< by client
+};
+
+/// What one client of a local UDP forward has with the guest.
+class UdpClientFlow final : public UdpRelay
+{
+public:
+  /// `client` is where its datagrams come from, `local` the address of the host that it sends to.
+  UdpClientFlow(UdpListener& listener,
+                const FlowKey& key,
+                const Endpoint& client,
+                const std::optional<IpAddress>& local);
+  ~UdpClientFlow() override;
+  UdpClientFlow(const UdpClientFlow&) = delete;
+  UdpClientFlow& operator=(const UdpClientFlow&) = delete;
+  UdpClientFlow(UdpClientFlow&&) = delete;
+  UdpClientFlow& operator=(UdpClientFlow&&) = delete;
+
+  void on_client_datagrams(const InboundDatagram& datagram, UdpRun& run);
+  void on_guest_datagram(const GuestDatagram& datagram) override;
+  void on_guest_unreachable() override;
+  [[nodiscard]] TimePoint deadline() const override;
+  void on_deadline(TimePoint now) override;
+  [[nodiscard]] std::optional<Endpoint> host_local() const override;
+  [[nodiscard]] std::optional<StreamAddress> host_remote() const override { return client_; }
+  /// The header that the Simple Proxy Protocol puts before the answers.
+  void set_proxy_header(const SimpleProxyHeader& header) { proxy_header_ = header; }
+
+private:
+  void answer(ByteView data, std::uint16_t segment_size_bytes);
+
+  UdpListener& listener_;
+  Endpoint client_;
+  std::optional<IpAddress> local_;
+  std::optional<SimpleProxyHeader> proxy_header_;
+  TimePoint last_active_;
+};
+
+} // namespace slirpstack

@@ -1,0 +1,244 @@
+// UDP through forwards, both ways.
+
+#include "scenario/world.hh"
+#include "wire/simple_proxy.hh"
+#include "wire/transport_checksum.hh"
+
+#include <cerrno>
+#include <doctest/doctest.h>
+
+namespace slirpstack {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+const Endpoint SERVICE = endpoint("10.0.2.100", 53);
+const Endpoint CLIENT = endpoint("198.51.100.7", 51000);
+const Endpoint LOCAL = endpoint("203.0.113.1", 5300);
+const Endpoint GUEST = endpoint("10.0.2.100", 4000);
+const Endpoint MATCH = endpoint("10.0.2.2", 5353);
+const Endpoint TARGET = endpoint("127.0.0.1", 53);
+
+ForwardPlan local(ForwardScheme scheme, const Endpoint& bind = LOCAL)
+{
+  ForwardPlan plan;
+  plan.spec.scheme = scheme;
+  plan.local.push_back(
+    {.scheme = scheme, .listen = {.address = bind, .device = {}}, .targets = {SERVICE}});
+  return plan;
+}
+
+ForwardPlan remote(ForwardScheme scheme, std::deque<Target> targets = {TARGET})
+{
+  ForwardPlan plan;
+  plan.spec.direction = ForwardDirection::remote;
+  plan.spec.scheme = scheme;
+  plan.remote.push_back({.scheme = scheme, .match = MATCH, .targets = std::move(targets)});
+  return plan;
+}
+
+std::string text_of(ByteView bytes)
+{
+  return {bytes.begin(), bytes.end()};
+}
+
+void guest_sends(World& world, const Endpoint& from, const Endpoint& to, const std::string& text)
+{
+  std::vector<std::uint8_t> bytes(IPV4_HEADER_BYTES + UDP_HEADER_BYTES + text.size());
+  Writer writer(bytes);
+  IpHeader ip;
+  ip.source = from.address;
+  ip.destination = to.address;
+  ip.protocol = PROTOCOL_UDP;
+  ip.header_length_bytes = IPV4_HEADER_BYTES;
+  ip.total_length_bytes = static_cast<std::uint32_t>(bytes.size());
+  write_ip_header(writer, ip);
+  UdpHeader{from.port, to.port, static_cast<std::uint16_t>(UDP_HEADER_BYTES + text.size()), 0}
+    .write(writer);
+  writer.bytes({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  fill_transport_checksum(ip, MutableBytes(bytes).subspan(IPV4_HEADER_BYTES));
+  world.guest_sends(bytes);
+  world.settle();
+}
+
+GuestReceived next(World& world)
+{
+  REQUIRE_FALSE(world.inbox().empty());
+  GuestReceived packet = std::move(world.inbox().front());
+  world.inbox().pop_front();
+  return packet;
+}
+
+std::string spp(const Endpoint& client, const Endpoint& proxy, const std::string& text)
+{
+  std::array<std::uint8_t, SimpleProxyHeader::SIZE_BYTES> bytes{};
+  Writer writer(bytes);
+  SimpleProxyHeader{client, proxy}.write(writer);
+  return text_of(bytes) + text;
+}
+
+} // namespace
+
+TEST_CASE("a client's datagrams reach the guest, answers leave from the address it had asked")
+{
+  World world;
+  world.gateway.forwards().add(local(ForwardScheme::udp));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  socket.receives({{CLIENT, "question", 0, LOCAL.address}});
+  const GuestReceived got = next(world);
+  CHECK(got.udp_from() == CLIENT);
+  CHECK(got.udp_to() == SERVICE);
+  CHECK(text_of(got.udp_data()) == "question");
+  guest_sends(world, SERVICE, CLIENT, "answer");
+  REQUIRE(socket.sent().size() == 1);
+  CHECK(socket.sent()[0].to == CLIENT);
+  CHECK(socket.sent()[0].payload == "answer");
+  CHECK(socket.sent()[0].source == LOCAL.address);
+  guest_sends(world, SERVICE, CLIENT, "one more");
+  CHECK(socket.sent().size() == 2);
+}
+
+TEST_CASE("a wildcard listens in both families, on one port")
+{
+  World world;
+  world.gateway.forwards().add(local(ForwardScheme::udp, endpoint("0.0.0.0", 5300)));
+  REQUIRE(world.host.datagram_sockets() == 2);
+  CHECK(world.host.datagrams(0).family() == Family::ipv6);
+  CHECK(world.host.datagrams(1).family() == Family::ipv4);
+}
+
+TEST_CASE("udprpc ends with the first answer")
+{
+  World world;
+  world.gateway.forwards().add(local(ForwardScheme::udprpc));
+  world.host.datagrams(0).receives(CLIENT, "question");
+  next(world);
+  guest_sends(world, SERVICE, CLIENT, "answer");
+  CHECK(world.host.datagrams(0).sent().size() == 1);
+  CHECK(world.gateway.flows().size() == 0);
+}
+
+TEST_CASE("the Simple Proxy header names the client, and goes before each answer")
+{
+  World world;
+  world.gateway.forwards().add(local(ForwardScheme::udpspp));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  const Endpoint real = endpoint("192.0.2.77", 777);
+  socket.receives(CLIENT, spp(real, LOCAL, "question"));
+  const GuestReceived got = next(world);
+  CHECK(got.udp_from() == real);
+  CHECK(text_of(got.udp_data()) == "question");
+  guest_sends(world, SERVICE, real, "answer");
+  CHECK(socket.sent().at(0).to == CLIENT);
+  CHECK(socket.sent().at(0).payload == spp(real, LOCAL, "answer"));
+  socket.receives(endpoint("198.51.100.8", 1), "no header");
+  world.expects_nothing();
+}
+
+TEST_CASE("a client's flow ends after its time, and by the guest's port unreachable")
+{
+  World world;
+  world.gateway.forwards().add(local(ForwardScheme::udp));
+  world.host.datagrams(0).receives(CLIENT, "1");
+  const GuestReceived got = next(world);
+  world.advance(301s);
+  CHECK(world.gateway.flows().size() == 0);
+  world.host.datagrams(0).receives(CLIENT, "2");
+  CHECK(world.gateway.flows().size() == 1);
+  world.guest_sends(
+    icmp_error(IcmpErrorKind::port_unreachable, 0, SERVICE.address, next(world).bytes).bytes());
+  CHECK(world.gateway.flows().size() == 0);
+}
+
+TEST_CASE("a drained forward serves the clients that it has, and no others")
+{
+  World world;
+  const auto forward = world.gateway.forwards().add(local(ForwardScheme::udp));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  socket.receives(CLIENT, "1");
+  next(world);
+  CHECK(world.gateway.forwards().remove(forward.id, ForwardSet::Removal::drain));
+  socket.receives(endpoint("198.51.100.8", 1), "stranger");
+  world.expects_nothing();
+  guest_sends(world, SERVICE, CLIENT, "answer");
+  CHECK(socket.sent().size() == 1);
+  CHECK_FALSE(socket.closed());
+  world.advance(301s);
+  CHECK(socket.closed());
+}
+
+TEST_CASE("the guest reaches a service of the host under an address of its own world")
+{
+  World world;
+  world.gateway.forwards().add(remote(ForwardScheme::udp));
+  guest_sends(world, GUEST, MATCH, "question");
+  FakeDatagrams& socket = world.host.datagrams(0);
+  CHECK(socket.sent().at(0).to == TARGET);
+  socket.receives(TARGET, "answer");
+  const GuestReceived got = next(world);
+  CHECK(got.udp_from() == MATCH);
+  CHECK(got.udp_to() == GUEST);
+  socket.receives(endpoint("127.0.0.1", 54), "a stranger's");
+  world.expects_nothing();
+}
+
+TEST_CASE("remote udprpc ends with the first answer, remote udpspp has the header both ways")
+{
+  World world;
+  const auto rpc = world.gateway.forwards().add(remote(ForwardScheme::udprpc));
+  guest_sends(world, GUEST, MATCH, "question");
+  world.host.datagrams(0).receives(TARGET, "answer");
+  CHECK(text_of(next(world).udp_data()) == "answer");
+  CHECK(world.gateway.flows().size() == 0);
+  CHECK(world.gateway.forwards().remove(rpc.id, ForwardSet::Removal::end));
+
+  world.gateway.forwards().add(remote(ForwardScheme::udpspp));
+  guest_sends(world, GUEST, MATCH, "question");
+  CHECK(world.host.datagrams(1).sent().at(0).payload == spp(GUEST, MATCH, "question"));
+  world.host.datagrams(1).receives(TARGET, spp(GUEST, MATCH, "answer"));
+  CHECK(text_of(next(world).udp_data()) == "answer");
+}
+
+TEST_CASE("a named target is looked up for the flow; what comes meanwhile waits")
+{
+  World world;
+  world.gateway.forwards().add(
+    remote(ForwardScheme::udp, {NamedTarget{{.name = "dns.example", .server = {}}, 53}}));
+  guest_sends(world, GUEST, MATCH, "1");
+  guest_sends(world, GUEST, MATCH, "2");
+  CHECK(world.host.datagram_sockets() == 0);
+  CHECK(world.names.answers("dns.example", {.addresses = {TARGET.address}}) == 1);
+  world.settle();
+  REQUIRE(world.host.datagrams(0).sent().size() >= 1);
+  guest_sends(world, GUEST, MATCH, "3");
+  world.host.datagrams(0).receives(TARGET, "answer");
+  CHECK(text_of(next(world).udp_data()) == "answer");
+}
+
+TEST_CASE("a name without an address is unreachable")
+{
+  World world;
+  world.gateway.forwards().add(
+    remote(ForwardScheme::udp, {NamedTarget{{.name = "dns.example", .server = {}}, 53}}));
+  guest_sends(world, GUEST, MATCH, "1");
+  world.names.answers("dns.example", {.error = "lookup dns.example: no such host"});
+  world.settle();
+  CHECK(next(world).icmp_type_code() == std::pair(3, 1));
+  CHECK(world.gateway.flows().size() == 0);
+}
+
+TEST_CASE("a dead target makes way for the next")
+{
+  World world;
+  const Endpoint second = endpoint("127.0.0.1", 54);
+  world.gateway.forwards().add(remote(ForwardScheme::udp, {TARGET, second}));
+  guest_sends(world, GUEST, MATCH, "1");
+  world.host.datagrams(0).fails(host_error(ECONNREFUSED), TARGET, "1");
+  guest_sends(world, GUEST, MATCH, "2");
+  CHECK(world.host.datagrams(1).sent().at(0).to == second);
+  world.host.datagrams(1).fails(host_error(ECONNREFUSED), second, "2");
+  CHECK(next(world).icmp_type_code() == std::pair(3, 3));
+}
+
+} // namespace slirpstack

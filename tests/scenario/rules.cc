@@ -1,0 +1,247 @@
+// Rules at work: what they refuse, what they limit, and what a reload does to live flows.
+
+#include "scenario/tcp_guest.hh"
+
+#include <doctest/doctest.h>
+
+namespace slirpstack {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+const Endpoint GUEST = endpoint("10.0.2.100", 40000);
+const Endpoint SERVER = endpoint("192.0.2.1", 80);
+const Endpoint OTHER = endpoint("192.0.2.2", 80);
+
+RuleSet rules(std::string_view text, const World& world)
+{
+  return {parse_rules(text), world.now()};
+}
+
+void use(World& world, std::string_view text)
+{
+  world.gateway.set_rules(rules(text, world));
+}
+
+std::vector<std::uint8_t> datagram(const Endpoint& from, const Endpoint& to, ByteView data = {})
+{
+  std::vector<std::uint8_t> bytes(IPV4_HEADER_BYTES + UDP_HEADER_BYTES + data.size());
+  Writer writer(bytes);
+  IpHeader ip;
+  ip.source = from.address;
+  ip.destination = to.address;
+  ip.protocol = PROTOCOL_UDP;
+  ip.header_length_bytes = IPV4_HEADER_BYTES;
+  ip.total_length_bytes = static_cast<std::uint32_t>(bytes.size());
+  write_ip_header(writer, ip);
+  UdpHeader{from.port, to.port, static_cast<std::uint16_t>(UDP_HEADER_BYTES + data.size()), 0}
+    .write(writer);
+  writer.bytes(data);
+  fill_transport_checksum(ip, MutableBytes(bytes).subspan(IPV4_HEADER_BYTES));
+  return bytes;
+}
+
+/// `example.org`, type A, with an identifier.
+std::vector<std::uint8_t> query(std::uint8_t id)
+{
+  return {0,   id,  1,   0,   0,   1, 0,   0,   0,   0, 0, 0, 7, 'e', 'x',
+          'a', 'm', 'p', 'l', 'e', 3, 'o', 'r', 'g', 0, 0, 1, 0, 1};
+}
+
+} // namespace
+
+TEST_CASE("deny says prohibited, reject resets, drop is silent")
+{
+  World world;
+  use(world, "deny tcp://192.0.2.1\nreject 192.0.2.2\ndrop 192.0.2.3\n");
+  TcpGuest denied(world, GUEST, SERVER);
+  denied.sends(syn());
+  world.expects_icmp(3, 13);
+  TcpGuest rejected(world, GUEST, OTHER);
+  rejected.sends(syn());
+  rejected.expects(RST_ACK);
+  world.guest_sends(datagram(GUEST, OTHER));
+  world.expects_icmp(3, 3);
+  TcpGuest dropped(world, GUEST, endpoint("192.0.2.3", 80));
+  dropped.sends(syn());
+  world.guest_sends(datagram(GUEST, endpoint("192.0.2.3", 80)));
+  world.expects_nothing();
+  CHECK(world.host.streams() == 0);
+  CHECK(world.host.datagram_sockets() == 0);
+}
+
+TEST_CASE("the first rule that matches counts, and an allowing one goes before the defaults")
+{
+  World world;
+  use(world, "allow tcp://203.0.113.5:22\ndeny any\n");
+  TcpGuest allowed(world, GUEST, endpoint("203.0.113.5", 22)); // a network of the host
+  allowed.connects();
+  TcpGuest denied(world, GUEST, SERVER);
+  denied.sends(syn());
+  world.expects_icmp(3, 13);
+}
+
+TEST_CASE("an IPv6 destination that embeds a denied IPv4 address is denied")
+{
+  World world;
+  use(world, "deny 192.0.2.0/24\nallow any\n");
+  TcpGuest guest(world, endpoint("fd00::100", 40000), endpoint("64:ff9b::c000:201", 80));
+  guest.sends(syn());
+  world.expects_icmp(1, 1);
+}
+
+TEST_CASE("a reload ends what is no longer allowed, and nothing else")
+{
+  World world;
+  TcpGuest one(world, GUEST, SERVER);
+  one.connects();
+  TcpGuest two(world, endpoint("10.0.2.100", 40001), OTHER);
+  two.connects();
+  CHECK(world.gateway.set_rules(rules("deny 192.0.2.2\n", world)) == 1);
+  two.expects(RST_ACK);
+  CHECK(two.host().was_reset());
+  one.sends(data("still here"));
+  CHECK(one.host().sent() == "still here");
+  CHECK(world.gateway.flows().size() == 1);
+}
+
+TEST_CASE("a thousand live flows survive a reload that allows them")
+{
+  World world;
+  for (std::uint16_t i = 0; i < 1000; ++i) {
+    TcpGuest guest(world, endpoint("10.0.2.100", 10000 + i), SERVER);
+    guest.connects();
+  }
+  CHECK(world.gateway.set_rules(rules("allow tcp://192.0.2.0/24:80\ndeny any\n", world)) == 0);
+  world.settle();
+  CHECK(world.gateway.flows().size() == 1000);
+  CHECK(world.gateway.policy().rules().rules()[0]->flows == 1000);
+}
+
+TEST_CASE("a rule's flows are counted, and its count lasts over a reload")
+{
+  World world;
+  use(world, "allow 192.0.2.1 flows 1\n");
+  TcpGuest one(world, GUEST, SERVER);
+  one.connects();
+  TcpGuest two(world, endpoint("10.0.2.100", 40001), SERVER);
+  two.sends(syn());
+  two.expects(RST_ACK);
+  use(world, "# the same\nallow 192.0.2.1 flows 1\n");
+  two.sends(syn());
+  two.expects(RST_ACK);
+  one.sends(rst());
+  two.connects();
+  CHECK(world.gateway.policy().rules().rules()[0]->limited == 2);
+}
+
+TEST_CASE("new flows a second")
+{
+  World world;
+  use(world, "allow any new 2\n");
+  int opened = 0;
+  for (std::uint16_t i = 0; i < 10; ++i) {
+    TcpGuest guest(world, endpoint("10.0.2.100", 10000 + i), SERVER);
+    guest.sends(syn());
+  }
+  opened = static_cast<int>(world.host.streams());
+  CHECK(opened == 2);
+  world.loses_all();
+  world.advance(1s);
+  TcpGuest guest(world, GUEST, SERVER);
+  guest.sends(syn());
+  CHECK(world.host.streams() == 3);
+}
+
+TEST_CASE("bytes a second: a stream is slowed down, not cut")
+{
+  World world;
+  use(world, "allow any rate 100K\n");
+  TcpGuest guest(world, GUEST, SERVER);
+  guest.connects();
+  const std::string text = pattern(300000);
+  guest.host().has(text);
+  std::string got;
+  int seconds = 0;
+  while (got.size() < text.size() && seconds < 10) {
+    for (int step = 0; step < 100; ++step) {
+      world.advance(10ms);
+      got += guest.hears_all();
+      guest.sends(ack());
+    }
+    ++seconds;
+  }
+  CHECK(got == text);
+  CHECK(seconds >= 2); // 64 KiB at once, then 100 KiB a second
+  CHECK(seconds <= 4);
+}
+
+TEST_CASE("bytes a second hold for what the guest sends, too")
+{
+  World world;
+  use(world, "allow any rate 100K\n");
+  TcpGuest guest(world, GUEST, SERVER);
+  guest.connects();
+  const std::string text = pattern(200000);
+  for (std::size_t at = 0; at < text.size(); at += 50000) {
+    guest.sends(data(text.substr(at, 50000)));
+  }
+  CHECK(guest.host().sent().size() < 100000);
+  world.advance(3s);
+  CHECK(guest.host().sent() == text);
+}
+
+TEST_CASE("DNS queries a second are limited by a refusal")
+{
+  World world;
+  use(world, "allow udp://10.0.2.3:53 queries 3\ndeny 10.0.2.3\n");
+  const Endpoint dns = endpoint("10.0.2.3", 53);
+  for (std::uint8_t id = 0; id < 5; ++id) {
+    world.guest_sends(datagram({GUEST.address, std::uint16_t(5000 + id)}, dns, query(id)));
+  }
+  world.settle();
+  REQUIRE(world.inbox().size() == 2);
+  const ByteView answer = world.inbox().front().udp_data();
+  CHECK((answer[3] & 0x0fU) == 5); // REFUSED
+  CHECK(world.host.datagram_sockets() == 3);
+  TcpGuest guest(world, GUEST, dns);
+  world.loses_all();
+  guest.sends(syn());
+  world.expects_icmp(3, 13); // only UDP is allowed there
+}
+
+TEST_CASE("flows to one destination are limited")
+{
+  Gateway::Settings settings = World::settings();
+  settings.admission.max_flows_per_destination = 2;
+  World world(settings);
+  for (std::uint16_t i = 0; i < 3; ++i) {
+    TcpGuest guest(world, endpoint("10.0.2.100", 10000 + i), SERVER);
+    guest.sends(syn());
+  }
+  CHECK(world.host.streams() == 2);
+  TcpGuest other(world, GUEST, OTHER);
+  other.sends(syn());
+  CHECK(world.host.streams() == 3);
+  world.host.stream(0).fails(host_error(ECONNREFUSED));
+  world.settle();
+  TcpGuest again(world, endpoint("10.0.2.100", 10009), SERVER);
+  again.sends(syn());
+  CHECK(world.host.streams() == 4);
+}
+
+TEST_CASE("a name in a rule matches the addresses that it was given")
+{
+  World world;
+  RuleSet named = rules("allow tcp://web.example:80\ndeny any\n", world);
+  named.set_addresses({.name = "web.example", .server = {}}, std::vector{SERVER.address});
+  world.gateway.set_rules(std::move(named));
+  TcpGuest allowed(world, GUEST, SERVER);
+  allowed.connects();
+  TcpGuest denied(world, GUEST, OTHER);
+  denied.sends(syn());
+  world.expects_icmp(3, 13);
+}
+
+} // namespace slirpstack
