@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from metrics import DIRECTIONS, TRANSFERS, Transfer, Values
-from peers import Peer
+from metrics import DIRECTIONS, FORWARDED, TRANSFERS, Transfer, Values
+from peers import GATEWAY_IPV4, LOCAL_PORTS, REMOTE_PORTS, Peer, Purpose
 from processes import Failure, output, parse_json, read_line
-from session import GRACE_SECONDS, Session
-from topology import SERVER_IPV4, SERVER_IPV6
+from session import GRACE_SECONDS, Session, rules
+from topology import HOST_IPV4, SERVER_IPV4, SERVER_IPV6, Namespace
 from udp import udp_rate
 
 PING_BYTES = 64
@@ -32,21 +32,44 @@ class Case:
     mtu: int
     run: Callable[[Session], Values]
     applies: Callable[[Peer], bool] = lambda peer: True
+    purpose: Purpose = Purpose.PLAIN
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Who serves and who connects, and to where."""
+
+    server: Namespace
+    client: Namespace
+    address: str
+    port: int
+    client_receives: bool
+
+
+def ends_of(session: Session, transfer: Transfer) -> Ends:
+    """The client is the guest, but for -L, where it is a host on the internet."""
+    topology, down = session.topology, transfer.direction == "down"
+    if transfer.way == "tcp":
+        address = SERVER_IPV4 if transfer.family == 4 else SERVER_IPV6
+        return Ends(topology.internet, topology.guest, address, session.new_port(), down)
+    alike = [each for each in FORWARDED if (each.way, each.mtu) == (transfer.way, transfer.mtu)]
+    index = alike.index(transfer)
+    if transfer.way == "local":
+        return Ends(topology.guest, topology.internet, HOST_IPV4, LOCAL_PORTS[index], not down)
+    return Ends(topology.host, topology.guest, GATEWAY_IPV4, REMOTE_PORTS[index], down)
 
 
 def bulk(session: Session, transfer: Transfer) -> Values:
     """iperf3 between guest and internet, and what the tool itself spent."""
     if transfer.family == 6 and not session.has_ipv6:
         raise Failure("the guest has no IPv6")
-    address = SERVER_IPV4 if transfer.family == 4 else SERVER_IPV6
-    port, seconds = str(session.new_port()), session.settings.bulk_seconds
-    serve = ["iperf3", "-s", "-1", "-p", port, "--forceflush"]
-    command = ["iperf3", "-J", "-c", address, "-p", port, "-t", f"{seconds:g}"]
-    command += ["-P", str(transfer.streams), *(["-R"] if transfer.direction == "down" else [])]
-    topology = session.topology
-    with session.background(topology.internet.command(serve), "Server listening"):
+    ends, seconds = ends_of(session, transfer), session.settings.bulk_seconds
+    serve = ["iperf3", "-s", "-1", "-p", str(ends.port), "--forceflush"]
+    command = ["iperf3", "-J", "-c", ends.address, "-p", str(ends.port), "-t", f"{seconds:g}"]
+    command += ["-P", str(transfer.streams), *(["-R"] if ends.client_receives else [])]
+    with session.background(ends.server.command(serve), "Server listening"):
         before = session.cpu_seconds()
-        told = parse_json(output(topology.guest.command(command), seconds + GRACE_SECONDS))
+        told = parse_json(output(ends.client.command(command), seconds + GRACE_SECONDS))
         after = session.cpu_seconds()
     arrived = told["end"]["sum_received"]
     if not arrived["bytes"]:
@@ -74,6 +97,16 @@ def connect_rate(session: Session, concurrency: int) -> Values:
     if told["failed"]:
         raise Failure(f"{told['failed']} connections failed beside {told['opened']}")
     return {f"connect-x{concurrency}": told["rate"]}
+
+
+def many_rules(session: Session) -> Values:
+    """What 10,000 rules that do not apply cost a new connection."""
+    values = {"rules.connect-few": connect_rate(session, 1)["connect-x1"]}
+    session.start.rules.write_text(rules(10000))
+    output([session.peer.path, "ctl", str(session.start.control), "rules", "reload"], GRACE_SECONDS)
+    values["rules.connect-many"] = connect_rate(session, 1)["connect-x1"]
+    values["rules.latency-ratio"] = values["rules.connect-few"] / values["rules.connect-many"]
+    return values
 
 
 def udp(session: Session, direction: str) -> Values:
@@ -138,13 +171,14 @@ def memory(session: Session) -> Values:
 
 
 def _transfer_case(transfer: Transfer) -> Case:
-    down = transfer.direction == "down"
+    down, outbound = transfer.direction == "down", transfer.way == "tcp"
     return Case(
         transfer.name,
-        f"bulk-{transfer.mtu}",
+        f"{'bulk' if outbound else 'forwards'}-{transfer.mtu}",
         transfer.mtu,
         lambda session: bulk(session, transfer),
-        lambda peer: down or peer.kind.bulk_uploads,
+        lambda peer: transfer.way in peer.kind.ways and (down or peer.kind.bulk_uploads),
+        Purpose.PLAIN if outbound else Purpose.FORWARDS,
     )
 
 
@@ -170,10 +204,11 @@ def all_cases(settings_starts: int) -> list[Case]:
             Case("start", f"start-{i}", 65520, started, lambda peer: peer.has_process)
             for i in range(settings_starts)
         ),
-        *(_transfer_case(transfer) for transfer in TRANSFERS),
+        *(_transfer_case(transfer) for transfer in [*TRANSFERS, *FORWARDED]),
         Case("rtt", "small", 65520, round_trip),
         _connect_case(1),
         _connect_case(64),
+        Case("rules", "rules", 65520, many_rules, lambda p: p.kind.has_rules, Purpose.RULES),
         *(_udp_case(direction) for direction in DIRECTIONS),
         Case("flows", "flows", 65520, open_flows),
         Case("memory", "memory", 65520, memory, lambda peer: peer.has_process),

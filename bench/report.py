@@ -60,7 +60,7 @@ def figures_table(results: Results) -> str:
 
 def _verdict_row(verdict: Verdict) -> Row:
     metric = METRICS[verdict.target.metric]
-    unit = "x" if verdict.target.peer else metric.unit
+    unit = "x" if verdict.target.is_relative else metric.unit
     measured = "-" if verdict.measured is None else f"{_figure(verdict.measured)} {unit}".rstrip()
     title = metric.title
     if metric.name.endswith(".cpu"):

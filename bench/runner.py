@@ -46,7 +46,7 @@ class Runner:
         left = len(cases)
         while left > 0:
             try:
-                with Session(peer, cases[0].mtu, self._settings) as session:
+                with Session(peer, cases[0].mtu, cases[0].purpose, self._settings) as session:
                     self._note_congestion_control(session)
                     left -= self._run_until_failure(session, waiting)
             except (Failure, OSError) as failure:

@@ -8,9 +8,10 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from types import TracebackType
+from pathlib import Path
 from typing import IO, Any, Iterator
 
-from peers import INTERFACE, Peer
+from peers import INTERFACE, Peer, Purpose, Start
 from processes import Failure, ProcessTree, output, parse_json, read_line, start, stop
 from topology import SERVER_IPV4, SERVER_IPV6, SETUP_SECONDS, Namespace, Topology
 
@@ -37,10 +38,16 @@ class Settings:
     starts: int
 
 
+def rules(count: int) -> str:
+    """A rules file of that many rules, of which only the last applies to what is measured."""
+    denied = (f"deny tcp://203.0.{i // 256}.{i % 256}:1-{i + 1}\n" for i in range(count - 1))
+    return "".join(denied) + "allow any\n"
+
+
 class Session:
     """A tool that runs and has let the guest reach the internet; a context manager."""
 
-    def __init__(self, peer: Peer, mtu: int, settings: Settings) -> None:
+    def __init__(self, peer: Peer, mtu: int, purpose: Purpose, settings: Settings) -> None:
         self.peer = peer
         self.settings = settings
         self._next_port = FIRST_PORT
@@ -48,8 +55,12 @@ class Session:
         self._tool: subprocess.Popen[bytes] | None = None
         with contextlib.ExitStack() as made:
             made.callback(self._log.close)
+            folder = Path(made.enter_context(tempfile.TemporaryDirectory()))
             self.topology = made.enter_context(Topology())
-            self.start_ms = self._start(made, mtu)
+            self.start = Start(self.topology.guest.pid, mtu, purpose, folder)
+            if purpose is Purpose.RULES:
+                self.start.rules.write_text(rules(1))
+            self.start_ms = self._start(made)
             self.has_ipv6 = self._reaches_ipv6()
             self._made = made.pop_all()
 
@@ -118,28 +129,28 @@ class Session:
         with self.background(self.load_command(self.topology.internet, *words), "ready"):
             yield
 
-    def _start(self, made: contextlib.ExitStack, mtu: int) -> float:
+    def _start(self, made: contextlib.ExitStack) -> float:
         """Starts the tool; milliseconds from its exec to the guest's first connection."""
-        self.peer.kind.prepare(self.topology, mtu)
+        self.peer.kind.prepare(self.topology, self.start)
         probe = ("first-connect", SERVER_IPV4, PROBE_PORT, START_SECONDS)
         with (
             self.echo_server(SERVER_IPV4, PROBE_PORT),
             self.background(self.load_command(self.topology.guest, *probe), "ready") as prober,
         ):
-            started_ns = self._exec(made, mtu) if self.peer.has_process else 0
+            started_ns = self._exec(made) if self.peer.has_process else 0
             assert prober.stdout
             try:
                 answer = read_line(prober.stdout, START_SECONDS + GRACE_SECONDS)
             except Failure as failure:
                 raise Failure(f"the guest reached nothing: {failure}; {self._said()}") from failure
-        self.peer.kind.adjust(self.topology, mtu)
+        self.peer.kind.adjust(self.topology, self.start)
         return (parse_json(answer)["monotonic_ns"] - started_ns) / 1e6
 
-    def _exec(self, made: contextlib.ExitStack, mtu: int) -> int:
+    def _exec(self, made: contextlib.ExitStack) -> int:
         """Becomes the tool in the host namespace; the clock just before its exec."""
         reader, writer = os.pipe()
         with open(reader, "rb", buffering=0) as stamps:
-            tool = self.peer.command(self.topology.guest.pid, mtu)
+            tool = self.peer.command(self.start)
             command = self.load_command(self.topology.host, "stamp", writer, *tool)
             self._tool = subprocess.Popen(
                 command,

@@ -5,24 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping
 
-from metrics import FAMILIES, STREAMS, Transfer, Values
+from metrics import FAMILIES, FORWARDED, METRICS, STREAMS, Transfer, Values
 
 Medians = Mapping[str, Values]
+
+# Two runs of one figure differ by as much.
+EQUAL = 0.95
 
 
 @dataclass(frozen=True)
 class Target:
-    """A bound for one figure: in its unit, or as a multiple of the same figure of `peer`."""
+    """A bound for one figure: in its unit, or as a multiple of the same figure of `peer`, or of
+    another figure, `reference`, of the same tool."""
 
     metric: str
     bound: float
     at_least: bool
     peer: str | None = None
+    reference: str | None = None
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the bound is a multiple rather than a figure."""
+        return self.peer is not None or self.reference is not None
 
     def wording(self) -> str:
         """Such as `>= 8 x slirp4netns`."""
         sign = ">=" if self.at_least else "<="
-        return f"{sign} {self.bound:g}" + (f" x {self.peer}" if self.peer else "")
+        other = self.peer or (METRICS[self.reference].title if self.reference else "")
+        return f"{sign} {self.bound:g}" + (f" x {other}" if other else "")
 
 
 @dataclass(frozen=True)
@@ -68,11 +79,23 @@ def _bulk_targets() -> list[Target]:
     return targets
 
 
+def _forward_targets() -> list[Target]:
+    targets = []
+    for transfer in FORWARDED:
+        outbound = transfer.outbound.name
+        targets.append(Target(transfer.name, EQUAL, True, reference=outbound))
+        if transfer.mtu == 1500:
+            targets.append(Target(transfer.name, 8, True, "slirp4netns"))
+    return targets
+
+
 TARGETS = [
     *_bulk_targets(),
+    *_forward_targets(),
     Target("rtt", 1.1, False, "slirp4netns"),
     Target("connect-x1", 0.95, True, "slirp4netns"),
     Target("connect-x64", 1.8, True, "slirp4netns"),
+    Target("rules.latency-ratio", 2, False),
     Target("flows.rtt-ratio", 1.1, False),
     Target("flows.resident", 8, False),
     Target("flows.wakeups", 0, False),
@@ -91,7 +114,7 @@ def verdicts(medians: Medians, subject: str) -> list[Verdict]:
 
 def _measured(target: Target, medians: Medians, subject: str) -> float | None:
     own = medians.get(subject, {}).get(target.metric)
-    if own is None or target.peer is None:
+    if own is None or not target.is_relative:
         return own
-    theirs = medians.get(target.peer, {}).get(target.metric)
+    theirs = medians.get(target.peer or subject, {}).get(target.reference or target.metric)
     return own / theirs if theirs else None

@@ -22,6 +22,7 @@ from processes import output, read_line, start, stop
 
 SERVER_IPV4 = "192.0.2.10"
 SERVER_IPV6 = "2001:db8::10"
+HOST_IPV4 = "198.51.100.2"
 CONGESTION_CONTROL = "cubic"
 ALLOWED = Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
 SETUP_SECONDS = 10.0
@@ -40,10 +41,10 @@ ip address add {SERVER_IPV4}/32 dev lo
 ip -6 address add {SERVER_IPV6}/128 dev lo nodad
 echo 4096 > /proc/sys/net/core/somaxconn
 """
-HOST = """
+HOST = f"""
 echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_range
 ip link set up0 up
-ip address add 198.51.100.2/30 dev up0
+ip address add {HOST_IPV4}/30 dev up0
 ip -6 address add 2001:db8:1::2/64 dev up0 nodad
 ip route add default via 198.51.100.1
 ip -6 route add default via 2001:db8:1::1

@@ -196,7 +196,8 @@ LookupAnswer NameQuery::answer(int status, const ares_addrinfo* found) const
               "lookup {}: {}", name_, reason_of(status == ARES_SUCCESS ? ARES_ENODATA : status))};
   }
   // The iterators: clang 14 cannot read the range this algorithm of libstdc++ returns.
-  std::stable_partition(answer.addresses.begin(), answer.addresses.end(),
+  std::stable_partition(answer.addresses.begin(),
+                        answer.addresses.end(),
                         [](const IpAddress& address) { return address.is_ipv4(); });
   answer.lifetime = std::chrono::seconds(std::max(lifetime, 0));
   return answer;

@@ -1,6 +1,7 @@
 // An HTTP request in pieces is the same as in one.
 
 #include "control/http_request.hh"
+
 #include "require.hh"
 
 using namespace slirpstack;
