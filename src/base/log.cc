@@ -100,17 +100,16 @@ std::string text_line(LogLevel level,
   return line + "\n";
 }
 
-/// A reader that has gone away or a full pipe must not stop the network: the line is lost then.
-void write_line(const std::string& line)
+} // namespace
+
+void write_without_waiting(int descriptor, std::string_view line)
 {
-  pollfd state{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  pollfd state{.fd = descriptor, .events = POLLOUT, .revents = 0};
   if (::poll(&state, 1, 0) != 1 || (state.revents & POLLOUT) == 0) {
     return;
   }
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  [[maybe_unused]] const ssize_t written = ::write(descriptor, line.data(), line.size());
 }
-
-} // namespace
 
 void configure_log(LogLevel level, LogFormat format)
 {
@@ -147,7 +146,7 @@ void log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
   const std::string line = logger().format == LogFormat::json
                              ? json_line(level, message, fields, suppressed)
                              : text_line(level, message, fields, suppressed);
-  write_line(line);
+  write_without_waiting(STDERR_FILENO, line);
 }
 
 } // namespace slirpstack

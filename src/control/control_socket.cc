@@ -140,6 +140,11 @@ ControlSocket::~ControlSocket() = default;
 
 void ControlSocket::on_accepted(AcceptedStream&& accepted)
 {
+  if (accepted.is_confined) {
+    // A guest that `run` has started is the same user and may see the socket's file.
+    log(LogLevel::warning, "a control client from another user namespace is sent away");
+    return;
+  }
   if (clients_.size() == MAX_CLIENTS) {
     log(LogLevel::warning, "too many control clients; one is sent away", {{"limit", MAX_CLIENTS}});
     return;

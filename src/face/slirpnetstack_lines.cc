@@ -1,10 +1,10 @@
 #include "face/slirpnetstack_lines.hh"
 
+#include "base/log.hh"
 #include "wire/ip.hh"
 
 #include <algorithm>
 #include <cctype>
-#include <cstdio>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -69,7 +69,7 @@ std::string target_text(const ForwardSpec& spec)
 
 void print_error(const std::string& line)
 {
-  fmt::print(stderr, "{}\n", line);
+  write_without_waiting(STDERR_FILENO, line + '\n');
 }
 
 } // namespace
@@ -77,8 +77,7 @@ void print_error(const std::string& line)
 void SlirpnetstackLines::say(const std::string& line) const
 {
   if (!quiet_) {
-    fmt::print("{}\n", line);
-    std::fflush(stdout);
+    write_without_waiting(STDOUT_FILENO, line + '\n');
   }
 }
 

@@ -102,6 +102,8 @@ struct AcceptedStream
   /// The client, and the address and port that it asked for; nothing on a Unix socket.
   std::optional<Endpoint> peer;
   std::optional<Endpoint> local;
+  /// A client on a Unix socket that lives in another user namespace than we do, as a guest does.
+  bool is_confined = false;
 };
 
 class HostListenerEvents

@@ -143,7 +143,8 @@ std::optional<Verdict> Policy::ruled(const FlowRequest& flow) const
 Verdict Policy::decide(const FlowRequest& flow, const HostNetworks& host) const
 {
   if (auto verdict = ruled(flow)) {
-    return *verdict;
+    const auto denied = denied_name(*verdict, flow, host);
+    return denied ? Verdict{RuleAction::deny, nullptr, denied} : *verdict;
   }
   if (flow.direction == FlowDirection::out) {
     if (const auto denied = denial(flow.destination.address, host)) {
@@ -153,6 +154,20 @@ Verdict Policy::decide(const FlowRequest& flow, const HostNetworks& host) const
   return {};
 }
 
+std::optional<Denial> Policy::denied_name(const Verdict& verdict,
+                                          const FlowRequest& flow,
+                                          const HostNetworks& host) const
+{
+  const bool by_name = verdict.allows() && verdict.rule->rule.line != 0
+                       && std::holds_alternative<HostName>(verdict.rule->rule.host);
+  if (!by_name || flow.direction != FlowDirection::out) {
+    return std::nullopt;
+  }
+  const auto denied = denial(flow.destination.address, host);
+  // That one says only that nobody has allowed it.
+  return denied == Denial::routing_disabled ? std::nullopt : denied;
+}
+
 Verdict Policy::decide_service(const FlowRequest& flow) const
 {
   return ruled(flow).value_or(Verdict());
@@ -160,7 +175,7 @@ Verdict Policy::decide_service(const FlowRequest& flow) const
 
 bool Policy::is_reserved(const IpAddress& address) const
 {
-  return static_denial(address).has_value();
+  return static_denial(address).has_value() || embedded_ipv4(address).has_value();
 }
 
 void Policy::set_rules(RuleSet rules)

@@ -49,7 +49,8 @@ struct Verdict
 /// 5. the host and its networks, unless `-enable-host`    6. all the rest, if routing is allowed
 ///
 /// 4 to 6 are about what the guest opens; what a client of the host opens, by a forward, is
-/// allowed unless a rule says otherwise. An allowing rule goes before 4: it is its author's word.
+/// allowed unless a rule says otherwise. An allowing rule goes before 4: it is its author's word. A
+/// name in a rules file is not: whoever answers for it may say any address, so 4 and 5 hold.
 class Policy
 {
 public:
@@ -76,7 +77,8 @@ public:
   /// compatible, NAT64, 6to4) is also judged by that one.
   [[nodiscard]] std::optional<Denial> denial(const IpAddress& destination,
                                              const HostNetworks& host) const;
-  /// Whether no host can have this address towards the guest (4, and the guest's networks).
+  /// Whether no host can have this address towards the guest: 4, the guest's networks, and IPv6
+  /// addresses that stand for an IPv4 one.
   [[nodiscard]] bool is_reserved(const IpAddress& address) const;
 
   /// The rules of `-rules`; what had been there passes its accounts on.
@@ -92,6 +94,10 @@ public:
 private:
   [[nodiscard]] std::optional<Denial> static_denial(const IpAddress& destination) const;
   [[nodiscard]] std::optional<Verdict> ruled(const FlowRequest& flow) const;
+  /// What is against a verdict that a name in a rules file has brought about.
+  [[nodiscard]] std::optional<Denial> denied_name(const Verdict& verdict,
+                                                  const FlowRequest& flow,
+                                                  const HostNetworks& host) const;
 
   Settings settings_;
   RuleSet rules_;

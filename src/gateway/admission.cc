@@ -108,14 +108,14 @@ Admitted Admission::judge(const Verdict& verdict,
     return refuse_for_limit({"max-flows-per-destination", settings_.max_flows_per_destination},
                             key);
   }
-  if (!has_room()) {
-    return refuse_for_limit(max_flows(), key);
-  }
   if (verdict.rule) {
     if (const auto limit = exceeded_limit(*verdict.rule)) {
       ++verdict.rule->limited;
       return refuse_for_limit(*limit, key);
     }
+  }
+  if (!has_room()) { // last: it may end another flow
+    return refuse_for_limit(max_flows(), key);
   }
   return {.granted = true, .grant = Grant(verdict.rule, counted, destination)};
 }

@@ -343,7 +343,9 @@ void Gateway::on_new_datagram(const FlowKey& key, const GuestDatagram& datagram,
     return;
   }
   if (match.forward == nullptr && is_ours(key.remote.address)) {
-    icmp_.report(IcmpErrorKind::port_unreachable, 0, packet);
+    if (settings_.denial_manner != DenialManner::refused) {
+      icmp_.report(IcmpErrorKind::port_unreachable, 0, packet);
+    }
     return;
   }
   Admitted admitted = match.forward != nullptr ? admission_.ask_for_room(key)

@@ -6,7 +6,9 @@
 #include "service/dns_failure_stream.hh"
 #include "wire/proxy_protocol.hh"
 
+#include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 namespace slirpstack {
@@ -18,6 +20,9 @@ constexpr std::chrono::seconds RESOLVER_PATIENCE(2);
 
 // A forward that names several targets names them to survive one that is dead.
 constexpr std::chrono::seconds TARGET_PATIENCE(5);
+
+// Of one name. Nobody waits for the seventeenth.
+constexpr std::size_t MAX_ADDRESSES = 16;
 
 HostError failure(std::errc what)
 {
@@ -105,7 +110,9 @@ void GuestOpening::on_looked_up(std::uint16_t port, const LookupAnswer& answer)
   } else {
     lookup_error_.clear();
   }
-  for (auto address = answer.addresses.rbegin(); address != answer.addresses.rend(); ++address) {
+  const auto tried
+    = std::span(answer.addresses).first(std::min(answer.addresses.size(), MAX_ADDRESSES));
+  for (auto address = tried.rbegin(); address != tried.rend(); ++address) {
     plan_.targets.emplace_front(Endpoint{*address, answer.port != 0 ? answer.port : port});
   }
   try_next_target(failure(std::errc::host_unreachable));

@@ -3,10 +3,19 @@
 #include "base/log.hh"
 #include "gateway/tcp_relays.hh"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 namespace slirpstack {
+
+namespace {
+
+// RFC 9293 3.8.3 asks for minutes, over an internet; the guest is a queue away, and what waits for
+// it takes a flow from others.
+constexpr std::chrono::seconds GUEST_PATIENCE(30);
+
+} // namespace
 
 HostOpening::HostOpening(TcpRelays& relays,
                          const FlowKey& key,
@@ -16,7 +25,7 @@ HostOpening::HostOpening(TcpRelays& relays,
   , relays_(relays)
   , stream_(std::move(stream))
   , rest_(std::move(rest))
-  , deadline_(relays.time_.now + relays.settings_.transitory)
+  , deadline_(relays.time_.now + std::min<Duration>(GUEST_PATIENCE, relays.settings_.transitory))
 {
   stream_->deliver_to(*this);
 }

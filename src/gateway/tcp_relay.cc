@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace slirpstack {
@@ -210,12 +211,14 @@ void TcpRelay::push_to_host()
     for (std::size_t i = 0; i < count; ++i) {
       offered += pieces[i].iov_len;
     }
-    const std::size_t allowed = allowance(offered);
+    offered = std::min(offered, query_allowance(std::span(pieces).first(count)));
+    const std::size_t allowed = offered > 0 ? allowance(offered) : 0;
     if (allowed == 0) {
       return;
     }
     count = shorten(std::span(pieces).first(count), allowed);
     const Transfer sent = stream_->send(std::span(pieces).first(count));
+    charge_queries(std::span(pieces).first(count), sent.bytes);
     give_back(allowed - sent.bytes);
     if (sent.code) {
       note_end(Side::host, Act::write, sent.code);
@@ -332,6 +335,40 @@ void TcpRelay::give_back(std::size_t unused_bytes)
   RuleAccount* const rule = record().grant.rule();
   if (rule != nullptr && rule->bytes && unused_bytes > 0) {
     rule->bytes->give_back(unused_bytes);
+  }
+}
+
+std::size_t TcpRelay::query_allowance(std::span<const iovec> next)
+{
+  if (record().origin != FlowOrigin::service) {
+    return std::numeric_limits<std::size_t>::max();
+  }
+  if (!queries_) {
+    queries_ = std::make_unique<DnsStream>();
+  }
+  RuleAccount* const rule = record().grant.rule();
+  if (rule == nullptr || !rule->queries) {
+    return std::numeric_limits<std::size_t>::max();
+  }
+  const TimePoint now = relays_.time_.now;
+  const TimePoint next_query = rule->queries->available_at(1, now);
+  const std::size_t allowed = queries_->prefix(next, next_query > now ? 0 : 1);
+  if (allowed == 0) {
+    ++rule->limited;
+    relays_.pause(*this, next_query);
+  }
+  return allowed;
+}
+
+void TcpRelay::charge_queries(std::span<const iovec> sent, std::size_t length_bytes)
+{
+  if (!queries_) {
+    return;
+  }
+  const std::uint64_t begun = queries_->pass(sent, length_bytes);
+  RuleAccount* const rule = record().grant.rule();
+  if (rule != nullptr && rule->queries && begun > 0) {
+    static_cast<void>(rule->queries->take_up_to(begun, relays_.time_.now));
   }
 }
 

@@ -8,7 +8,11 @@
 #include "host/unix_address.hh"
 
 #include <cerrno>
+#include <fmt/format.h>
+#include <optional>
+#include <string>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -71,9 +75,31 @@ bool is_stale(const std::string& path, const UnixAddress& address)
   if (::lstat(path.c_str(), &status) < 0 || !S_ISSOCK(status.st_mode)) {
     return false;
   }
-  const FileDescriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // Not to wait for a listener whose queue is full: that one is alive.
+  const FileDescriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   return probe && ::connect(probe.get(), address.data(), address.size()) < 0
          && errno == ECONNREFUSED;
+}
+
+/// The user namespace of a process; nothing if it is gone or hides it from us.
+std::optional<ino_t> user_namespace(const std::string& process)
+{
+  struct stat status = {};
+  const std::string path = fmt::format("/proc/{}/ns/user", process);
+  return ::stat(path.c_str(), &status) == 0 ? std::optional(status.st_ino) : std::nullopt;
+}
+
+/// Whether a Unix socket's client lives in a user namespace other than ours. One that we cannot
+/// look at is another user's, root's say, and no guest of ours: those are our user's children.
+bool is_confined(int descriptor)
+{
+  ucred peer = {};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+    return true;
+  }
+  const auto theirs = user_namespace(std::to_string(peer.pid));
+  return theirs ? theirs != user_namespace("self") : peer.uid == ::geteuid();
 }
 
 FileDescriptor open_unix(const UnixPath& path, std::error_code& error)
@@ -200,6 +226,7 @@ bool StreamListener::accept_one()
     }
     return errno != EAGAIN; // a client that has gone again
   }
+  const int number = descriptor.get();
   auto opened = StreamSocket::accepted(sockets_, std::move(descriptor));
   if (!opened.socket) {
     return true;
@@ -208,6 +235,8 @@ bool StreamListener::accept_one()
   if (socket_.is_tcp()) {
     accepted.peer = peer.unmapped_endpoint();
     accepted.local = accepted.stream->local();
+  } else {
+    accepted.is_confined = is_confined(number);
   }
   events_.on_accepted(std::move(accepted));
   return true;

@@ -211,6 +211,42 @@ TEST_CASE("DNS queries a second are limited by a refusal")
   world.expects_icmp(3, 13); // only UDP is allowed there
 }
 
+TEST_CASE("DNS queries a second are limited over TCP too")
+{
+  World world;
+  use(world, "allow tcp://10.0.2.3:53 queries 3\ndeny 10.0.2.3\n");
+  TcpGuest guest(world, GUEST, endpoint("10.0.2.3", 53));
+  guest.connects();
+  std::string queries;
+  for (std::uint8_t id = 0; id < 10; ++id) {
+    const std::vector<std::uint8_t> next = query(id);
+    queries += {'\0', static_cast<char>(next.size())};
+    queries.append(next.begin(), next.end());
+  }
+  const std::size_t each = queries.size() / 10;
+  guest.sends(data(queries));
+  world.settle();
+  CHECK(guest.host().sent().size() == 3 * each);
+  world.advance(1s);
+  world.settle();
+  CHECK(guest.host().sent().size() >= 5 * each);
+  CHECK(guest.host().sent().size() <= 7 * each);
+}
+
+TEST_CASE("a name in the rules opens neither the host nor a metadata service")
+{
+  World world;
+  use(world, "allow partner.example\n");
+  const std::vector<IpAddress> addresses{SERVER.address, *IpAddress::parse("169.254.169.254")};
+  world.gateway.policy().set_addresses(HostName{.name = "partner.example", .server = {}},
+                                       addresses);
+  TcpGuest allowed(world, GUEST, SERVER);
+  allowed.connects();
+  TcpGuest denied(world, GUEST, endpoint("169.254.169.254", 80));
+  denied.sends(syn());
+  world.expects_icmp(3, 13);
+}
+
 TEST_CASE("flows to one destination are limited")
 {
   Gateway::Settings settings = World::settings();

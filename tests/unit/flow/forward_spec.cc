@@ -6,6 +6,7 @@
 
 #include <array>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace slirpstack;
 
@@ -32,11 +33,14 @@ std::string host_text(const ForwardSpec::Host& host)
 std::string side_text(const ForwardSpec::Side& side)
 {
   if (const auto* const unix = std::get_if<UnixPath>(&side)) {
-    return "[unix:" + unix->path + "]";
+    return fmt::format("[unix:{}]", unix->path);
   }
   const auto& place = std::get<ForwardSpec::Place>(side);
-  return "[" + host_text(place.host) + (place.device.empty() ? "" : "%" + place.device)
-         + "]:" + (place.ports ? place.ports->to_string() : "");
+  return fmt::format("[{}{}{}]:{}",
+                     host_text(place.host),
+                     place.device.empty() ? "" : "%",
+                     place.device,
+                     place.ports ? place.ports->to_string() : "");
 }
 
 std::string text_of(const ForwardSpec& spec)
