@@ -52,7 +52,7 @@ public:
 
 private:
   template<typename Parse>
-  auto checked(std::string_view word, Parse parse) const
+  [[nodiscard]] auto checked(std::string_view word, Parse parse) const
   {
     try {
       return parse();
