@@ -11,8 +11,6 @@ namespace slirpstack {
 
 namespace {
 
-constexpr std::size_t MAX_CLIENTS = 64;
-constexpr std::size_t MAX_REQUEST_BYTES = 64 << 10;
 constexpr std::size_t READ_BYTES = 16 << 10;
 
 } // namespace
@@ -75,7 +73,7 @@ private:
     busy_ = true;
     const std::weak_ptr<Client*> self = alive_;
     try {
-      owner_.commands_.execute(parse_request(line), [self](const std::string& answer) {
+      owner_.handler_.execute(parse_request(line), [self](const std::string& answer) {
         if (const auto client = self.lock()) {
           (*client)->on_answer(answer);
         }
@@ -125,13 +123,14 @@ private:
   std::shared_ptr<Client*> alive_ = std::make_shared<Client*>(this);
 };
 
-ControlSocket::ControlSocket(const std::string& path, HostNetwork& host, Commands& commands)
-  : commands_(commands)
+ControlSocket::ControlSocket(const Settings& settings, HostNetwork& host, RequestHandler& handler)
+  : handler_(handler), max_clients_(settings.max_clients)
 {
-  auto opened = host.listen({.address = UnixPath{path}, .device = {}}, *this);
+  auto opened = host.listen(
+    {.address = UnixPath{settings.path}, .device = {}, .unix_mode = settings.mode}, *this);
   if (!opened.socket) {
     throw std::system_error(opened.error.code,
-                            fmt::format("listen on the control socket {}", path));
+                            fmt::format("listen on the control socket {}", settings.path));
   }
   listener_ = std::move(opened.socket);
 }
@@ -140,8 +139,8 @@ ControlSocket::~ControlSocket() = default;
 
 void ControlSocket::on_accepted(AcceptedStream&& accepted)
 {
-  if (clients_.size() == MAX_CLIENTS) {
-    log(LogLevel::warning, "too many control clients; one is sent away", {{"limit", MAX_CLIENTS}});
+  if (clients_.size() == max_clients_) {
+    log(LogLevel::warning, "too many control clients; one is sent away", {{"limit", max_clients_}});
     return;
   }
   clients_.push_back(std::make_unique<Client>(*this, std::move(accepted.stream)));

@@ -26,6 +26,8 @@ struct MapEdit
   /// Where it stands in its text, from 1; 0: nowhere. The columns are those of MappingPart.
   unsigned line = 0;
   std::array<unsigned, 3> columns{};
+
+  bool operator==(const MapEdit&) const = default;
 };
 
 /// Reads the text of a batch. Each line is empty, a comment from `#` on, or one of

@@ -36,7 +36,7 @@ ChosenSource MappedSources::choose(const IpAddress& guest,
     complain(*outside.mapping);
     return no_source();
   }
-  return {.source = SourceAddress(*outside.address, /*is_foreign=*/true), .error = {}};
+  return {.source = SourceAddress(*outside.address, /*foreign=*/true), .error = {}};
 }
 
 void MappedSources::complain(const PrefixMapping& mapping)
