@@ -3,6 +3,8 @@
 #include <array>
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <fstream>
+#include <sstream>
 
 using namespace slirpstack;
 
@@ -49,6 +51,17 @@ TEST_CASE("a batch adds, removes and drops, in order")
   // What a batch has made room for it may fill.
   CHECK(applied(map, "drop --all\nadd eth0 fd00::/48 2001:db8:4::/48\n").empty());
   CHECK(map.size() == 1);
+}
+
+TEST_CASE("the example is a batch that can be applied")
+{
+  std::ifstream file(SLIRPSTACK_EXAMPLE_BATCH);
+  REQUIRE(file);
+  std::stringstream text;
+  text << file.rdbuf();
+  PrefixMap map(SECRET);
+  CHECK(applied(map, text.str()).empty());
+  CHECK(map.size() == 4);
 }
 
 TEST_CASE("a batch with a mistake changes nothing, and says where the mistake is")
