@@ -4,13 +4,6 @@
 
 namespace slirpstack {
 
-namespace {
-
-// A container's own tools need one or two; each may make us keep a request of two mebibytes.
-constexpr std::size_t MAX_RESTRICTED_CLIENTS = 4;
-
-} // namespace
-
 struct ControlPlane::Restricted
 {
   Restricted(PrefixMap& map,
@@ -66,7 +59,13 @@ void ControlPlane::open_restricted_socket(const std::string& path, const MapScop
     gateway_.prefixes(),
     host_networks_,
     scope,
-    ControlSocket::Settings{.path = path, .mode = 0666, .max_clients = MAX_RESTRICTED_CLIENTS},
+    // Enough for a container's own tools and a batch that fills its scope; what it sends to do us
+    // harm is bounded in memory and in time.
+    ControlSocket::Settings{.path = path,
+                            .mode = 0666,
+                            .max_clients = 4,
+                            .max_request_bytes = 256 << 10,
+                            .max_requests_at_once = 16},
     host_));
 }
 

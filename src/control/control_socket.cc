@@ -38,6 +38,7 @@ private:
     if (std::exchange(advancing_, true)) {
       return; // an answer came at once: the loop below goes on with it
     }
+    requests_at_once_ = 0;
     while (!closing_ && flush() && !busy_ && (execute_next() || read_more())) {}
     advancing_ = false;
     if (closing_) {
@@ -64,6 +65,10 @@ private:
     const std::size_t end = input_.find('\n');
     if (end == std::string::npos) {
       return false;
+    }
+    if (++requests_at_once_ > owner_.settings_.max_requests_at_once) {
+      closing_ = true;
+      return true; // nothing more is read
     }
     const std::string line = input_.substr(0, end);
     input_.erase(0, end + 1);
@@ -103,9 +108,9 @@ private:
     }
     closing_ = received.end_of_stream || received.code;
     input_.append(bytes.data(), received.bytes);
-    if (input_.size() > MAX_REQUEST_BYTES && input_.find('\n') == std::string::npos) {
-      output_
-        += error_reply(fmt::format("a request has at most {} bytes", MAX_REQUEST_BYTES)) + '\n';
+    const std::size_t most = owner_.settings_.max_request_bytes;
+    if (input_.size() > most && input_.find('\n') == std::string::npos) {
+      output_ += error_reply(fmt::format("a request has at most {} bytes", most)) + '\n';
       static_cast<void>(flush());
       closing_ = true;
     }
@@ -116,6 +121,7 @@ private:
   std::unique_ptr<HostStream> stream_;
   std::string input_;
   std::string output_;
+  std::size_t requests_at_once_ = 0;
   bool busy_ = false; ///< a request is being executed
   bool closing_ = false;
   bool advancing_ = false;
@@ -124,7 +130,7 @@ private:
 };
 
 ControlSocket::ControlSocket(const Settings& settings, HostNetwork& host, RequestHandler& handler)
-  : handler_(handler), max_clients_(settings.max_clients)
+  : settings_(settings), handler_(handler)
 {
   auto opened = host.listen(
     {.address = UnixPath{settings.path}, .device = {}, .unix_mode = settings.mode}, *this);
@@ -139,8 +145,10 @@ ControlSocket::~ControlSocket() = default;
 
 void ControlSocket::on_accepted(AcceptedStream&& accepted)
 {
-  if (clients_.size() == max_clients_) {
-    log(LogLevel::warning, "too many control clients; one is sent away", {{"limit", max_clients_}});
+  if (clients_.size() == settings_.max_clients) {
+    log(LogLevel::warning,
+        "too many control clients; one is sent away",
+        {{"limit", settings_.max_clients}});
     return;
   }
   clients_.push_back(std::make_unique<Client>(*this, std::move(accepted.stream)));

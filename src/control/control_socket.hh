@@ -3,6 +3,7 @@
 #include "control/request_handler.hh"
 #include "flow/host_network.hh"
 
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <string>
@@ -14,7 +15,6 @@ namespace slirpstack {
 class ControlSocket final : private HostListenerEvents
 {
 public:
-  /// The longest request, which a client may make us keep.
   static constexpr std::size_t MAX_REQUEST_BYTES = 2 << 20; // ten thousand mappings in one batch
 
   struct Settings
@@ -22,6 +22,10 @@ public:
     std::string path;
     unsigned mode = 0600; ///< of its file: for its owner alone
     std::size_t max_clients = 64;
+    /// The longest request, which a client may make us keep.
+    std::size_t max_request_bytes = MAX_REQUEST_BYTES;
+    /// A client that sends more without a pause is sent away: it would keep the loop to itself.
+    std::size_t max_requests_at_once = SIZE_MAX;
   };
 
   /// All references must outlive this. Throws std::system_error when it cannot listen.
@@ -38,8 +42,8 @@ private:
   void on_accepted(AcceptedStream&& accepted) override;
   void forget(Client& client);
 
+  Settings settings_;
   RequestHandler& handler_;
-  std::size_t max_clients_;
   std::unique_ptr<HostListener> listener_;
   std::list<std::unique_ptr<Client>> clients_;
 };

@@ -187,4 +187,32 @@ TEST_CASE("a restricted socket is open to users of a container, the owner's is n
   CHECK(sockets.world.host.last_stream().closed()); // the fifth
 }
 
+TEST_CASE("a container that floods its socket is sent away, others go on")
+{
+  Sockets sockets;
+  const std::string list = serialize(ListMappings()) + '\n';
+  const auto sends = [&](std::size_t socket, const std::string& requests) -> FakeStream& {
+    sockets.world.host.listener(socket).accepts(std::nullopt);
+    FakeStream& client = sockets.world.host.last_stream();
+    client.has(requests);
+    return client;
+  };
+  std::string many;
+  for (int number = 0; number < 17; ++number) {
+    many += list;
+  }
+  FakeStream& patient = sends(READING, list);
+  FakeStream& flood = sends(READING, many);
+  CHECK(flood.closed());
+  CHECK(sends(READING, many + std::string(100'000, '\n')).unread_bytes() > 80'000);
+  CHECK(std::ranges::count(flood.sent(), '\n') == 16);
+  CHECK(sends(READING, std::string(17, '\n')).closed());
+  CHECK(sends(READING, std::string((256 << 10) + 1, 'x')).closed());
+  CHECK_FALSE(sends(OWNER, many).closed());
+  for (int number = 0; number < 20; ++number) {
+    patient.has(list); // with pauses
+  }
+  CHECK_FALSE(patient.closed());
+}
+
 } // namespace slirpstack
