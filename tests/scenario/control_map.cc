@@ -43,7 +43,7 @@ struct Sockets
     world.host.listener(socket).accepts(std::nullopt);
     FakeStream& client = world.host.last_stream();
     client.has(serialize(request) + '\n');
-    const std::string answer = client.sent();
+    std::string answer = client.sent();
     client.eof();
     return answer;
   }
