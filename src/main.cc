@@ -30,7 +30,7 @@ int perform(const Config& config, std::string_view program, Narrator& narrator)
       fmt::print("{}\n", version_text(config));
       return EXIT_SUCCESS;
     case Config::Action::control:
-      return run_control_client(config.command);
+      return run_control_client(config.command, program_name(config.manner));
     case Config::Action::explain:
       return explain_flow(config);
     case Config::Action::run:

@@ -2,6 +2,7 @@
 
 #include "base/error.hh"
 #include "base/log.hh"
+#include "control/map_file.hh"
 #include "face/exit_status.hh"
 
 #include <fmt/format.h>
@@ -191,6 +192,7 @@ void Session::set_up(const Config& config)
   gateway_.policy().set_lists(RuleSet(config.egress.deny, gateway_.time().now),
                               RuleSet(config.egress.allow, gateway_.time().now));
   load_rules();
+  load_mappings(config.mapping);
   for (const auto* specs : {&config.forwarding.local, &config.forwarding.remote}) {
     for (const ForwardSpec& spec : *specs) {
       add_forward(spec);
@@ -198,6 +200,9 @@ void Session::set_up(const Config& config)
   }
   if (config.control.socket) {
     control_.open_socket(*config.control.socket);
+  }
+  for (const Config::RestrictedSocket& socket : config.control.restricted) {
+    control_.open_restricted_socket(socket.path, MapScope(socket.internal, socket.external));
   }
 }
 
@@ -212,6 +217,21 @@ void Session::load_rules()
   if (loaded->error) {
     throw UsageError(*loaded->error);
   }
+}
+
+void Session::load_mappings(const Config::Mapping& mapping)
+{
+  const auto make = [this](std::string_view source, const std::vector<MapEdit>& edits) {
+    try {
+      apply_edits(gateway_.prefixes(), edits);
+    } catch (const MappingError& error) {
+      throw UsageError(fmt::format("{}: {}", source, error.what()));
+    }
+  };
+  if (mapping.file) {
+    make(*mapping.file, read_map_edits(*mapping.file));
+  }
+  make("-map", mapping.edits);
 }
 
 void Session::reload_rules()

@@ -58,6 +58,7 @@ public:
 private:
   [[nodiscard]] std::vector<Endpoint> resolvers();
   void load_rules();
+  void load_mappings(const Config::Mapping& mapping);
   void add_forward(const ForwardSpec& spec);
   void after_events();
   void trim_when_quiet();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 
 namespace slirpstack {
@@ -59,6 +60,61 @@ std::string explanation_line(const Json& explanation)
                      explanation.at("by").get<std::string>());
 }
 
+std::string mapping_line(const Json& mapping)
+{
+  return fmt::format("{} {} -> {}{}\n",
+                     mapping.at("interface").get<std::string>(),
+                     mapping.at("internal").get<std::string>(),
+                     mapping.at("external").get<std::string>(),
+                     mapping.at("neutral").get<bool>() ? " neutral" : "");
+}
+
+/// `2001:db8:1::5 -> 2001:db8:2::5  (eth0 2001:db8:1::/64 -> 2001:db8:2::/64)`
+std::string translation_line(const Json& answer, const char* side, std::string_view arrow)
+{
+  if (!answer.contains(side)) {
+    return {};
+  }
+  const Json& found = answer.at(side);
+  const bool is_mapped = found.contains("address");
+  return fmt::format("{} {} {}  ({})\n",
+                     answer.at("address").get<std::string>(),
+                     arrow,
+                     found.at(is_mapped ? "address" : "reason").get<std::string>(),
+                     found.at("mapping").get<std::string>());
+}
+
+/// How many mappings there are, of each interface.
+std::string mapping_counts(const Json& mappings)
+{
+  std::map<std::string, std::size_t> counts;
+  for (const Json& mapping : mappings) {
+    ++counts[mapping.at("interface").get<std::string>()];
+  }
+  std::string text = fmt::format("{} mappings\n", mappings.size());
+  for (const auto& [interface, count] : counts) {
+    text += fmt::format("{}: {}\n", interface, count);
+  }
+  return text;
+}
+
+/// What is said beside a change that was made.
+AnswerText changed(const Json& answer)
+{
+  AnswerText text;
+  if (answer.contains("without_local_route")) {
+    for (const Json& prefix : answer.at("without_local_route")) {
+      text.error
+        += fmt::format("{}the host does not take what is sent to {}, so nothing leaves from "
+                       "there before: ip -6 route add local {} dev lo",
+                       text.error.empty() ? "" : "\n",
+                       prefix.get<std::string>(),
+                       prefix.get<std::string>());
+    }
+  }
+  return text;
+}
+
 std::string lines(const Json& list, std::string (*line)(const Json&))
 {
   std::string text;
@@ -110,6 +166,25 @@ struct Wording
     Json shown = answer;
     shown.erase("ok");
     return {.text = shown.dump(2) + '\n', .error = {}};
+  }
+  AnswerText operator()(const ChangeMapping&) const { return changed(answer); }
+  AnswerText operator()(const BatchMap&) const { return changed(answer); }
+  AnswerText operator()(const ListMappings& request) const
+  {
+    const Json& mappings = answer.at("mappings");
+    if (request.as_status) {
+      return {.text = mapping_counts(mappings), .error = {}};
+    }
+    return {.text = "# Prefix mappings of the namespace\n"
+                    "# INTERFACE INTERNAL/LENGTH -> EXTERNAL/LENGTH\n"
+                    + lines(mappings, mapping_line),
+            .error = {}};
+  }
+  AnswerText operator()(const ResolveAddress&) const
+  {
+    return {.text = translation_line(answer, "external", "->")
+                    + translation_line(answer, "internal", "<-"),
+            .error = {}};
   }
 };
 

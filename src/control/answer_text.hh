@@ -11,6 +11,7 @@ namespace slirpstack {
 struct AnswerText
 {
   std::string text; ///< with its final newline; empty: nothing is to be printed
+  /// Why it says no; with exit status 0, what there is to be said besides.
   std::string error;
   int exit_status = 0;
 };

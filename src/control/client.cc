@@ -3,9 +3,11 @@
 #include "base/error.hh"
 #include "base/file_descriptor.hh"
 #include "control/answer_text.hh"
+#include "control/map_file.hh"
 #include "host/unix_address.hh"
 
 #include <array>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +15,35 @@
 namespace slirpstack {
 
 namespace {
+
+std::string control_path(const std::string& given)
+{
+  const char* const from_environment = std::getenv("SLIRPSTACK_CONTROL");
+  if (!given.empty()) {
+    return given;
+  }
+  return from_environment != nullptr ? from_environment : std::string(DEFAULT_CONTROL_PATH);
+}
+
+/// The batch that removes what the one in a file adds.
+std::string removing(const std::string& path)
+{
+  std::string text;
+  for (const MapEdit& edit : read_map_edits(path)) {
+    if (edit.kind == MapEdit::Kind::add) {
+      text += fmt::format("del {} {}\n", edit.mapping.interface, edit.mapping.internal.to_string());
+    }
+  }
+  return text;
+}
+
+/// Puts in what the request only names.
+void complete(Request& request)
+{
+  if (auto* const batch = std::get_if<BatchMap>(&request)) {
+    batch->text = batch->deletes ? removing(batch->file) : read_map_file(batch->file);
+  }
+}
 
 FileDescriptor connect(const std::string& path)
 {
@@ -63,18 +94,19 @@ Request request_of(std::span<const std::string> words)
 
 } // namespace
 
-int run_control_client(std::span<const std::string> arguments)
+int run_control_client(std::span<const std::string> arguments, std::string_view program)
 {
   if (arguments.empty()) {
-    throw UsageError("usage: slirpstack ctl PATH forward|rules|explain|flows|statistics …");
+    throw UsageError("usage: slirpstack ctl PATH forward|rules|explain|flows|statistics|map …");
   }
-  const Request request = request_of(arguments.subspan(1));
-  const FileDescriptor socket = connect(arguments.front());
+  Request request = request_of(arguments.subspan(1));
+  complete(request);
+  const FileDescriptor socket = connect(control_path(arguments.front()));
   send_all(socket.get(), serialize(request) + '\n');
   const AnswerText answer = answer_text(request, receive_line(socket.get()));
   fmt::print("{}", answer.text);
   if (!answer.error.empty()) {
-    fmt::print(stderr, "slirpstack: {}\n", answer.error);
+    fmt::print(stderr, "{}: {}\n", program, answer.error);
   }
   return answer.exit_status;
 }

@@ -102,7 +102,9 @@ std::string error_reply(std::string_view reason)
   return line_of({{"ok", false}, {"error", reason}});
 }
 
-Commands::Commands(Subject subject) : subject_(std::move(subject)) {}
+Commands::Commands(Subject subject)
+  : subject_(std::move(subject)), maps_(subject_.gateway.prefixes(), subject_.host_networks)
+{}
 Commands::~Commands() = default;
 
 void Commands::execute(const Request& request, Reply reply)

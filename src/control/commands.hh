@@ -2,7 +2,8 @@
 
 #include "control/explanation.hh"
 #include "control/forward_planner.hh"
-#include "control/request.hh"
+#include "control/map_commands.hh"
+#include "control/request_handler.hh"
 #include "control/rule_loader.hh"
 #include "flow/flow_statistics.hh"
 #include "gateway/gateway.hh"
@@ -15,13 +16,9 @@
 namespace slirpstack {
 
 /// Does what is asked for over a control socket.
-class Commands
+class Commands final : public RequestHandler
 {
 public:
-  /// Takes the answer: one line of JSON without its newline, `{"ok": true, …}` or
-  /// `{"ok": false, "error": "…"}`.
-  using Reply = std::function<void(std::string)>;
-
   /// What the commands work on; all of it must outlive this.
   struct Subject
   {
@@ -37,15 +34,13 @@ public:
   };
 
   explicit Commands(Subject subject);
-  ~Commands();
+  ~Commands() override;
   Commands(const Commands&) = delete;
   Commands& operator=(const Commands&) = delete;
   Commands(Commands&&) = delete;
   Commands& operator=(Commands&&) = delete;
 
-  /// `reply` is called once: before this returns, or from the event loop if a name has to be looked
-  /// up; not at all once this object is gone.
-  void execute(const Request& request, Reply reply);
+  void execute(const Request& request, Reply reply) override;
 
 private:
   struct Lookup;
@@ -58,6 +53,10 @@ private:
   void run(const Explain& request, const Reply& reply);
   void run(const ListFlows& request, const Reply& reply) const;
   void run(const ShowStatistics& request, const Reply& reply);
+  /// What is about the prefix map.
+  template<typename Asked>
+  requires requires(MapCommands& maps, const Asked& asked) { maps.run(asked); }
+  void run(const Asked& request, const Reply& reply) { reply(maps_.run(request)); }
   void explain_addresses(const Explain& request,
                          const LookupAnswer& answer,
                          const Reply& reply) const;
@@ -66,10 +65,8 @@ private:
                                             const Endpoint& destination) const;
 
   Subject subject_;
+  MapCommands maps_;
   std::list<std::unique_ptr<PendingLookup>> lookups_;
 };
-
-/// The line that says no.
-[[nodiscard]] std::string error_reply(std::string_view reason);
 
 } // namespace slirpstack

@@ -4,6 +4,20 @@
 
 namespace slirpstack {
 
+struct ControlPlane::Restricted
+{
+  Restricted(PrefixMap& map,
+             const MapCommands::HostNetworksSource& networks,
+             const MapScope& scope,
+             const ControlSocket::Settings& settings,
+             HostNetwork& host)
+    : commands(map, networks, scope), socket(settings, host, commands)
+  {}
+
+  RestrictedCommands commands;
+  ControlSocket socket;
+};
+
 ControlPlane::ControlPlane(const Settings& settings,
                            Gateway& gateway,
                            HostNetwork& host,
@@ -14,6 +28,7 @@ ControlPlane::ControlPlane(const Settings& settings,
   , gateway_(gateway)
   , host_(host)
   , pool_(pool)
+  , host_networks_(std::move(host_networks))
   , planner_(names, settings.defaults)
   , rules_(settings.rules_file, gateway, names, gateway.time())
   , commands_({.gateway = gateway,
@@ -21,7 +36,7 @@ ControlPlane::ControlPlane(const Settings& settings,
                .planner = planner_,
                .rules = rules_,
                .names = names,
-               .host_networks = std::move(host_networks),
+               .host_networks = host_networks_,
                .guest_ipv4 = settings.defaults.guest_ipv4,
                .guest_ipv6 = settings.defaults.guest_ipv6})
 {
@@ -32,7 +47,27 @@ ControlPlane::~ControlPlane() = default;
 
 void ControlPlane::open_socket(const std::string& path)
 {
-  socket_ = std::make_unique<ControlSocket>(path, host_, commands_);
+  socket_
+    = std::make_unique<ControlSocket>(ControlSocket::Settings{.path = path}, host_, commands_);
+}
+
+void ControlPlane::open_restricted_socket(const std::string& path, const MapScope& scope)
+{
+  // Its users are other users to the host: a container's root is none of ours. What it can do is
+  // bounded by the scope, and who reaches it by the folder that it is in.
+  restricted_.push_back(std::make_unique<Restricted>(
+    gateway_.prefixes(),
+    host_networks_,
+    scope,
+    // Enough for a container's own tools and a batch that fills its scope; what it sends to do us
+    // harm is bounded in memory and in time.
+    ControlSocket::Settings{.path = path,
+                            .mode = 0666,
+                            .max_clients = 4,
+                            .admits_confined = true,
+                            .max_request_bytes = 256 << 10,
+                            .max_requests_at_once = 16},
+    host_));
 }
 
 StreamAddress ControlPlane::serve_metrics(const ListenOptions& options)

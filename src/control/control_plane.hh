@@ -3,6 +3,7 @@
 #include "control/commands.hh"
 #include "control/control_socket.hh"
 #include "control/forward_planner.hh"
+#include "control/map_commands.hh"
 #include "control/metrics_server.hh"
 #include "control/rule_loader.hh"
 #include "flow/flow_statistics.hh"
@@ -42,6 +43,8 @@ public:
   [[nodiscard]] RuleLoader& rules() { return rules_; }
   /// Throw std::system_error when they cannot listen.
   void open_socket(const std::string& path);
+  /// A socket that whoever reaches its file may use, for the prefix map within `scope` alone.
+  void open_restricted_socket(const std::string& path, const MapScope& scope);
   StreamAddress serve_metrics(const ListenOptions& options);
 
   [[nodiscard]] TimePoint next_deadline() const { return rules_.next_deadline(); }
@@ -50,15 +53,19 @@ public:
 private:
   [[nodiscard]] MetricsSnapshot snapshot();
 
+  struct Restricted;
+
   Settings settings_;
   Gateway& gateway_;
   HostNetwork& host_;
   const BlockPool& pool_;
+  Admission::HostNetworksSource host_networks_;
   FlowStatistics statistics_;
   ForwardPlanner planner_;
   RuleLoader rules_;
   Commands commands_;
   std::unique_ptr<ControlSocket> socket_;
+  std::vector<std::unique_ptr<Restricted>> restricted_;
   std::unique_ptr<MetricsServer> metrics_;
 };
 

@@ -11,8 +11,6 @@ namespace slirpstack {
 
 namespace {
 
-constexpr std::size_t MAX_CLIENTS = 64;
-constexpr std::size_t MAX_REQUEST_BYTES = 64 << 10;
 constexpr std::size_t READ_BYTES = 16 << 10;
 
 } // namespace
@@ -40,6 +38,7 @@ private:
     if (std::exchange(advancing_, true)) {
       return; // an answer came at once: the loop below goes on with it
     }
+    requests_at_once_ = 0;
     while (!closing_ && flush() && !busy_ && (execute_next() || read_more())) {}
     advancing_ = false;
     if (closing_) {
@@ -67,6 +66,10 @@ private:
     if (end == std::string::npos) {
       return false;
     }
+    if (++requests_at_once_ > owner_.settings_.max_requests_at_once) {
+      closing_ = true;
+      return true; // nothing more is read
+    }
     const std::string line = input_.substr(0, end);
     input_.erase(0, end + 1);
     if (line.find_first_not_of(" \t\r") == std::string::npos) {
@@ -75,7 +78,7 @@ private:
     busy_ = true;
     const std::weak_ptr<Client*> self = alive_;
     try {
-      owner_.commands_.execute(parse_request(line), [self](const std::string& answer) {
+      owner_.handler_.execute(parse_request(line), [self](const std::string& answer) {
         if (const auto client = self.lock()) {
           (*client)->on_answer(answer);
         }
@@ -105,9 +108,9 @@ private:
     }
     closing_ = received.end_of_stream || received.code;
     input_.append(bytes.data(), received.bytes);
-    if (input_.size() > MAX_REQUEST_BYTES && input_.find('\n') == std::string::npos) {
-      output_
-        += error_reply(fmt::format("a request has at most {} bytes", MAX_REQUEST_BYTES)) + '\n';
+    const std::size_t most = owner_.settings_.max_request_bytes;
+    if (input_.size() > most && input_.find('\n') == std::string::npos) {
+      output_ += error_reply(fmt::format("a request has at most {} bytes", most)) + '\n';
       static_cast<void>(flush());
       closing_ = true;
     }
@@ -118,6 +121,7 @@ private:
   std::unique_ptr<HostStream> stream_;
   std::string input_;
   std::string output_;
+  std::size_t requests_at_once_ = 0;
   bool busy_ = false; ///< a request is being executed
   bool closing_ = false;
   bool advancing_ = false;
@@ -125,13 +129,14 @@ private:
   std::shared_ptr<Client*> alive_ = std::make_shared<Client*>(this);
 };
 
-ControlSocket::ControlSocket(const std::string& path, HostNetwork& host, Commands& commands)
-  : commands_(commands)
+ControlSocket::ControlSocket(const Settings& settings, HostNetwork& host, RequestHandler& handler)
+  : settings_(settings), handler_(handler)
 {
-  auto opened = host.listen({.address = UnixPath{path}, .device = {}}, *this);
+  auto opened = host.listen(
+    {.address = UnixPath{settings.path}, .device = {}, .unix_mode = settings.mode}, *this);
   if (!opened.socket) {
     throw std::system_error(opened.error.code,
-                            fmt::format("listen on the control socket {}", path));
+                            fmt::format("listen on the control socket {}", settings.path));
   }
   listener_ = std::move(opened.socket);
 }
@@ -140,13 +145,15 @@ ControlSocket::~ControlSocket() = default;
 
 void ControlSocket::on_accepted(AcceptedStream&& accepted)
 {
-  if (accepted.is_confined) {
+  if (accepted.is_confined && !settings_.admits_confined) {
     // A guest that `run` has started is the same user and may see the socket's file.
     log(LogLevel::warning, "a control client from another user namespace is sent away");
     return;
   }
-  if (clients_.size() == MAX_CLIENTS) {
-    log(LogLevel::warning, "too many control clients; one is sent away", {{"limit", MAX_CLIENTS}});
+  if (clients_.size() == settings_.max_clients) {
+    log(LogLevel::warning,
+        "too many control clients; one is sent away",
+        {{"limit", settings_.max_clients}});
     return;
   }
   clients_.push_back(std::make_unique<Client>(*this, std::move(accepted.stream)));

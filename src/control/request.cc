@@ -1,5 +1,6 @@
 #include "control/request.hh"
 
+#include "control/request_members.hh"
 #include "wire/ip.hh"
 
 #include <algorithm>
@@ -14,66 +15,6 @@ namespace slirpstack {
 namespace {
 
 using Json = nlohmann::json;
-
-/// The members of a request, each to be asked for by its name; what nobody asked for is a mistake.
-class Members
-{
-public:
-  explicit Members(Json object) : object_(std::move(object)) {}
-
-  [[nodiscard]] std::optional<std::string> text(const char* name)
-  {
-    const auto value = take(name);
-    if (value && !value->is_string()) {
-      throw RequestError(fmt::format("\"{}\" must be a string", name));
-    }
-    return value ? std::optional(value->get<std::string>()) : std::nullopt;
-  }
-  [[nodiscard]] std::string required_text(const char* name)
-  {
-    auto value = text(name);
-    if (!value) {
-      throw RequestError(fmt::format("\"{}\" is missing", name));
-    }
-    return std::move(*value);
-  }
-  [[nodiscard]] bool flag(const char* name)
-  {
-    const auto value = take(name);
-    if (value && !value->is_boolean()) {
-      throw RequestError(fmt::format("\"{}\" must be true or false", name));
-    }
-    return value && value->get<bool>();
-  }
-  [[nodiscard]] std::uint32_t number(const char* name)
-  {
-    const auto value = take(name);
-    if (!value || !value->is_number_unsigned() || value->get<std::uint64_t>() > UINT32_MAX) {
-      throw RequestError(fmt::format("\"{}\" must be a number from 0 to {}", name, UINT32_MAX));
-    }
-    return value->get<std::uint32_t>();
-  }
-  void end() const
-  {
-    if (!object_.empty()) {
-      throw RequestError(fmt::format("unknown member \"{}\"", object_.begin().key()));
-    }
-  }
-
-private:
-  std::optional<Json> take(const char* name)
-  {
-    const auto found = object_.find(name);
-    if (found == object_.end()) {
-      return std::nullopt;
-    }
-    Json value = std::move(*found);
-    object_.erase(found);
-    return value;
-  }
-
-  Json object_;
-};
 
 FlowDirection parse_direction(std::string_view text)
 {
@@ -101,15 +42,42 @@ Request read_explain(Members& members)
   return parse_explain(parse_direction(direction), protocol, members.required_text("destination"));
 }
 
+Request read_add_mapping(Members& members)
+{
+  return ChangeMapping{.kind = MapEdit::Kind::add,
+                       .interface = members.required_text("interface"),
+                       .internal = members.required_text("internal"),
+                       .external = members.required_text("external"),
+                       .neutral = members.flag("neutral")};
+}
+
+Request read_remove_mapping(Members& members)
+{
+  return ChangeMapping{.kind = MapEdit::Kind::remove,
+                       .interface = members.required_text("interface"),
+                       .internal = members.required_text("internal"),
+                       .external = {}};
+}
+
+Request read_drop_mappings(Members& members)
+{
+  const std::string interface = members.text("interface").value_or("");
+  if (members.flag("all") != interface.empty()) {
+    throw RequestError("map drop takes \"interface\" or \"all\": true");
+  }
+  return ChangeMapping{
+    .kind = MapEdit::Kind::drop, .interface = interface, .internal = {}, .external = {}};
+}
+
 struct Command
 {
   std::string_view name;
   std::function<Request(Members&)> read;
 };
 
-const std::array<Command, 8>& commands()
+const std::array<Command, 14>& commands()
 {
-  static const std::array<Command, 8> all{{
+  static const std::array<Command, 14> all{{
     {"forward add", read_add_forward},
     {"forward list", [](Members&) { return ListForwards{}; }},
     {"forward remove",
@@ -122,6 +90,14 @@ const std::array<Command, 8>& commands()
     {"explain", read_explain},
     {"flows", [](Members&) { return ListFlows{}; }},
     {"statistics", [](Members&) { return ShowStatistics{}; }},
+    {"map add", read_add_mapping},
+    {"map del", read_remove_mapping},
+    {"map drop", read_drop_mappings},
+    {"map list",
+     [](Members& members) { return ListMappings{members.text("interface").value_or("")}; }},
+    {"map batch", [](Members& members) { return BatchMap{members.required_text("text")}; }},
+    {"map resolve",
+     [](Members& members) { return ResolveAddress{members.required_text("address")}; }},
   }};
   return all;
 }
@@ -186,6 +162,41 @@ struct Serializer
   }
   Json operator()(const ListFlows&) const { return {{"command", "flows"}}; }
   Json operator()(const ShowStatistics&) const { return {{"command", "statistics"}}; }
+  Json operator()(const ChangeMapping& request) const
+  {
+    switch (request.kind) {
+      case MapEdit::Kind::add:
+        return {{"command", "map add"},
+                {"interface", request.interface},
+                {"internal", request.internal},
+                {"external", request.external},
+                {"neutral", request.neutral}};
+      case MapEdit::Kind::remove:
+        return {
+          {"command", "map del"}, {"interface", request.interface}, {"internal", request.internal}};
+      case MapEdit::Kind::drop:
+        break;
+    }
+    return request.interface.empty()
+             ? Json{{"command", "map drop"}, {"all", true}}
+             : Json{{"command", "map drop"}, {"interface", request.interface}};
+  }
+  Json operator()(const BatchMap& request) const
+  {
+    return {{"command", "map batch"}, {"text", request.text}};
+  }
+  Json operator()(const ListMappings& request) const
+  {
+    Json json{{"command", "map list"}};
+    if (!request.interface.empty()) {
+      json["interface"] = request.interface;
+    }
+    return json;
+  }
+  Json operator()(const ResolveAddress& request) const
+  {
+    return {{"command", "map resolve"}, {"address", request.address}};
+  }
 };
 
 } // namespace

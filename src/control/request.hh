@@ -1,6 +1,7 @@
 #pragma once
 
 #include "flow/forward_spec.hh"
+#include "flow/map_edit.hh"
 #include "flow/rule.hh"
 
 #include <cstdint>
@@ -57,6 +58,39 @@ struct ShowStatistics
   bool operator==(const ShowStatistics&) const = default;
 };
 
+/// A change of the prefix map. What its kind does not need is empty; a drop without interface is of
+/// all of them.
+struct ChangeMapping
+{
+  MapEdit::Kind kind = MapEdit::Kind::add;
+  std::string interface;
+  std::string internal;
+  std::string external;
+  bool neutral = false;
+  bool operator==(const ChangeMapping&) const = default;
+};
+/// Several changes, as a whole or not at all.
+struct BatchMap
+{
+  std::string text; ///< as parse_map_batch() reads it
+  /// The client's: where the text is to be read, and whether what it adds is to be removed.
+  std::string file = {};
+  bool deletes = false;
+  bool operator==(const BatchMap&) const = default;
+};
+struct ListMappings
+{
+  std::string interface;  ///< empty: all
+  bool as_status = false; ///< the client's: how many there are is enough
+  bool operator==(const ListMappings&) const = default;
+};
+/// What an address is on the other side of the prefix map.
+struct ResolveAddress
+{
+  std::string address;
+  bool operator==(const ResolveAddress&) const = default;
+};
+
 using Request = std::variant<AddForward,
                              ListForwards,
                              RemoveForward,
@@ -64,7 +98,11 @@ using Request = std::variant<AddForward,
                              ListRules,
                              Explain,
                              ListFlows,
-                             ShowStatistics>;
+                             ShowStatistics,
+                             ChangeMapping,
+                             BatchMap,
+                             ListMappings,
+                             ResolveAddress>;
 
 /// What is wrong with a request, in a line for its author.
 class RequestError : public std::runtime_error
@@ -82,6 +120,13 @@ public:
 ///     {"command": "explain", "protocol": "tcp", "destination": "192.0.2.1:443", "direction":
 ///     "out"}
 ///     {"command": "flows"}, {"command": "statistics"}
+///     {"command": "map add", "interface": "eth0", "internal": "2001:db8:1::/64",
+///      "external": "2001:db8:2::/64", "neutral": false}
+///     {"command": "map del", "interface": "eth0", "internal": "2001:db8:1::/64"}
+///     {"command": "map drop", "interface": "eth0"}     or "all": true
+///     {"command": "map list"}                          perhaps with "interface"
+///     {"command": "map batch", "text": "add eth0 …"}
+///     {"command": "map resolve", "address": "2001:db8:1::5"}
 ///
 /// Throws RequestError; a member that the command does not know is an error too.
 [[nodiscard]] Request parse_request(std::string_view line);
@@ -91,6 +136,10 @@ public:
 ///     forward add -L SPEC | -R SPEC      forward list      forward remove ID [-drain]
 ///     rules reload | list                explain [in|out] tcp|udp HOST:PORT | icmp HOST
 ///     flows                              statistics
+///     map add IF INTERNAL/LENGTH EXTERNAL/LENGTH [neutral]
+///     map del IF INTERNAL/LENGTH         map drop IF | -all
+///     map list [IF]                      map status [IF]
+///     map batch [-delete] FILE           map resolve ADDRESS
 [[nodiscard]] Request parse_request_words(std::span<const std::string> words);
 
 /// The line for the control protocol, without its newline.

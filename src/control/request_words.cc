@@ -77,6 +77,44 @@ Request parse_explain_words(Words words)
   return parse_explain(direction, words[0], words[1]);
 }
 
+Request parse_map(Words words)
+{
+  const std::string_view verb = words.empty() ? std::string_view() : words.front();
+  if (verb == "add" && (words.size() == 4 || (words.size() == 5 && words[4] == "neutral"))) {
+    return ChangeMapping{.kind = MapEdit::Kind::add,
+                         .interface = words[1],
+                         .internal = words[2],
+                         .external = words[3],
+                         .neutral = words.size() == 5};
+  }
+  if (verb == "del" && words.size() == 3) {
+    return ChangeMapping{
+      .kind = MapEdit::Kind::remove, .interface = words[1], .internal = words[2], .external = {}};
+  }
+  if (verb == "drop" && words.size() == 2 && !words[1].empty()) {
+    return ChangeMapping{.kind = MapEdit::Kind::drop,
+                         .interface = is_flag(words[1], "all") ? std::string() : words[1],
+                         .internal = {},
+                         .external = {}};
+  }
+  if ((verb == "list" || verb == "status") && words.size() <= 2) {
+    return ListMappings{.interface = words.size() == 2 ? words[1] : std::string(),
+                        .as_status = verb == "status"};
+  }
+  if (verb == "batch" && words.size() == 2) {
+    return BatchMap{.text = {}, .file = words[1]};
+  }
+  if (verb == "batch" && words.size() == 3 && is_flag(words[1], "delete")) {
+    return BatchMap{.text = {}, .file = words[2], .deletes = true};
+  }
+  if (verb == "resolve" && words.size() == 2) {
+    return ResolveAddress{words[1]};
+  }
+  throw_usage("map add IF INTERNAL/LENGTH EXTERNAL/LENGTH [neutral] | map del IF INTERNAL/LENGTH | "
+              "map drop IF|-all | map list [IF] | map status [IF] | map batch [-delete] FILE | "
+              "map resolve ADDRESS");
+}
+
 } // namespace
 
 Request parse_request_words(Words words)
@@ -92,13 +130,17 @@ Request parse_request_words(Words words)
   if (noun == "explain") {
     return parse_explain_words(rest);
   }
+  if (noun == "map") {
+    return parse_map(rest);
+  }
   if (noun == "flows" && rest.empty()) {
     return ListFlows{};
   }
   if (noun == "statistics" && rest.empty()) {
     return ShowStatistics{};
   }
-  throw_usage("forward add|list|remove, rules reload|list, explain, flows, statistics");
+  throw_usage("forward add|list|remove, rules reload|list, explain, flows, statistics, "
+              "map add|del|drop|list|status|batch|resolve");
 }
 
 } // namespace slirpstack

@@ -2,6 +2,7 @@
 
 #include "base/log.hh"
 #include "flow/forward_spec.hh"
+#include "flow/map_edit.hh"
 #include "flow/rule.hh"
 #include "wire/address.hh"
 #include "wire/proxy_protocol.hh"
@@ -35,6 +36,7 @@ struct Config
   {
     slirpstack,
     slirpnetstack,
+    slnat,
   };
 
   /// Which outside senders reach a guest's UDP port (RFC 4787 section 5): anyone, any port of an
@@ -156,10 +158,33 @@ struct Config
     bool operator==(const Forwarding&) const = default;
   };
 
+  /// Prefix mappings from the start on.
+  struct Mapping
+  {
+    /// Of `-map`, in the order typed.
+    std::vector<MapEdit> edits;
+    /// A batch, which goes first.
+    std::optional<std::string> file;
+
+    bool operator==(const Mapping&) const = default;
+  };
+
+  /// A control socket for the prefix map between these prefixes; without external ones it only
+  /// shows.
+  struct RestrictedSocket
+  {
+    std::string path;
+    std::vector<Prefix> internal;
+    std::vector<Prefix> external;
+
+    bool operator==(const RestrictedSocket&) const = default;
+  };
+
   struct Control
   {
     /// Path of the control socket.
     std::optional<std::string> socket;
+    std::vector<RestrictedSocket> restricted;
     /// Where HTTP is answered with metrics.
     std::optional<StreamAddress> metrics;
 
@@ -199,6 +224,7 @@ struct Config
   Network network;
   Egress egress;
   Forwarding forwarding;
+  Mapping mapping;
   Control control;
   Timeouts timeouts;
   Lifecycle lifecycle;

@@ -2,6 +2,7 @@
 
 #include "base/log.hh"
 #include "face/config.hh"
+#include "face/options.hh"
 #include "face/slirpnetstack_lines.hh"
 
 #include <fmt/format.h>
@@ -24,6 +25,8 @@ std::string listed(const auto& addresses, auto text_of)
 class LogNarrator final : public Narrator
 {
 public:
+  explicit LogNarrator(std::string_view program) : program_(program) {}
+
   void metrics_running(const StreamAddress& address) override
   {
     log(LogLevel::info, "metrics", {{"on", to_string(address)}});
@@ -58,7 +61,7 @@ public:
     log(LogLevel::info, "ready", {{"max_flows", max_flows}});
   }
   void closing() override {}
-  void failed(std::string_view what) override { fmt::print(stderr, "slirpstack: {}\n", what); }
+  void failed(std::string_view what) override { fmt::print(stderr, "{}: {}\n", program_, what); }
 
   void on_opened(const Relay& relay) override
   {
@@ -82,6 +85,9 @@ public:
   {
     log(LogLevel::debug, "flow failed", {{"flow", relay.key().to_string()}, {"reason", reason}});
   }
+
+private:
+  std::string_view program_;
 };
 
 } // namespace
@@ -91,7 +97,7 @@ std::unique_ptr<Narrator> Narrator::make(const Config& config)
   if (config.manner == Config::Manner::slirpnetstack) {
     return std::make_unique<SlirpnetstackLines>(config.output.quiet);
   }
-  return std::make_unique<LogNarrator>();
+  return std::make_unique<LogNarrator>(program_name(config.manner));
 }
 
 } // namespace slirpstack

@@ -9,6 +9,7 @@ namespace {
 constexpr std::string_view GUEST = "Guest";
 constexpr std::string_view EGRESS = "Egress (the host and its networks are refused by default)";
 constexpr std::string_view FORWARDS = "Forwards ([SCHEME://]BIND[:TARGET]; see slirpstack(1))";
+constexpr std::string_view MAPPINGS = "IPv6 prefix mapping";
 constexpr std::string_view TIMEOUTS = "Timeouts (90s, 5m, 1h30m; a bare number is seconds)";
 constexpr std::string_view LIFECYCLE = "Lifecycle and limits";
 constexpr std::string_view OUTPUT = "Output";
@@ -37,6 +38,14 @@ constexpr std::array OPTIONS{
   Option{FORWARDS, "remote-forward", "SPEC", "from the guest to the host", "", 'R', true},
   Option{FORWARDS, "dns-ttl", "TIME", "how long a target's name is kept", "5s"},
   Option{FORWARDS, "proxy-out", "VERSION", "v1 or v2: PROXY header for targets of -R"},
+
+  Option{MAPPINGS, "map", "MAPPING", "IF INTERNAL/LEN EXTERNAL/LEN [neutral]", "", '\0', true},
+  Option{MAPPINGS, "map-file", "FILE", "a batch: add IF INTERNAL/LEN EXTERNAL/LEN"},
+  Option{.group = MAPPINGS,
+         .name = "control-restricted",
+         .placeholder = "SPEC",
+         .summary = "PATH:INTERNAL/LEN[,...][=EXTERNAL/LEN[,...]]",
+         .repeats = true},
 
   Option{TIMEOUTS, "tcp-timeout", "TIME", "established TCP, silent", "2h4m"},
   Option{TIMEOUTS, "tcp-closing-timeout", "TIME", "TCP opening or closing", "4m"},

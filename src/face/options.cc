@@ -6,6 +6,7 @@
 #include "face/native_options.hh"
 #include "face/settings.hh"
 #include "face/slirpnetstack.hh"
+#include "face/slnat.hh"
 
 #include <algorithm>
 #include <array>
@@ -255,7 +256,15 @@ Config::Manner manner_of(std::string_view program)
 {
   const std::size_t slash = program.rfind('/');
   const std::string_view name = program.substr(slash == std::string_view::npos ? 0 : slash + 1);
+  if (name == "slnat") {
+    return Config::Manner::slnat;
+  }
   return name == "slirpnetstack" ? Config::Manner::slirpnetstack : Config::Manner::slirpstack;
+}
+
+std::string_view program_name(Config::Manner manner)
+{
+  return manner == Config::Manner::slnat ? "slnat" : "slirpstack";
 }
 
 Config parse_command_line(int argc, const char* const* argv)
@@ -264,6 +273,9 @@ Config parse_command_line(int argc, const char* const* argv)
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   if (argc > 0 && manner_of(argv[0]) == Config::Manner::slirpnetstack) {
     return parse_slirpnetstack(arguments);
+  }
+  if (argc > 0 && manner_of(argv[0]) == Config::Manner::slnat) {
+    return parse_slnat(arguments);
   }
   return parse_command_line(arguments);
 }
@@ -325,7 +337,7 @@ void print_help(const Config& config, std::string_view program)
   if (config.manner == Config::Manner::slirpnetstack) {
     fmt::print(stderr, "{}", slirpnetstack_usage(program));
   } else {
-    fmt::print("{}", help_text());
+    fmt::print("{}", config.manner == Config::Manner::slnat ? slnat_usage() : help_text());
   }
 }
 
@@ -334,7 +346,7 @@ void print_usage_error(std::string_view program, std::string_view mistake)
   if (manner_of(program) == Config::Manner::slirpnetstack) {
     fmt::print(stderr, "{}\n{}", mistake, slirpnetstack_usage(program));
   } else {
-    fmt::print(stderr, "slirpstack: {}\n", mistake);
+    fmt::print(stderr, "{}: {}\n", program_name(manner_of(program)), mistake);
   }
 }
 

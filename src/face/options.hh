@@ -16,6 +16,9 @@ namespace slirpstack {
 /// Whose manners a program with this argv[0] has.
 [[nodiscard]] Config::Manner manner_of(std::string_view program);
 
+/// What stands before an error: `slirpstack`, `slnat`.
+[[nodiscard]] std::string_view program_name(Config::Manner manner);
+
 /// Throws UsageError unless each descriptor that `config` names is open and fit for its use.
 void check_descriptors(const Config& config);
 

@@ -1,6 +1,7 @@
 #include "face/settings.hh"
 
 #include "base/error.hh"
+#include "face/map_settings.hh"
 #include "face/values.hh"
 #include "flow/name_resolver.hh"
 
@@ -251,6 +252,7 @@ void apply(const OptionValues& values, Config& config)
   read_egress(values, config.egress);
   read_forwarding(values, config.forwarding);
   read_control(values, config.control);
+  apply_map_options(values, config);
   read_timeouts(values, config.timeouts);
   read_lifecycle(values, config.lifecycle);
   read_limits(values, config.limits);

@@ -73,6 +73,7 @@ void plan_local(const ForwardSpec& spec, Resolution& resolution, ForwardPlan& pl
       forward.listen
         = {.address = Endpoint{bound.address, bound.port(number)}, .device = bind->device};
     }
+    forward.follows_map = spec.has_default_targets;
     for (const Known& target : targets) {
       forward.targets.push_back({target.address, target.port(number)});
     }

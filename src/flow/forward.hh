@@ -17,6 +17,8 @@ struct LocalForward
   ListenOptions listen;
   /// Tried in order. Port 0: the one that the PROXY header names, else the listener's own.
   std::deque<Endpoint> targets;
+  /// Nobody named the guest's address: who asks for a mapped address gets to what it stands for.
+  bool follows_map = false;
 };
 
 /// One point of a remote forward: a destination of the guest, and what stands for it on the host.

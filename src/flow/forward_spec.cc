@@ -268,6 +268,10 @@ ForwardSpec with_defaults(ForwardSpec spec, const ForwardDefaults& defaults)
     }
     bind->ports = bound;
   }
+  spec.has_default_targets = std::ranges::none_of(spec.targets, [](const Side& side) {
+    const auto* const target = std::get_if<Place>(&side);
+    return target == nullptr || has_host(*target);
+  });
   for (Side& side : spec.targets) {
     if (auto* const target = std::get_if<Place>(&side)) {
       if (!has_host(*target)) {

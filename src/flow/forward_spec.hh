@@ -67,7 +67,9 @@ struct ForwardSpec
   ForwardScheme scheme = ForwardScheme::tcp;
   Side bind;
   std::vector<Side> targets; ///< at least one; several are tried in order
-  std::string text;          ///< as typed
+  /// Set by with_defaults(): no target has named a host.
+  bool has_default_targets = false;
+  std::string text; ///< as typed
 
   /// The most targets: each is spelled out for each port of a range.
   static constexpr std::size_t MAX_TARGETS = 64;

@@ -127,16 +127,34 @@ public:
 struct ListenOptions
 {
   /// An unspecified address of either family stands for both families. A Unix socket's file is
-  /// made with mode 0600 and removed in the end.
+  /// removed in the end.
   StreamAddress address;
   /// Name of the device through which everything has to come (SO_BINDTODEVICE); empty: any.
   std::string device;
+  /// The address need not be configured on the host (IPV6_FREEBIND).
+  bool is_foreign = false;
+  /// Who may connect to a Unix socket: the permissions of its file.
+  unsigned unix_mode = 0600;
+};
+
+/// The host's address that a socket is bound to before anything leaves from it.
+struct SourceAddress
+{
+  /// One of the host's own.
+  SourceAddress(const IpAddress& own) : address(own) {} // NOLINT: as good as that address
+  SourceAddress(const IpAddress& where, bool foreign) : address(where), is_foreign(foreign) {}
+
+  IpAddress address;
+  /// It need not be configured on the host (IPV6_FREEBIND); it is enough that the host takes what
+  /// is sent there.
+  bool is_foreign = false;
+  bool operator==(const SourceAddress&) const = default;
 };
 
 struct StreamOptions
 {
-  std::optional<IpAddress> source; ///< bind here before connecting
-  std::uint8_t hop_limit = 0;      ///< 0: the host's default
+  std::optional<SourceAddress> source; ///< bind here before connecting
+  std::uint8_t hop_limit = 0;          ///< 0: the host's default
 };
 
 /// A datagram, or several of one size behind one another, to one remote endpoint.
@@ -237,7 +255,7 @@ public:
   virtual Opened<HostListener> listen(const ListenOptions& options, HostListenerEvents& events) = 0;
   /// `port_hint`: the local port to take if it is free (RFC 4787 suggests keeping it), 0: any.
   virtual Opened<HostDatagrams> open_datagrams(Family family,
-                                               const std::optional<IpAddress>& source,
+                                               const std::optional<SourceAddress>& source,
                                                std::uint16_t port_hint,
                                                HostDatagramEvents& events)
     = 0;
@@ -247,7 +265,7 @@ public:
     = 0;
   /// EACCES when the host allows no ping sockets (net.ipv4.ping_group_range) and no raw ones.
   virtual Opened<HostPing> open_ping(Family family,
-                                     const std::optional<IpAddress>& source,
+                                     const std::optional<SourceAddress>& source,
                                      HostPingEvents& events)
     = 0;
 };

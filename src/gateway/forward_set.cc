@@ -56,8 +56,9 @@ ForwardSet::ForwardSet(TcpRelays& tcp,
                        UdpRelays& udp,
                        FlowTable& flows,
                        const EventTime& time,
-                       HostNetwork& host)
-  : tcp_(tcp), udp_(udp), flows_(flows), host_(host), proxy_clients_(time)
+                       HostNetwork& host,
+                       const PrefixMap& prefixes)
+  : tcp_(tcp), udp_(udp), flows_(flows), host_(host), prefixes_(prefixes), proxy_clients_(time)
 {}
 
 ForwardSet::~ForwardSet() = default;
@@ -65,7 +66,8 @@ ForwardSet::~ForwardSet() = default;
 ForwardSet::Info ForwardSet::add(const ForwardPlan& plan)
 {
   auto entry = std::make_unique<Entry>(Entry{.id = last_id_ + 1, .spec = plan.spec});
-  for (const LocalForward& forward : plan.local) {
+  for (const LocalForward& planned : plan.local) {
+    const LocalForward forward = bindable(planned);
     if (scheme_protocol(forward.scheme) == PROTOCOL_TCP) {
       listen(forward, *entry);
     } else {
@@ -87,9 +89,17 @@ ForwardSet::Info ForwardSet::add(const ForwardPlan& plan)
   return info(added);
 }
 
+LocalForward ForwardSet::bindable(LocalForward forward) const
+{
+  const auto* const bind = std::get_if<Endpoint>(&forward.listen.address);
+  forward.listen.is_foreign
+    = bind != nullptr && prefixes_.to_internal(bind->address).mapping != nullptr;
+  return forward;
+}
+
 void ForwardSet::listen(const LocalForward& forward, Entry& entry)
 {
-  auto listener = std::make_unique<TcpListener>(tcp_, proxy_clients_, forward, entry.id);
+  auto listener = std::make_unique<TcpListener>(tcp_, proxy_clients_, prefixes_, forward, entry.id);
   if (const HostError error = listener->open(host_); error.code) {
     throw_not_listening(forward, error);
   }
@@ -104,7 +114,7 @@ void ForwardSet::listen_for_datagrams(const LocalForward& forward, Entry& entry)
   for (ListenOptions& options : sockets_of(forward)) {
     auto& bind = std::get<Endpoint>(options.address);
     bind.port = port; // where the host has chosen one, both sockets have the same
-    auto listener = std::make_unique<UdpListener>(udp_, forward.scheme, forward.targets, entry.id);
+    auto listener = std::make_unique<UdpListener>(udp_, prefixes_, forward, entry.id);
     const HostError error = listener->open(host_, options);
     if (error.code && bind.address == IpAddress::any(Family::ipv6) && has_no_ipv6(error)) {
       continue; // a host without IPv6

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "flow/forward.hh"
+#include "flow/prefix_map.hh"
 #include "gateway/tcp_listener.hh"
 #include "gateway/udp_listener.hh"
 
@@ -46,7 +47,8 @@ public:
              UdpRelays& udp,
              FlowTable& flows,
              const EventTime& time,
-             HostNetwork& host);
+             HostNetwork& host,
+             const PrefixMap& prefixes);
   ~ForwardSet();
   ForwardSet(const ForwardSet&) = delete;
   ForwardSet& operator=(const ForwardSet&) = delete;
@@ -83,6 +85,8 @@ private:
     auto operator<=>(const RemoteKey&) const = default;
   };
 
+  /// The same forward, which may be bound to an address that is mapped.
+  [[nodiscard]] LocalForward bindable(LocalForward forward) const;
   void listen(const LocalForward& forward, Entry& entry);
   void listen_for_datagrams(const LocalForward& forward, Entry& entry);
   [[nodiscard]] Info info(const Entry& entry) const;
@@ -92,6 +96,7 @@ private:
   UdpRelays& udp_;
   FlowTable& flows_;
   HostNetwork& host_;
+  const PrefixMap& prefixes_;
   ProxyClients proxy_clients_;
   std::map<Id, std::unique_ptr<Entry>> entries_;
   std::vector<std::unique_ptr<UdpListener>> draining_; ///< until their last flow has gone

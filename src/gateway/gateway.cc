@@ -28,6 +28,14 @@ FlowRecord record_of(const FlowKey& key, FlowOrigin origin, Grant grant, std::ui
     .request = request_of(key), .origin = origin, .forward = forward, .grant = std::move(grant)};
 }
 
+/// The settings of a kind of relays that knows the mappings.
+template<typename RelaySettings>
+RelaySettings mapping(RelaySettings settings, MappedSources& mapped)
+{
+  settings.mapped = &mapped;
+  return settings;
+}
+
 /// The flow that a packet of ours belongs to which the guest quotes in an ICMP error.
 std::optional<FlowKey> quoted_flow(const IcmpErrorMessage& error)
 {
@@ -82,7 +90,9 @@ Gateway::Gateway(const Settings& settings,
              settings.addresses.gateway_ipv4,
              settings.addresses.gateway_ipv6,
              sources_.random_id())
-  , tcp_(settings.tcp,
+  , prefixes_(sources_.secret)
+  , mapped_(prefixes_, sources_.host_networks)
+  , tcp_(mapping(settings.tcp, mapped_),
          time_,
          stack_,
          pool,
@@ -94,7 +104,7 @@ Gateway::Gateway(const Settings& settings,
          guest,
          icmp_,
          drops_)
-  , udp_(settings.udp,
+  , udp_(mapping(settings.udp, mapped_),
          sources_.secret,
          time_,
          host,
@@ -105,8 +115,15 @@ Gateway::Gateway(const Settings& settings,
          sender_,
          icmp_,
          drops_)
-  , ping_(settings.ping, sources_.secret, time_, host, flows_, sender_, icmp_, drops_)
-  , forwards_(tcp_, udp_, flows_, time_, host)
+  , ping_(mapping(settings.ping, mapped_),
+          sources_.secret,
+          time_,
+          host,
+          flows_,
+          sender_,
+          icmp_,
+          drops_)
+  , forwards_(tcp_, udp_, flows_, time_, host, prefixes_)
 {}
 
 Gateway::~Gateway()

@@ -6,11 +6,13 @@
 #include "flow/host_network.hh"
 #include "flow/packet_sink.hh"
 #include "flow/policy.hh"
+#include "flow/prefix_map.hh"
 #include "gateway/admission.hh"
 #include "gateway/client_names.hh"
 #include "gateway/forward_set.hh"
 #include "gateway/guest_sender.hh"
 #include "gateway/icmp_reporter.hh"
+#include "gateway/mapped_sources.hh"
 #include "gateway/ping_relays.hh"
 #include "gateway/tcp_relays.hh"
 #include "gateway/udp_relays.hh"
@@ -101,6 +103,8 @@ public:
   /// Whether that is a service of ours, which policy's defaults do not concern.
   [[nodiscard]] bool serves(const Endpoint& destination) const { return is_dns(destination); }
   [[nodiscard]] ForwardSet& forwards() { return forwards_; }
+  /// Changes are for flows to come.
+  [[nodiscard]] PrefixMap& prefixes() { return prefixes_; }
   /// Changed by `set_rules()`; its names get their addresses here.
   [[nodiscard]] Policy& policy() { return policy_; }
   /// Puts other rules into effect. Flows that they no longer allow are ended; returns how many.
@@ -150,6 +154,8 @@ private:
   FlowTable flows_; ///< emptied before anything else goes: its relays use all the rest
   Admission admission_;
   ClientNames clients_;
+  PrefixMap prefixes_;
+  MappedSources mapped_;
   TcpRelays tcp_;
   UdpRelays udp_;
   PingRelays ping_;

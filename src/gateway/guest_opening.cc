@@ -81,7 +81,12 @@ bool GuestOpening::connect(const StreamAddress& target, HostError& error)
   // What is not the destination itself is reached as the host itself would reach it.
   StreamOptions options;
   if (plan_.kind == OutboundPlan::Kind::direct) {
-    options = relays_.stream_options(key().remote.address.family(), syn_.forwarded_hop_limit());
+    const ChosenSource chosen = relays_.source_of(key().guest.address);
+    if (chosen.error.code) {
+      error = chosen.error;
+      return false;
+    }
+    options = {.source = chosen.source, .hop_limit = syn_.forwarded_hop_limit()};
   }
   auto opened = relays_.host_.connect(target, options, *this);
   stream_ = std::move(opened.socket);

@@ -4,7 +4,7 @@
 
 namespace slirpstack {
 
-HostError PingMapping::open(HostNetwork& host, const std::optional<IpAddress>& source)
+HostError PingMapping::open(HostNetwork& host, const std::optional<SourceAddress>& source)
 {
   auto opened = host.open_ping(guest_.address.family(), source, *this);
   socket_ = std::move(opened.socket);

@@ -14,7 +14,7 @@ public:
   PingMapping(PingRelays& relays, const Endpoint& guest) : relays_(relays), guest_(guest) {}
 
   /// Opens the socket; only then may the mapping be used.
-  HostError open(HostNetwork& host, const std::optional<IpAddress>& source);
+  HostError open(HostNetwork& host, const std::optional<SourceAddress>& source);
   void add(const Endpoint& remote) { remotes_.insert(remote); }
   /// Takes back one `add`.
   void remove(const Endpoint& remote) { remotes_.erase(remotes_.find(remote)); }

@@ -113,9 +113,12 @@ PingMapping* PingRelays::open_mapping(const Endpoint& guest, HostError& error)
     error.code = std::make_error_code(std::errc::too_many_files_open);
     return nullptr;
   }
+  const ChosenSource chosen
+    = choose_source(settings_.mapped,
+                    guest.address,
+                    guest.address.is_ipv4() ? settings_.source_ipv4 : settings_.source_ipv6);
   auto mapping = std::make_unique<PingMapping>(*this, guest);
-  error
-    = mapping->open(host_, guest.address.is_ipv4() ? settings_.source_ipv4 : settings_.source_ipv6);
+  error = chosen.error.code ? chosen.error : mapping->open(host_, chosen.source);
   if (error.code) {
     return nullptr;
   }

@@ -6,6 +6,7 @@
 #include "flow/host_network.hh"
 #include "gateway/guest_sender.hh"
 #include "gateway/icmp_reporter.hh"
+#include "gateway/mapped_sources.hh"
 
 #include <chrono>
 #include <memory>
@@ -28,6 +29,8 @@ public:
     std::chrono::seconds timeout{60};
     std::optional<IpAddress> source_ipv4;
     std::optional<IpAddress> source_ipv6;
+    /// Goes before both; null: nothing is mapped. Must outlive the relays.
+    MappedSources* mapped = nullptr;
     /// Sockets at most.
     std::size_t max_mappings = 1024;
   };

@@ -6,9 +6,14 @@ namespace slirpstack {
 
 TcpListener::TcpListener(TcpRelays& relays,
                          ProxyClients& clients,
+                         const PrefixMap& prefixes,
                          const LocalForward& forward,
                          std::uint32_t forward_id)
-  : relays_(relays), clients_(clients), forward_(forward), forward_id_(forward_id)
+  : relays_(relays)
+  , clients_(clients)
+  , prefixes_(prefixes)
+  , forward_(forward)
+  , forward_id_(forward_id)
 {}
 
 TcpListener::~TcpListener()
@@ -42,7 +47,11 @@ void TcpListener::connect(std::unique_ptr<HostStream> stream,
                           const std::optional<Endpoint>& asked_for)
 {
   InboundPlan plan{.client = client, .targets = forward_.targets, .forward_id = forward_id_};
+  const auto inside = forward_.follows_map && asked_for
+                        ? prefixes_.to_internal(asked_for->address).address
+                        : std::nullopt;
   for (Endpoint& target : plan.targets) {
+    target.address = inside.value_or(target.address);
     if (target.port == 0 && asked_for) {
       target.port = asked_for->port;
     }

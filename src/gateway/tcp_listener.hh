@@ -1,6 +1,7 @@
 #pragma once
 
 #include "flow/forward.hh"
+#include "flow/prefix_map.hh"
 #include "gateway/proxy_clients.hh"
 #include "gateway/tcp_relays.hh"
 
@@ -16,6 +17,7 @@ public:
   /// Opens nothing yet. `forward_id`: for the flows' records.
   TcpListener(TcpRelays& relays,
               ProxyClients& clients,
+              const PrefixMap& prefixes,
               const LocalForward& forward,
               std::uint32_t forward_id);
   ~TcpListener() override;
@@ -30,13 +32,15 @@ public:
 
 private:
   void on_accepted(AcceptedStream&& accepted) override;
-  /// `asked_for` is where the client had wanted to go, which may choose the guest's port.
+  /// `asked_for` is where the client had wanted to go, which may choose the guest's port, and its
+  /// address where that is mapped.
   void connect(std::unique_ptr<HostStream> stream,
                const std::optional<Endpoint>& client,
                const std::optional<Endpoint>& asked_for);
 
   TcpRelays& relays_;
   ProxyClients& clients_;
+  const PrefixMap& prefixes_;
   LocalForward forward_;
   std::uint32_t forward_id_;
   std::unique_ptr<HostListener> socket_;

@@ -172,10 +172,10 @@ std::span<iovec> TcpRelays::read_pieces(std::uint32_t room_bytes, std::uint32_t 
   return std::span(read_pieces_).first(count);
 }
 
-StreamOptions TcpRelays::stream_options(Family family, std::uint8_t hop_limit) const
+ChosenSource TcpRelays::source_of(const IpAddress& guest) const
 {
-  return {.source = family == Family::ipv4 ? settings_.source_ipv4 : settings_.source_ipv6,
-          .hop_limit = hop_limit};
+  return choose_source(
+    settings_.mapped, guest, guest.is_ipv4() ? settings_.source_ipv4 : settings_.source_ipv6);
 }
 
 } // namespace slirpstack

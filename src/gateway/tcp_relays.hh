@@ -7,6 +7,7 @@
 #include "gateway/guest_opening.hh"
 #include "gateway/host_opening.hh"
 #include "gateway/icmp_reporter.hh"
+#include "gateway/mapped_sources.hh"
 #include "gateway/tcp_relay.hh"
 #include "wire/proxy_protocol.hh"
 #include "wire/tcp.hh"
@@ -32,6 +33,8 @@ public:
     std::chrono::seconds transitory{240};
     std::optional<IpAddress> source_ipv4;
     std::optional<IpAddress> source_ipv6;
+    /// Goes before both; null: nothing is mapped. Must outlive the relays.
+    MappedSources* mapped = nullptr;
     /// Targets of remote forwards get a PROXY header of this version (`-proxy-out`); none: those
     /// of the scheme tcppp get one of version 1.
     std::optional<ProxyHeader::Version> proxy_out;
@@ -88,7 +91,7 @@ private:
 
   void pause(TcpRelay& relay, TimePoint until);
   [[nodiscard]] std::span<iovec> read_pieces(std::uint32_t room_bytes, std::uint32_t segment_bytes);
-  [[nodiscard]] StreamOptions stream_options(Family family, std::uint8_t hop_limit) const;
+  [[nodiscard]] ChosenSource source_of(const IpAddress& guest) const;
 
   Settings settings_;
   const EventTime& time_;

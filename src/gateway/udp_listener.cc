@@ -12,15 +12,23 @@ namespace {
 
 constexpr std::size_t FIRST_BUCKETS = 16;
 
+/// A client that has asked for no mapped address.
+FlowKey client_key(const Endpoint& client)
+{
+  return {.protocol = PROTOCOL_UDP, .guest = client, .remote = {}};
+}
+
 } // namespace
 
 UdpListener::UdpListener(UdpRelays& relays,
-                         ForwardScheme scheme,
-                         std::deque<Endpoint> targets,
+                         const PrefixMap& prefixes,
+                         const LocalForward& forward,
                          std::uint32_t forward_id)
   : relays_(relays)
-  , scheme_(scheme)
-  , targets_(std::move(targets))
+  , prefixes_(prefixes)
+  , scheme_(forward.scheme)
+  , follows_map_(forward.follows_map)
+  , targets_(forward.targets)
   , forward_id_(forward_id)
   , flows_(FIRST_BUCKETS, FlowKeyHash(relays.secret_))
 {}
@@ -50,9 +58,31 @@ void UdpListener::on_send_failed(const OutboundDatagram&, const HostError& error
 void UdpListener::on_error(const HostError&, const Endpoint& to, ByteView)
 {
   // The client is gone; so is its flow, and the guest hears nothing, as from any silent client.
-  if (const auto found = flows_.find(to); found != flows_.end()) {
+  // Which of several addresses it had asked is not told.
+  if (const auto found = flows_.find(client_key(to)); found != flows_.end()) {
     relays_.flows_.finish(*found->second);
   }
+  if (follows_map_ && !prefixes_.empty()) {
+    for (const auto& [client, flow] : flows_) {
+      if (client.guest == to) {
+        relays_.flows_.finish(*flow);
+      }
+    }
+  }
+}
+
+FlowKey UdpListener::client_of(const InboundDatagram& datagram) const
+{
+  FlowKey client = client_key(datagram.from);
+  if (inside(datagram.to)) {
+    client.remote.address = *datagram.to;
+  }
+  return client;
+}
+
+std::optional<IpAddress> UdpListener::inside(const std::optional<IpAddress>& asked) const
+{
+  return follows_map_ && asked ? prefixes_.to_internal(*asked).address : std::nullopt;
 }
 
 void UdpListener::on_datagrams(std::span<const InboundDatagram> datagrams)
@@ -68,7 +98,7 @@ void UdpListener::on_datagrams(std::span<const InboundDatagram> datagrams)
 
 UdpClientFlow* UdpListener::flow_of(const InboundDatagram& datagram)
 {
-  if (const auto found = flows_.find(datagram.from); found != flows_.end()) {
+  if (const auto found = flows_.find(client_of(datagram)); found != flows_.end()) {
     if (!FlowTable::finished(*found->second)) {
       return found->second;
     }
@@ -80,6 +110,7 @@ UdpClientFlow* UdpListener::flow_of(const InboundDatagram& datagram)
 UdpClientFlow* UdpListener::open_flow(const InboundDatagram& datagram)
 {
   Endpoint target = targets_.front();
+  target.address = inside(datagram.to).value_or(target.address);
   if (target.port == 0) {
     target.port = socket_->port();
   }
@@ -124,10 +155,10 @@ UdpClientFlow* UdpListener::insert_flow(const InboundDatagram& datagram,
     return nullptr;
   }
   record.grant = std::move(admitted.grant);
-  auto flow = std::make_unique<UdpClientFlow>(*this, key, datagram.from, datagram.to);
+  auto flow = std::make_unique<UdpClientFlow>(*this, key, client_of(datagram), datagram.to);
   flow->record() = std::move(record);
   auto& inserted = static_cast<UdpClientFlow&>(relays_.flows_.insert(std::move(flow)));
-  flows_.insert_or_assign(datagram.from, &inserted);
+  flows_.insert_or_assign(client_of(datagram), &inserted);
   relays_.flows_.announce(inserted);
   return &inserted;
 }
@@ -142,7 +173,7 @@ void UdpListener::on_target_refused(const Endpoint& target)
 
 UdpClientFlow::UdpClientFlow(UdpListener& listener,
                              const FlowKey& key,
-                             const Endpoint& client,
+                             const FlowKey& client,
                              const std::optional<IpAddress>& local)
   : UdpRelay(key)
   , listener_(listener)
@@ -171,7 +202,8 @@ void UdpClientFlow::on_deadline(TimePoint)
 
 std::optional<Endpoint> UdpClientFlow::host_local() const
 {
-  return Endpoint{local_.value_or(IpAddress::any(client_.address.family())), listener_.port()};
+  return Endpoint{local_.value_or(IpAddress::any(client_.guest.address.family())),
+                  listener_.port()};
 }
 
 void UdpClientFlow::on_guest_unreachable()
@@ -225,9 +257,11 @@ void UdpClientFlow::on_guest_datagram(const GuestDatagram& datagram)
 
 void UdpClientFlow::answer(ByteView data, std::uint16_t segment_size_bytes)
 {
-  listener_.relays_.outbox_.add(
-    listener_,
-    {.to = client_, .payload = data, .segment_size_bytes = segment_size_bytes, .source = local_});
+  listener_.relays_.outbox_.add(listener_,
+                                {.to = client_.guest,
+                                 .payload = data,
+                                 .segment_size_bytes = segment_size_bytes,
+                                 .source = local_});
 }
 
 } // namespace slirpstack

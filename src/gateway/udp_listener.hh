@@ -1,5 +1,6 @@
 #pragma once
 
+#include "flow/prefix_map.hh"
 #include "gateway/udp_relays.hh"
 
 #include <deque>
@@ -20,8 +21,8 @@ class UdpListener final
 public:
   /// Opens nothing yet. `forward_id`: for the flows' records.
   UdpListener(UdpRelays& relays,
-              ForwardScheme scheme,
-              std::deque<Endpoint> targets,
+              const PrefixMap& prefixes,
+              const LocalForward& forward,
               std::uint32_t forward_id);
   ~UdpListener() override;
   UdpListener(const UdpListener&) = delete;
@@ -45,6 +46,11 @@ private:
   void on_datagrams(std::span<const InboundDatagram> datagrams) override;
   void on_error(const HostError& error, const Endpoint& to, ByteView payload) override;
 
+  /// The client, and the address that it has asked for where that decides whom it gets to: the
+  /// same client may ask for two.
+  [[nodiscard]] FlowKey client_of(const InboundDatagram& datagram) const;
+  /// Of the guest, where it is mapped.
+  [[nodiscard]] std::optional<IpAddress> inside(const std::optional<IpAddress>& asked) const;
   [[nodiscard]] UdpClientFlow* flow_of(const InboundDatagram& datagram);
   [[nodiscard]] UdpClientFlow* open_flow(const InboundDatagram& datagram);
   [[nodiscard]] UdpClientFlow* insert_flow(const InboundDatagram& datagram,
@@ -54,22 +60,24 @@ private:
   void on_target_refused(const Endpoint& target);
 
   UdpRelays& relays_;
+  const PrefixMap& prefixes_;
   ForwardScheme scheme_;
+  bool follows_map_;
   std::deque<Endpoint> targets_; ///< the one in use first
   std::uint32_t forward_id_;
   bool accepting_ = true;
   std::unique_ptr<HostDatagrams> socket_;
-  std::unordered_map<Endpoint, UdpClientFlow*, FlowKeyHash> flows_; ///< by client
+  std::unordered_map<FlowKey, UdpClientFlow*, FlowKeyHash> flows_; ///< by client_of()
 };
 
 /// What one client of a local UDP forward has with the guest.
 class UdpClientFlow final : public UdpRelay
 {
 public:
-  /// `client` is where its datagrams come from, `local` the address of the host that it sends to.
+  /// `client` is the listener's name for it, `local` the address of the host that it sends to.
   UdpClientFlow(UdpListener& listener,
                 const FlowKey& key,
-                const Endpoint& client,
+                const FlowKey& client,
                 const std::optional<IpAddress>& local);
   ~UdpClientFlow() override;
   UdpClientFlow(const UdpClientFlow&) = delete;
@@ -83,7 +91,7 @@ public:
   [[nodiscard]] TimePoint deadline() const override;
   void on_deadline(TimePoint now) override;
   [[nodiscard]] std::optional<Endpoint> host_local() const override;
-  [[nodiscard]] std::optional<StreamAddress> host_remote() const override { return client_; }
+  [[nodiscard]] std::optional<StreamAddress> host_remote() const override { return client_.guest; }
   /// The header that the Simple Proxy Protocol puts before the answers.
   void set_proxy_header(const SimpleProxyHeader& header) { proxy_header_ = header; }
 
@@ -91,7 +99,7 @@ private:
   void answer(ByteView data, std::uint16_t segment_size_bytes);
 
   UdpListener& listener_;
-  Endpoint client_;
+  FlowKey client_;
   std::optional<IpAddress> local_;
   std::optional<SimpleProxyHeader> proxy_header_;
   TimePoint last_active_;

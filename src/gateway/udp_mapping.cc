@@ -12,7 +12,7 @@ constexpr std::uint16_t FIRST_UNPRIVILEGED_PORT = 1024;
 
 } // namespace
 
-HostError UdpMapping::open(HostNetwork& host, const std::optional<IpAddress>& source)
+HostError UdpMapping::open(HostNetwork& host, const std::optional<SourceAddress>& source)
 {
   const std::uint16_t hint = guest_.port < FIRST_UNPRIVILEGED_PORT ? 0 : guest_.port;
   auto opened = host.open_datagrams(guest_.address.family(), source, hint, *this);

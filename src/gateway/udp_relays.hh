@@ -9,6 +9,7 @@
 #include "gateway/client_names.hh"
 #include "gateway/guest_sender.hh"
 #include "gateway/icmp_reporter.hh"
+#include "gateway/mapped_sources.hh"
 #include "gateway/udp_outbox.hh"
 #include "gateway/udp_relay.hh"
 #include "wire/simple_proxy.hh"
@@ -60,6 +61,8 @@ public:
     std::chrono::seconds dns_timeout{10};
     std::optional<IpAddress> source_ipv4;
     std::optional<IpAddress> source_ipv6;
+    /// Goes before both; null: nothing is mapped. Must outlive the relays.
+    MappedSources* mapped = nullptr;
     /// Sockets at most.
     std::size_t max_mappings = 16384;
   };

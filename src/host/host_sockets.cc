@@ -37,7 +37,7 @@ Opened<HostDatagrams> HostSockets::listen_datagrams(const ListenOptions& options
 }
 
 Opened<HostDatagrams> HostSockets::open_datagrams(Family family,
-                                                  const std::optional<IpAddress>& source,
+                                                  const std::optional<SourceAddress>& source,
                                                   std::uint16_t port_hint,
                                                   HostDatagramEvents& events)
 {
@@ -45,7 +45,7 @@ Opened<HostDatagrams> HostSockets::open_datagrams(Family family,
 }
 
 Opened<HostPing> HostSockets::open_ping(Family family,
-                                        const std::optional<IpAddress>& source,
+                                        const std::optional<SourceAddress>& source,
                                         HostPingEvents& events)
 {
   return PingSocket::open(sockets_, scopes_, family, source, events);

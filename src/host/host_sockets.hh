@@ -29,13 +29,13 @@ public:
                              HostStreamEvents& events) override;
   Opened<HostListener> listen(const ListenOptions& options, HostListenerEvents& events) override;
   Opened<HostDatagrams> open_datagrams(Family family,
-                                       const std::optional<IpAddress>& source,
+                                       const std::optional<SourceAddress>& source,
                                        std::uint16_t port_hint,
                                        HostDatagramEvents& events) override;
   Opened<HostDatagrams> listen_datagrams(const ListenOptions& options,
                                          HostDatagramEvents& events) override;
   Opened<HostPing> open_ping(Family family,
-                             const std::optional<IpAddress>& source,
+                             const std::optional<SourceAddress>& source,
                              HostPingEvents& events) override;
 
   /// Link-local addresses mean nothing without their interface: what is sent to `address` from

@@ -137,7 +137,7 @@ PingSocket::PingSocket(const LinkScopes& scopes,
 Opened<HostPing> PingSocket::open(SocketSet& sockets,
                                   const LinkScopes& scopes,
                                   Family family,
-                                  const std::optional<IpAddress>& source,
+                                  const std::optional<SourceAddress>& source,
                                   HostPingEvents& events)
 {
   const int protocol = family == Family::ipv4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6};
@@ -162,7 +162,7 @@ Opened<HostPing> PingSocket::open(SocketSet& sockets,
   return {std::move(socket), {}};
 }
 
-std::error_code PingSocket::prepare(const std::optional<IpAddress>& source)
+std::error_code PingSocket::prepare(const std::optional<SourceAddress>& source)
 {
   const int number = descriptor_.get();
   set_error_queue(number, family_, true);
@@ -174,7 +174,10 @@ std::error_code PingSocket::prepare(const std::optional<IpAddress>& source)
     }
   }
   if (source) {
-    const SocketAddress address(Endpoint{*source, 0});
+    if (source->is_foreign) {
+      allow_foreign_address(number, family_);
+    }
+    const SocketAddress address(Endpoint{source->address, 0});
     if (::bind(number, address.data(), address.size()) < 0) {
       return last_error();
     }

@@ -20,7 +20,7 @@ public:
   static Opened<HostPing> open(SocketSet& sockets,
                                const LinkScopes& scopes,
                                Family family,
-                               const std::optional<IpAddress>& source,
+                               const std::optional<SourceAddress>& source,
                                HostPingEvents& events);
 
   HostError send(const IpAddress& to,
@@ -42,7 +42,7 @@ private:
              Family family,
              HostPingEvents& events);
 
-  std::error_code prepare(const std::optional<IpAddress>& source);
+  std::error_code prepare(const std::optional<SourceAddress>& source);
   void on_socket_events(std::uint32_t events) override;
   bool deliver_errors();
   void deliver_replies();

@@ -35,6 +35,15 @@ std::error_code bind_to_device(int descriptor, const std::string& device)
   return {};
 }
 
+void allow_foreign_address(int descriptor, Family family)
+{
+  if (family == Family::ipv4) {
+    set_option(descriptor, IPPROTO_IP, IP_FREEBIND, 1);
+  } else {
+    set_option(descriptor, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+  }
+}
+
 std::uint32_t scope_of(const IpAddress& address, const std::string& device)
 {
   return address.is_ipv6() && address.is_link_local() ? ::if_nametoindex(device.c_str()) : 0;

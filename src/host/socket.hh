@@ -18,6 +18,10 @@ std::error_code set_option(int descriptor, int level, int name, int value);
 /// SO_BINDTODEVICE; an empty name is no device.
 std::error_code bind_to_device(int descriptor, const std::string& device);
 
+/// Lets the socket be bound to an address that is not configured on the host (IPV6_FREEBIND,
+/// IP_FREEBIND). It takes no privilege.
+void allow_foreign_address(int descriptor, Family family);
+
 /// The scope id of a link-local address on a device; 0 for any other address.
 [[nodiscard]] std::uint32_t scope_of(const IpAddress& address, const std::string& device);
 

@@ -28,7 +28,7 @@ constexpr int ACCEPTS_PER_TURN = 64;
 constexpr std::chrono::milliseconds RETRY_TIME(100);
 
 FileDescriptor open_bound(const Endpoint& endpoint,
-                          const std::string& device,
+                          const ListenOptions& options,
                           bool both_families,
                           std::error_code& error)
 {
@@ -42,27 +42,29 @@ FileDescriptor open_bound(const Endpoint& endpoint,
   if (endpoint.address.is_ipv6()) {
     set_option(number, IPPROTO_IPV6, IPV6_V6ONLY, both_families ? 0 : 1);
   }
-  error = bind_to_device(number, device);
-  const SocketAddress address(endpoint, scope_of(endpoint.address, device));
+  if (options.is_foreign) {
+    allow_foreign_address(number, endpoint.address.family());
+  }
+  error = bind_to_device(number, options.device);
+  const SocketAddress address(endpoint, scope_of(endpoint.address, options.device));
   if (!error && ::bind(number, address.data(), address.size()) < 0) {
     error = last_error();
   }
   return descriptor;
 }
 
-FileDescriptor open_internet(const Endpoint& endpoint,
-                             const std::string& device,
-                             std::error_code& error)
+FileDescriptor open_internet(const ListenOptions& options, std::error_code& error)
 {
+  const auto& endpoint = std::get<Endpoint>(options.address);
   if (!endpoint.address.is_unspecified()) {
-    return open_bound(endpoint, device, false, error);
+    return open_bound(endpoint, options, false, error);
   }
   FileDescriptor descriptor
-    = open_bound({IpAddress::any(Family::ipv6), endpoint.port}, device, true, error);
+    = open_bound({IpAddress::any(Family::ipv6), endpoint.port}, options, true, error);
   if (error == std::errc::address_family_not_supported
       || error == std::errc::address_not_available) { // a host without IPv6
     error = {};
-    return open_bound({IpAddress::any(Family::ipv4), endpoint.port}, device, false, error);
+    return open_bound({IpAddress::any(Family::ipv4), endpoint.port}, options, false, error);
   }
   return descriptor;
 }
@@ -102,7 +104,7 @@ bool is_confined(int descriptor)
   return theirs ? theirs != user_namespace("self") : peer.uid == ::geteuid();
 }
 
-FileDescriptor open_unix(const UnixPath& path, std::error_code& error)
+FileDescriptor open_unix(const UnixPath& path, mode_t mode, std::error_code& error)
 {
   const auto address = UnixAddress::of(path);
   FileDescriptor descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -111,7 +113,7 @@ FileDescriptor open_unix(const UnixPath& path, std::error_code& error)
     return {};
   }
   const auto bind = [&] {
-    const mode_t before = ::umask(S_IXUSR | S_IRWXG | S_IRWXO);
+    const mode_t before = ::umask(~mode & (S_IRWXU | S_IRWXG | S_IRWXO));
     const int result = ::bind(descriptor.get(), address->data(), address->size());
     error = result < 0 ? last_error() : std::error_code();
     ::umask(before);
@@ -131,8 +133,7 @@ ListeningSocket ListeningSocket::open(const ListenOptions& options, std::error_c
   ListeningSocket socket;
   const auto* path = std::get_if<UnixPath>(&options.address);
   socket.descriptor_
-    = path != nullptr ? open_unix(*path, error)
-                      : open_internet(std::get<Endpoint>(options.address), options.device, error);
+    = path != nullptr ? open_unix(*path, options.unix_mode, error) : open_internet(options, error);
   if (!error && path != nullptr) {
     socket.path_ = path->path;
   }

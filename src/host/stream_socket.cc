@@ -20,11 +20,14 @@ constexpr std::uint32_t HANGUP = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 // A receive ends at the urgent mark, so like after a hang-up a short one tells nothing.
 constexpr std::uint32_t NOT_DRAINED_BY_SHORT_RECEIVE = HANGUP | EPOLLPRI;
 
-std::error_code bind_source(int descriptor, const IpAddress& source)
+std::error_code bind_source(int descriptor, const SourceAddress& source)
 {
+  if (source.is_foreign) {
+    allow_foreign_address(descriptor, source.address.family());
+  }
   // The port is chosen at connect(), when ports in use towards other destinations are free too.
   set_option(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-  const SocketAddress address(Endpoint{source, 0});
+  const SocketAddress address(Endpoint{source.address, 0});
   if (::bind(descriptor, address.data(), address.size()) < 0) {
     return last_error();
   }

@@ -64,7 +64,7 @@ UdpSocket::UdpSocket(const Shared& shared,
 
 Opened<HostDatagrams> UdpSocket::open(const Shared& shared,
                                       Family family,
-                                      const std::optional<IpAddress>& source,
+                                      const std::optional<SourceAddress>& source,
                                       std::uint16_t port_hint,
                                       HostDatagramEvents& events)
 {
@@ -75,7 +75,10 @@ Opened<HostDatagrams> UdpSocket::open(const Shared& shared,
   const int number = descriptor.get();
   set_datagram_options(number, family);
   std::unique_ptr<UdpSocket> socket(new UdpSocket(shared, std::move(descriptor), family, events));
-  const IpAddress address = source.value_or(IpAddress::any(family));
+  if (source && source->is_foreign) {
+    allow_foreign_address(number, family);
+  }
+  const IpAddress address = source ? source->address : IpAddress::any(family);
   std::error_code code = socket->bind({address, port_hint});
   if (code && port_hint != 0) {
     code = socket->bind({address, 0});
@@ -109,6 +112,11 @@ Opened<HostDatagrams> UdpSocket::listen(const Shared& shared,
     set_option(number, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
   }
   std::unique_ptr<UdpSocket> socket(new UdpSocket(shared, std::move(descriptor), family, events));
+  // On a wildcard it is about the answers: they leave from whatever address was asked, also one of
+  // a prefix that the host routes to itself.
+  if (options.is_foreign || endpoint.address.is_unspecified()) {
+    allow_foreign_address(number, family);
+  }
   std::error_code code = bind_to_device(number, options.device);
   if (!code) {
     code = socket->bind(endpoint, scope_of(endpoint.address, options.device));

@@ -27,7 +27,7 @@ public:
   /// See HostNetwork::open_datagrams.
   static Opened<HostDatagrams> open(const Shared& shared,
                                     Family family,
-                                    const std::optional<IpAddress>& source,
+                                    const std::optional<SourceAddress>& source,
                                     std::uint16_t port_hint,
                                     HostDatagramEvents& events);
 

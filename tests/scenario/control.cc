@@ -133,7 +133,7 @@ TEST_CASE("what is no request gets an answer that says so")
 TEST_CASE("a request without end ends the connection")
 {
   Controlled controlled;
-  controlled.client->has(std::string(70000, 'x'));
+  controlled.client->has(std::string(ControlSocket::MAX_REQUEST_BYTES + 1, 'x'));
   CHECK(controlled.client->closed());
 }
 

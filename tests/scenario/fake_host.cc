@@ -377,7 +377,7 @@ Opened<HostStream> FakeHost::connect(const StreamAddress& to,
 }
 
 Opened<HostDatagrams> FakeHost::open_datagrams(Family family,
-                                               const std::optional<IpAddress>& source,
+                                               const std::optional<SourceAddress>& source,
                                                std::uint16_t port_hint,
                                                HostDatagramEvents& events)
 {
@@ -393,7 +393,7 @@ Opened<HostDatagrams> FakeHost::open_datagrams(Family family,
 }
 
 Opened<HostPing> FakeHost::open_ping(Family family,
-                                     const std::optional<IpAddress>&,
+                                     const std::optional<SourceAddress>& source,
                                      HostPingEvents& events)
 {
   if (open_error_.code) {
@@ -401,6 +401,7 @@ Opened<HostPing> FakeHost::open_ping(Family family,
   }
   auto& ping = pings_.emplace_back(std::make_shared<FakePing>());
   ping->family_ = family;
+  ping->source_ = source;
   ping->events_ = &events;
   return {std::make_unique<FakePingSocket>(ping), {}};
 }

@@ -108,7 +108,7 @@ public:
   void refuses_to_send(const HostError& error) { send_error_ = error; }
 
   [[nodiscard]] Family family() const { return family_; }
-  [[nodiscard]] const std::optional<IpAddress>& source() const { return source_; }
+  [[nodiscard]] const std::optional<SourceAddress>& source() const { return source_; }
   [[nodiscard]] std::uint16_t port_hint() const { return port_hint_; }
   [[nodiscard]] const std::vector<Sent>& sent() const { return sent_; }
   /// How many calls of send() there were.
@@ -123,7 +123,7 @@ private:
 
   std::optional<ListenOptions> listening_;
   Family family_ = Family::ipv4;
-  std::optional<IpAddress> source_;
+  std::optional<SourceAddress> source_;
   std::uint16_t port_hint_ = 0;
   HostDatagramEvents* events_ = nullptr;
   HostError send_error_;
@@ -156,6 +156,7 @@ public:
   void refuses_to_send(const HostError& error) { send_error_ = error; }
 
   [[nodiscard]] Family family() const { return family_; }
+  [[nodiscard]] const std::optional<SourceAddress>& source() const { return source_; }
   [[nodiscard]] const std::vector<Sent>& sent() const { return sent_; }
   [[nodiscard]] bool closed() const { return closed_; }
 
@@ -164,6 +165,7 @@ private:
   friend class FakePingSocket;
 
   Family family_ = Family::ipv4;
+  std::optional<SourceAddress> source_;
   HostPingEvents* events_ = nullptr;
   HostError send_error_;
   std::vector<Sent> sent_;
@@ -239,11 +241,11 @@ public:
   Opened<HostDatagrams> listen_datagrams(const ListenOptions& options,
                                          HostDatagramEvents& events) override;
   Opened<HostDatagrams> open_datagrams(Family family,
-                                       const std::optional<IpAddress>& source,
+                                       const std::optional<SourceAddress>& source,
                                        std::uint16_t port_hint,
                                        HostDatagramEvents& events) override;
   Opened<HostPing> open_ping(Family family,
-                             const std::optional<IpAddress>& source,
+                             const std::optional<SourceAddress>& source,
                              HostPingEvents& events) override;
 
 private:

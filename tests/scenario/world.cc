@@ -40,6 +40,11 @@ World::World(const Gateway::Settings& settings, std::size_t pool_ceiling_bytes)
   gateway.set_time(now_);
 }
 
+void World::host_takes(std::string_view prefix)
+{
+  host_networks_.add(HostNetworks::Kind::own_address, Prefix::parse(prefix).value());
+}
+
 void World::guest_sends(ByteView packet, bool checksum_trusted)
 {
   const auto length_bytes = static_cast<std::uint32_t>(packet.size());

@@ -25,6 +25,9 @@ public:
   explicit World(const Gateway::Settings& settings = World::settings(),
                  std::size_t pool_ceiling_bytes = POOL_CEILING_BYTES);
 
+  /// The host has an address, or routes a network to itself, from now on.
+  void host_takes(std::string_view prefix);
+
   /// The guest puts an IP packet on the link.
   void guest_sends(ByteView packet, bool checksum_trusted = false);
   /// The end of a batch: the gateway works until it has nothing left to do.
