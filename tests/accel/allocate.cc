@@ -138,6 +138,18 @@ TEST_CASE("full maps refuse and leave no half of a binding")
   }
 }
 
+TEST_CASE("a claim without a binding is given back")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    allow_allocation(nat);
+    nat.fill_bindings();
+    const Packet refused = packet_to(GUEST, REMOTE);
+    expect_answer(nat.from_guest(refused), answer_to(refused, 3, 1));
+    CHECK(nat.entries("owners", sizeof(nat_endpoint)) == 0);
+  }
+}
+
 TEST_CASE("a packet on its last hop is answered in the router's name")
 {
   for (const std::uint8_t protocol : {PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_ICMP}) {

@@ -137,6 +137,16 @@ void NatBed::set_tap()
   put(object_.map("interfaces"), LOOPBACK, nat_interface{LOOPBACK, 0});
 }
 
+void NatBed::fill_bindings()
+{
+  nat_endpoint key{0, 0, PROTOCOL_UDP, 9};
+  nat_binding value{};
+  value.flags = NAT_STATIC;
+  do {
+    ++key.port;
+  } while (::bpf_map_update_elem(object_.map("bindings"), &key, &value, BPF_NOEXIST) == 0);
+}
+
 Outcome NatBed::run(const char* program, const Bytes& frame)
 {
   Bytes out(4096);

@@ -54,6 +54,8 @@ public:
   void route(const Prefix& prefix, std::uint32_t mtu, std::uint32_t flags = 0);
   void map_prefix(const Prefix& internal, const Prefix& external, bool is_neutral);
   void set_tap();
+  /// Leaves no room for a further binding, though there is for owners.
+  void fill_bindings();
 
   Outcome run(const char* program, const Bytes& frame);
   Outcome from_guest(const Packet& packet)
@@ -70,6 +72,8 @@ public:
   [[nodiscard]] std::size_t entries(const char* map, std::size_t key_bytes) const;
   /// The only binding's external endpoint.
   [[nodiscard]] Endpoint external_of(const Endpoint& internal, std::uint8_t protocol) const;
+
+  [[nodiscard]] const NatObject& object() const { return object_; }
 
 private:
   NatObject object_;
