@@ -20,11 +20,16 @@ static __always_inline int is_ipv6(context* ctx)
   return ethertype(ctx, &l3) == bpf_htons(ETH_P_IPV6);
 }
 
-PROGRAM int nat_internal(context* ctx)
+static __always_inline int from_guest(context* ctx)
 {
   struct origin origin = {.guest = arrival(ctx)};
   make_readable(ctx, HEADERS_BYTES);
   return is_ipv6(ctx) ? prefix_outbound(ctx, &origin) : outbound(ctx, &origin);
+}
+
+PROGRAM int nat_internal(context* ctx)
+{
+  return from_guest(ctx);
 }
 
 PROGRAM int nat_external(context* ctx)
