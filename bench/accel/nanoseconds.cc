@@ -15,7 +15,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
-#include <vector>
 
 namespace {
 
@@ -63,9 +62,9 @@ unsigned run(bpf_object* object, const char* program, int repeats)
 
 unsigned median_ns(bpf_object* object, const char* program)
 {
-  std::vector<unsigned> figures;
-  for (int i = 0; i < RUNS; ++i) {
-    figures.push_back(run(object, program, REPEATS));
+  std::array<unsigned, RUNS> figures{};
+  for (unsigned& figure : figures) {
+    figure = run(object, program, REPEATS);
   }
   std::ranges::sort(figures);
   return figures[RUNS / 2];

@@ -8,7 +8,7 @@
 
 namespace slirpstack {
 
-PortPool::PortPool(std::vector<IpAddress> addresses,
+PortPool::PortPool(const std::vector<IpAddress>& addresses,
                    const Options& options,
                    const HashSecret& secret)
   : options_(options), secret_(secret)

@@ -59,7 +59,9 @@ public:
   };
 
   /// `addresses` are IPv4 and not empty. `secret` makes the ports hard to guess.
-  PortPool(std::vector<IpAddress> addresses, const Options& options, const HashSecret& secret);
+  PortPool(const std::vector<IpAddress>& addresses,
+           const Options& options,
+           const HashSecret& secret);
 
   /// An external endpoint for `internal`. For ICMP the ports are identifiers.
   std::variant<Endpoint, PortRefusal> take(const Endpoint& internal,

@@ -38,7 +38,7 @@ void write_transport(Writer& writer, const Packet& packet)
 
 void fill_header_checksum(Bytes& packet)
 {
-  const std::size_t header = (packet[0] & 0xfU) * 4;
+  const std::size_t header = std::size_t{packet[0] & 0xfU} * 4;
   packet[10] = packet[11] = 0;
   Checksum sum;
   sum.add(ByteView(packet).first(header));

@@ -16,9 +16,9 @@ const IpAddress FIRST = IpAddress::parse("203.0.113.1").value();
 const IpAddress SECOND = IpAddress::parse("203.0.113.2").value();
 constexpr TimePoint START{};
 
-PortPool pool_of(std::vector<IpAddress> addresses, const PortPool::Options& options)
+PortPool pool_of(const std::vector<IpAddress>& addresses, const PortPool::Options& options)
 {
-  return {std::move(addresses), options, HashSecret{1, 2}};
+  return {addresses, options, HashSecret{1, 2}};
 }
 
 std::optional<Endpoint> taken(PortPool& pool,
