@@ -1,0 +1,286 @@
+/* The maps between slirpstack and its NAT in the kernel: what each key and value means. Read by
+ * the BPF programs, by slirpstack, and by whoever else looks into maps that are pinned.
+ *
+ * Addresses, ports and ICMP identifiers are in network byte order, all other numbers in the
+ * machine's. There is no implicit padding; fields called `zero` must be 0, since the kernel
+ * compares keys byte by byte. Times are those of CLOCK_MONOTONIC (coarse), in nanoseconds.
+ *
+ *   map           type          key → value
+ *   settings      ARRAY         0 → nat_settings
+ *   bindings      HASH          nat_endpoint (internal) → nat_binding
+ *   owners        HASH          nat_endpoint (external) → nat_owner
+ *   sessions      HASH          nat_session_key → nat_session
+ *   fragments     LRU_HASH      nat_fragment_key → nat_fragment
+ *   subscribers   HASH          nat_subscriber_key → nat_subscriber
+ *   released      HASH          nat_subscriber_key → __u32
+ *   exempt        LPM_TRIE      nat_route_key → __u32      destinations that are not translated
+ *   routes        LPM_TRIE      nat_route_key → nat_route
+ *   prefixes      LPM_TRIE      nat_prefix_key → nat_prefix
+ *   interfaces    HASH          __u32 ifindex → nat_interface
+ *   devices       DEVMAP_HASH   __u32 ifindex → __u32 ifindex
+ *   statistics    PERCPU_ARRAY  nat_statistic → nat_count
+ *   events        RINGBUF       nat_event
+ */
+#ifndef SLIRPSTACK_NAT_MAP_H
+#define SLIRPSTACK_NAT_MAP_H
+
+#include <linux/types.h>
+
+/* Changes with every change of a layout; part of the name under which maps are pinned. */
+#define NAT_MAP_VERSION 1
+
+#define NAT_MAX_RANGES 8
+
+/* One address and port with its protocol. For ICMP queries the port is the identifier. */
+struct nat_endpoint
+{
+  __be32 address;
+  __be16 port;
+  __u8 protocol;
+  __u8 zone; /* of an internal address: nat_interface.zone; external: 0 */
+};
+
+/* Flags of nat_binding and nat_owner. */
+#define NAT_STATIC 1U      /* a forward: never expires, no filter applies */
+#define NAT_QUARANTINED 2U /* nat_owner: nobody's; kept until it may be given out again */
+
+/* An internal endpoint's external one (RFC 4787 section 4.1: the same for all remotes). */
+struct nat_binding
+{
+  __be32 address;
+  __be16 port;
+  __u16 flags;
+  __u64 last_out;   /* when the guest last sent */
+  __u32 generation; /* nat_settings.generation when policy allowed it */
+  __u32 zero;
+};
+
+/* Whose an external endpoint is. To insert it, with BPF_NOEXIST, is to claim the endpoint: it
+ * comes before the binding, and goes after it. */
+struct nat_owner
+{
+  __be32 address;
+  __be16 port;
+  __u16 flags;
+  __u64 last_in; /* when a remote last sent; quarantined: when it was freed */
+  __u32 ifindex; /* where the guest is */
+  __u8 guest_mac[6];
+  __u8 zone;
+  __u8 zero;
+};
+
+/* One remote of an external endpoint. TCP has one for each connection. With address-dependent
+ * filtering there is one with remote_port 0 for each address that the guest has sent to. */
+struct nat_session_key
+{
+  __be32 address;
+  __be32 remote_address;
+  __be16 port;
+  __be16 remote_port;
+  __u8 protocol;
+  __u8 zero[3];
+};
+
+/* RFC 6146 section 3.5.2, with RFC 7857's split of the closing states. */
+enum nat_tcp_state
+{
+  NAT_TCP_NONE,
+  NAT_TCP_SYN_OUT,
+  NAT_TCP_SYN_IN,
+  NAT_TCP_ESTABLISHED,
+  NAT_TCP_FIN_OUT,
+  NAT_TCP_FIN_IN,
+  NAT_TCP_FIN_BOTH,
+  NAT_TCP_RESET, /* a RST was seen; state is kept for four minutes (RFC 7857 section 2.2) */
+};
+
+struct nat_session
+{
+  __u64 last;
+  __u32 state; /* nat_tcp_state; for other protocols NAT_TCP_NONE */
+  __u32 zero;
+};
+
+/* Later fragments carry no ports: those of the first, by what all of one datagram share. */
+struct nat_fragment_key
+{
+  __be32 source;
+  __be32 destination;
+  __be16 identification;
+  __u8 protocol;
+  __u8 inbound; /* seen at the external interface */
+  __u32 zone;
+};
+
+struct nat_fragment
+{
+  __be16 source_port;
+  __be16 destination_port;
+  __u32 zero;
+  __u64 seen;
+};
+
+/* RFC 6888 REQ-4: how many bindings an internal address has opened. How many of them have ended is
+ * in `released`, which user space alone writes; so neither counter needs a lock. */
+struct nat_subscriber_key
+{
+  __be32 address;
+  __u32 zone;
+};
+
+struct nat_subscriber
+{
+  __u32 opened;
+  __u32 refused;
+};
+
+struct nat_route_key
+{
+  __u32 prefix_length; /* bits */
+  __be32 address;
+};
+
+#define NAT_ROUTE_UNRESOLVED 1U /* the neighbour's Ethernet address is not known yet */
+
+/* The way to a destination: an entry for each neighbour (/32) and each route. */
+struct nat_route
+{
+  __u32 ifindex;
+  __u32 flags;
+  __u32 mtu;
+  __u8 destination_mac[6];
+  __u8 source_mac[6];
+};
+
+/* RFC 6296. A packet of the inside looks its source up with NAT_PREFIX_INTERNAL, and gets the
+ * external prefix; a packet from outside its destination with NAT_PREFIX_EXTERNAL. */
+#define NAT_PREFIX_INTERNAL 0U
+#define NAT_PREFIX_EXTERNAL 1U
+
+struct nat_prefix_key
+{
+  __u32 prefix_length; /* bits, the 32 of `direction` included */
+  __u32 direction;
+  __u8 address[16];
+};
+
+#define NAT_PREFIX_NEUTRAL 1U /* RFC 6296: checksum-neutral; else: transport checksums are fixed   \
+                               */
+
+struct nat_prefix
+{
+  __u8 prefix[16]; /* host bits zero */
+  __u32 length;    /* of `prefix`, bits: 0 to 128; with NAT_PREFIX_NEUTRAL at most 112 */
+  __u32 flags;
+  __u32 ifindex;     /* where it goes; 0: the host's own routing decides */
+  __be16 adjustment; /* one's complement: sum of the old prefix - sum of the new one */
+  __u8 destination_mac[6];
+  __u8 source_mac[6];
+  __u8 zero[2];
+};
+
+struct nat_interface
+{
+  __u32 partner; /* of a guest's end: slirpstack's tap; of a tap: the guest's end; 0: none */
+  __u32 zone;    /* 0 to 255; guests whose addresses overlap have different ones */
+};
+
+/* How inbound packets of a protocol are filtered (RFC 4787 section 5). */
+enum nat_filter
+{
+  NAT_FILTER_ENDPOINT, /* anyone */
+  NAT_FILTER_ADDRESS,  /* any port of an address that the guest has sent to */
+  NAT_FILTER_PORT,     /* only an endpoint that the guest has sent to */
+};
+
+#define NAT_ALLOCATE 1U      /* the kernel makes bindings itself; else slirpstack does */
+#define NAT_POOL_IS_LOCAL 2U /* the external addresses are the host's own: its services lie there  \
+                              */
+#define NAT_ZONES 4U         /* look up the zone of each packet */
+#define NAT_INBOUND_REFRESH 8U /* what comes in keeps a binding alive too (RFC 4787 REQ-6) */
+#define NAT_EXEMPTIONS 16U     /* `exempt` is not empty */
+#define NAT_REDIRECT_PEER 32U  /* TC: the guests are behind veth pairs */
+
+/* Addresses here are in the machine's byte order, for arithmetic. */
+struct nat_range
+{
+  __u32 first;
+  __u32 count;
+};
+
+struct nat_settings
+{
+  __u32 flags;
+  __u32 generation;
+  __u32 external_ranges;
+  __u32 internal_ranges;
+  struct nat_range external[NAT_MAX_RANGES];
+  struct nat_range internal[NAT_MAX_RANGES];
+  __u32 external_addresses; /* sum of the counts */
+  __u32 gateway;            /* the router's own address inside: source of its ICMP errors */
+  __u16 port_first;
+  __u16 port_last;
+  __u16 block_ports; /* RFC 7422: ports of each internal address; 0: all ports are everybody's */
+  __u16 filter_tcp;  /* nat_filter */
+  __u16 filter_udp;
+  __u16 filter_icmp;
+  __u32 quota; /* bindings of one internal address; 0: no limit */
+  __u8 gateway_mac[6];
+  __u8 zero[2];
+};
+
+/* What became of packets. The first three are those translated. */
+enum nat_statistic
+{
+  NAT_OUT,
+  NAT_IN,
+  NAT_HAIRPIN,
+  NAT_PREFIX_OUT,
+  NAT_PREFIX_IN,
+  NAT_ICMP_ERROR_OUT,
+  NAT_ICMP_ERROR_IN,
+  NAT_TO_SLIRPSTACK, /* handed to the user-mode stack */
+  NAT_TO_HOST,       /* left to the host's stack */
+  NAT_ANSWERED,      /* answered with an ICMP error */
+  NAT_ALLOCATED,     /* bindings made here */
+  NAT_RACE_LOST,     /* another processor bound the endpoint first */
+  NAT_DROP_MALFORMED,
+  NAT_DROP_CHECKSUM,
+  NAT_DROP_NO_BINDING,
+  NAT_DROP_NO_SESSION, /* TCP that did not start with a SYN */
+  NAT_DROP_FILTERED,
+  NAT_DROP_EXHAUSTED,
+  NAT_DROP_QUOTA,
+  NAT_DROP_FRAGMENT, /* came before the first of its datagram */
+  NAT_DROP_HOP_LIMIT,
+  NAT_DROP_NO_ROUTE,
+  NAT_DROP_TOO_BIG,
+  NAT_DROP_PROTOCOL, /* neither TCP, UDP nor ICMP */
+  NAT_DROP_PREFIX,   /* RFC 6296: an address that cannot be mapped */
+  NAT_STATISTICS,    /* how many there are */
+};
+
+struct nat_count
+{
+  __u64 packets;
+  __u64 bytes;
+};
+
+enum nat_event_kind
+{
+  NAT_EVENT_BOUND,
+  NAT_EVENT_EXHAUSTED, /* no port or no room left for `internal` */
+  NAT_EVENT_QUOTA,
+  NAT_EVENT_UNRESOLVED, /* `external.address` needs its neighbour's Ethernet address */
+};
+
+struct nat_event
+{
+  __u64 time;
+  __u32 kind;
+  __u32 zero;
+  struct nat_endpoint internal;
+  struct nat_endpoint external;
+};
+
+#endif

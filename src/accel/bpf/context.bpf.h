@@ -1,0 +1,154 @@
+#pragma once
+
+/* What XDP and TC do differently: the frame's context, where a verdict sends it, and checksums
+ * that the sender's kernel has left to its device. All else reads and writes the frame in place,
+ * through at(). */
+
+#include "checksum.bpf.h"
+#include "maps.bpf.h"
+
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+
+#ifdef NAT_TC
+typedef struct __sk_buff context;
+#define VERDICT_HOST TC_ACT_OK
+#define VERDICT_DROP TC_ACT_SHOT
+#else
+typedef struct xdp_md context;
+#define VERDICT_HOST XDP_PASS
+#define VERDICT_DROP XDP_DROP
+#endif
+
+/* Ethernet, one VLAN tag, two IPv4 headers with all their options, and 28 bytes between them. */
+#define MAX_OFFSET 0xff
+
+/* `size` bytes of the frame, or null where it is shorter. A call of a helper that changes the frame
+ * invalidates the pointer. */
+static __always_inline void* at(context* ctx, __u32 offset, __u32 size)
+{
+  /* Keeps clang from sharing the address of a field between calls: the verifier wants to see each
+   * field of the context read by its constant offset. */
+  asm volatile("" : "+r"(ctx));
+  void* end = (void*)(long)ctx->data_end;
+  void* start = (void*)(long)ctx->data + (offset & MAX_OFFSET);
+  return start + size > end ? 0 : start;
+}
+
+static __always_inline void copy_mac(__u8* to, const __u8* from)
+{
+  __builtin_memcpy(to, from, ETH_ALEN);
+}
+
+static __always_inline int dropped(__u32 statistic, __u32 bytes)
+{
+  count(statistic, bytes);
+  return VERDICT_DROP;
+}
+
+static __always_inline int to_host(__u32 bytes)
+{
+  count(NAT_TO_HOST, bytes);
+  return VERDICT_HOST;
+}
+
+#ifdef NAT_TC
+
+static __always_inline __u32 arrival(context* ctx)
+{
+  return ctx->ifindex;
+}
+
+static __always_inline __u32 frame_length(context* ctx)
+{
+  return ctx->len;
+}
+
+/* The headers may lie in pages of their own. */
+static __always_inline void make_readable(context* ctx, __u32 bytes)
+{
+  if ((long)ctx->data + bytes > (long)ctx->data_end) {
+    bpf_skb_pull_data(ctx, ctx->len < bytes ? ctx->len : bytes);
+  }
+}
+
+/* A super-segment's length says nothing: its segments are what must fit. */
+static __always_inline int is_super_segment(context* ctx)
+{
+  return ctx->gso_size != 0;
+}
+
+static __always_inline int redirect_frame(context* ctx, __u32 ifindex)
+{
+  return bpf_redirect(ifindex, 0);
+}
+
+static __always_inline int redirect_to_guest(context* ctx, __u32 ifindex)
+{
+  const struct nat_settings* now = current_settings();
+  return now && now->flags & NAT_REDIRECT_PEER ? bpf_redirect_peer(ifindex, 0)
+                                               : bpf_redirect(ifindex, 0);
+}
+
+/* With CHECKSUM_PARTIAL the field holds the pseudo-header's sum alone, in which ports have no part;
+ * the helpers know. */
+static __always_inline void fix_transport(context* ctx,
+                                          __u32 offset,
+                                          __u32 addresses,
+                                          __u32 ports,
+                                          int is_udp)
+{
+  __u64 flags = is_udp ? BPF_F_MARK_MANGLED_0 : 0;
+  bpf_l4_csum_replace(ctx, offset, 0, addresses, flags | BPF_F_PSEUDO_HDR);
+  if (ports) {
+    bpf_l4_csum_replace(ctx, offset, 0, ports, flags);
+  }
+}
+
+#else
+
+static __always_inline __u32 arrival(context* ctx)
+{
+  return ctx->ingress_ifindex;
+}
+
+static __always_inline __u32 frame_length(context* ctx)
+{
+  unsigned long length = (unsigned long)ctx->data_end - (unsigned long)ctx->data;
+  /* From here on a number for clang too, which would otherwise add to the pointers. */
+  asm volatile("" : "+r"(length));
+  return length;
+}
+
+static __always_inline void make_readable(context* ctx, __u32 bytes) {}
+
+static __always_inline int is_super_segment(context* ctx)
+{
+  return 0;
+}
+
+/* To the frame's own device too: XDP_TX on a veth pair stalls where the peer has GRO and no XDP. */
+static __always_inline int redirect_frame(context* ctx, __u32 ifindex)
+{
+  return bpf_redirect_map(&devices, ifindex, XDP_DROP);
+}
+
+static __always_inline int redirect_to_guest(context* ctx, __u32 ifindex)
+{
+  return redirect_frame(ctx, ifindex);
+}
+
+static __always_inline void fix_transport(context* ctx,
+                                          __u32 offset,
+                                          __u32 addresses,
+                                          __u32 ports,
+                                          int is_udp)
+{
+  __u16* checksum = at(ctx, offset, sizeof(*checksum));
+  if (checksum) {
+    *checksum = is_udp ? adjusted_udp(*checksum, addresses + ports)
+                       : adjusted(*checksum, addresses + ports);
+  }
+}
+
+#endif

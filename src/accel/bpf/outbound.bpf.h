@@ -1,0 +1,254 @@
+#pragma once
+
+/* NAT44 of packets of a guest, to the world or, by way of an external address, to another guest
+ * (hairpinning, RFC 4787 REQ-9). */
+
+#include "inbound.bpf.h"
+
+static __always_inline int is_translatable(const struct nat_settings* now_set,
+                                           const struct packet* p)
+{
+  __u8 first = bpf_ntohl(p->destination) >> 24;
+  if (!is_internal(now_set, p->source) || is_internal(now_set, p->destination)) {
+    return 0;
+  }
+  if (first == 0 || first == 127 || first >= 224) {
+    return 0;
+  }
+  if (now_set->flags & NAT_EXEMPTIONS) {
+    struct nat_route_key key = {.prefix_length = 32, .address = p->destination};
+    return bpf_map_lookup_elem(&exempt, &key) == 0;
+  }
+  return 1;
+}
+
+static __always_inline const struct nat_route* route_to(__be32 destination)
+{
+  struct nat_route_key key = {.prefix_length = 32, .address = destination};
+  return bpf_map_lookup_elem(&routes, &key);
+}
+
+static __always_inline int no_route(context* ctx, struct origin* origin, const struct packet* p)
+{
+  struct nat_endpoint internal = {.address = p->source};
+  struct nat_endpoint external = {.address = p->destination};
+  report(NAT_EVENT_UNRESOLVED, &internal, &external);
+  return to_slirpstack(ctx, origin, p, NAT_DROP_NO_ROUTE);
+}
+
+static __always_inline int too_big(context* ctx,
+                                   const struct nat_settings* now_set,
+                                   struct origin* origin,
+                                   const struct packet* p,
+                                   __u32 mtu)
+{
+  struct answer answer = {.type = ICMP_DEST_UNREACH,
+                          .code = CODE_FRAGMENTATION,
+                          .mtu = bpf_htons(mtu),
+                          .source = bpf_htonl(now_set->gateway)};
+  return p->dont_fragment ? refuse(ctx, origin, p, &answer, NAT_DROP_TOO_BIG)
+                          : to_slirpstack(ctx, origin, p, NAT_DROP_TOO_BIG);
+}
+
+/* Sends what `to` describes to the world, or says why not. */
+static __always_inline int emit(context* ctx,
+                                const struct nat_settings* now_set,
+                                struct origin* origin,
+                                struct packet* p,
+                                const struct translation* to)
+{
+  const struct nat_route* route = route_to(p->destination);
+  if (!route || route->flags & NAT_ROUTE_UNRESOLVED) {
+    return no_route(ctx, origin, p);
+  }
+  if (p->length > route->mtu && !is_super_segment(ctx)) {
+    return too_big(ctx, now_set, origin, p, route->mtu);
+  }
+  __u32 ifindex = route->ifindex;
+  rewrite_macs(ctx, route->destination_mac, route->source_mac);
+  rewrite(ctx, p, to);
+  count(NAT_OUT, p->length);
+  return redirect_frame(ctx, ifindex);
+}
+
+/* An external endpoint that is nobody's is a service of the host, where the address is its own.
+ * Otherwise the host might forward the packet, and the world see the internal source. */
+static __always_inline int hairpin(context* ctx,
+                                   struct nat_settings* now_set,
+                                   struct origin* origin,
+                                   struct packet* p,
+                                   struct translation* to,
+                                   __u64 now)
+{
+  struct nat_owner* owner
+    = p->protocol == IPPROTO_ICMP ? 0 : owner_of(p->destination, p->destination_port, p->protocol);
+  if (!owner) {
+    look_up(origin);
+    return !origin->tap && now_set->flags & NAT_POOL_IS_LOCAL
+             ? to_host(p->length)
+             : to_slirpstack(ctx, origin, p, NAT_DROP_NO_BINDING);
+  }
+  if (p->fragment != FRAGMENT_LATER) {
+    __u32 refused = session_in(now_set, p, owner, to->source, to->source_port, now);
+    if (refused) {
+      return dropped(refused, p->length);
+    }
+  }
+  note_inbound(now_set, owner, now);
+  to->destination = owner->address;
+  to->destination_port = owner->port;
+  rewrite(ctx, p, to);
+  count(NAT_HAIRPIN, p->length);
+  return deliver(ctx, now_set, owner);
+}
+
+/* RFC 5508 REQ-5 and REQ-7: the quotation's destination is the guest's endpoint; if another guest
+ * has sent the quoted packet, its source is that guest's external endpoint. */
+static __noinline int error_outbound(context* ctx, struct origin* origin, struct packet* p)
+{
+  struct nat_settings* now_set = current_settings();
+  struct quotation quoted = {};
+  if (!now_set || !origin || !p) {
+    return VERDICT_DROP;
+  }
+  int wrong = parse_quotation(ctx, p, &quoted);
+  if (wrong) {
+    return to_slirpstack(ctx, origin, p, wrong);
+  }
+  struct nat_endpoint internal = {.address = quoted.ends.destination,
+                                  .port = quoted.ends.destination_port,
+                                  .protocol = quoted.protocol,
+                                  .zone = origin->zone};
+  const struct nat_binding* binding = bpf_map_lookup_elem(&bindings, &internal);
+  if (!binding) {
+    return to_slirpstack(ctx, origin, p, NAT_DROP_NO_BINDING);
+  }
+  struct translation inner = quoted.ends;
+  inner.destination = binding->address;
+  inner.destination_port = binding->port;
+  struct translation outer = ends_of(p);
+  outer.source = binding->address;
+  if (!is_external(now_set, p->destination)) {
+    return rewrite_quotation(ctx, p, &quoted, &inner) ? dropped(NAT_DROP_MALFORMED, p->length)
+                                                      : emit(ctx, now_set, origin, p, &outer);
+  }
+  const struct nat_owner* owner
+    = owner_of(quoted.ends.source, quoted.ends.source_port, quoted.protocol);
+  if (!owner) {
+    return to_slirpstack(ctx, origin, p, NAT_DROP_NO_BINDING);
+  }
+  inner.source = owner->address;
+  inner.source_port = owner->port;
+  outer.destination = owner->address;
+  if (rewrite_quotation(ctx, p, &quoted, &inner)) {
+    return dropped(NAT_DROP_MALFORMED, p->length);
+  }
+  rewrite(ctx, p, &outer);
+  count(NAT_ICMP_ERROR_OUT, p->length);
+  return deliver(ctx, now_set, owner);
+}
+
+/* The binding of the packet's source. Null: `failure` says why. */
+static __always_inline struct nat_binding* binding_of(context* ctx,
+                                                      const struct nat_settings* now_set,
+                                                      struct origin* origin,
+                                                      const struct packet* p,
+                                                      __u64 now,
+                                                      __u32* failure)
+{
+  struct nat_endpoint internal
+    = {.address = p->source, .port = p->source_port, .protocol = p->protocol, .zone = origin->zone};
+  struct nat_binding* binding = bpf_map_lookup_elem(&bindings, &internal);
+  if (binding) {
+    *failure = NAT_DROP_NO_BINDING;
+    return binding->generation == now_set->generation || binding->flags & NAT_STATIC ? binding : 0;
+  }
+  *failure = NAT_DROP_NO_BINDING;
+  if (!(now_set->flags & NAT_ALLOCATE) || p->fragment == FRAGMENT_LATER) {
+    return 0;
+  }
+  if (p->protocol == IPPROTO_TCP && !opens(p->tcp_flags)) {
+    *failure = NAT_DROP_NO_SESSION;
+    return 0;
+  }
+  const struct ethhdr* ethernet = at(ctx, 0, sizeof(*ethernet));
+  if (!ethernet) {
+    return 0;
+  }
+  struct nat_owner owner = {.address = p->source,
+                            .port = p->source_port,
+                            .last_in = now,
+                            .ifindex = origin->guest,
+                            .zone = origin->zone};
+  copy_mac(owner.guest_mac, ethernet->h_source);
+  *failure = allocate(now_set, &internal, &owner, now);
+  return *failure ? 0 : bpf_map_lookup_elem(&bindings, &internal);
+}
+
+static __always_inline int without_binding(context* ctx,
+                                           const struct nat_settings* now_set,
+                                           struct origin* origin,
+                                           const struct packet* p,
+                                           __u32 failure)
+{
+  if (failure == NAT_DROP_EXHAUSTED || failure == NAT_DROP_QUOTA) {
+    return refuse_binding(ctx, now_set, origin, p, failure);
+  }
+  return to_slirpstack(ctx, origin, p, failure);
+}
+
+static __always_inline int translate_out(context* ctx,
+                                         struct nat_settings* now_set,
+                                         struct origin* origin,
+                                         struct packet* p,
+                                         __u64 now)
+{
+  __u32 failure = NAT_DROP_NO_BINDING;
+  struct nat_binding* binding = binding_of(ctx, now_set, origin, p, now, &failure);
+  if (!binding) {
+    return without_binding(ctx, now_set, origin, p, failure);
+  }
+  refresh(&binding->last_out, now);
+  struct translation to = ends_of(p);
+  to.source = binding->address;
+  to.source_port = binding->port;
+  if (p->fragment != FRAGMENT_LATER) {
+    failure = session_out(now_set, p, to.source, to.source_port, now);
+    if (failure) {
+      return without_binding(ctx, now_set, origin, p, failure);
+    }
+  }
+  return is_external(now_set, p->destination) ? hairpin(ctx, now_set, origin, p, &to, now)
+                                              : emit(ctx, now_set, origin, p, &to);
+}
+
+static __always_inline int outbound(context* ctx, struct origin* origin)
+{
+  struct nat_settings* now_set = current_settings();
+  struct packet p = {};
+  int parsed = parse_network(ctx, &p);
+  if (parsed == PARSE_MALFORMED || !now_set) {
+    return dropped(NAT_DROP_MALFORMED, p.length);
+  }
+  if (parsed != PARSED || !is_translatable(now_set, &p)) {
+    return aside(ctx, origin, &p);
+  }
+  if (now_set->flags & NAT_ZONES) {
+    look_up(origin);
+  }
+  __u64 now = bpf_ktime_get_coarse_ns();
+  parsed = parse_transport(ctx, &p, 0, origin->zone, now);
+  if (parsed == PARSE_MALFORMED) {
+    return dropped(NAT_DROP_MALFORMED, p.length);
+  }
+  if (parsed != PARSED) {
+    return to_slirpstack(
+      ctx, origin, &p, parsed == PARSE_FRAGMENT ? NAT_DROP_FRAGMENT : NAT_DROP_PROTOCOL);
+  }
+  if (p.hop_limit <= 1) {
+    struct answer answer = {.type = ICMP_TIME_EXCEEDED, .source = bpf_htonl(now_set->gateway)};
+    return refuse(ctx, origin, &p, &answer, NAT_DROP_HOP_LIMIT);
+  }
+  return p.is_icmp_error ? error_outbound(ctx, origin, &p)
+                         : translate_out(ctx, now_set, origin, &p, now);
+}

@@ -1,0 +1,210 @@
+#pragma once
+
+/* Reads an IPv4 packet's headers once; what follows works on the copy. */
+
+#include "context.bpf.h"
+
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#define VLAN_TAG_BYTES 4
+#define IP_DONT_FRAGMENT 0x4000
+#define IP_MORE_FRAGMENTS 0x2000
+#define IP_OFFSET_MASK 0x1fff
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+/* linux/icmp.h needs the C library's headers for this machine, which are none for BPF. */
+enum icmp_type
+{
+  ICMP_ECHOREPLY = 0,
+  ICMP_DEST_UNREACH = 3,
+  ICMP_ECHO = 8,
+  ICMP_TIME_EXCEEDED = 11,
+  ICMP_PARAMETERPROB = 12,
+  ICMP_TIMESTAMP = 13,
+  ICMP_TIMESTAMPREPLY = 14,
+};
+
+struct icmp_header
+{
+  __u8 type;
+  __u8 code;
+  __u16 checksum;
+  __be16 identifier; /* of queries */
+  __be16 sequence;   /* of queries; of "fragmentation needed" the MTU (RFC 1191 section 4) */
+};
+
+enum fragment_place
+{
+  FRAGMENT_NONE,
+  FRAGMENT_FIRST,
+  FRAGMENT_LATER,
+};
+
+struct packet
+{
+  __u32 l3; /* where in the frame the IPv4 header lies, and what follows it */
+  __u32 l4;
+  __u32 length; /* as the IPv4 header states it */
+  __be32 source;
+  __be32 destination;
+  __be16 source_port; /* for an ICMP query both are its identifier */
+  __be16 destination_port;
+  __be16 identification;
+  __u8 protocol;
+  __u8 hop_limit;
+  __u8 fragment; /* fragment_place */
+  __u8 dont_fragment;
+  __u8 tcp_flags;
+  __u8 icmp_type;
+  __u8 is_icmp_error;
+};
+
+enum parse_result
+{
+  PARSED,
+  PARSE_OTHER, /* not IPv4 */
+  PARSE_MALFORMED,
+  PARSE_PROTOCOL,
+  PARSE_FRAGMENT, /* a later fragment whose first one has not been seen */
+};
+
+/* The ethertype behind at most one VLAN tag, 0 if there is none; sets where its header begins. */
+static __always_inline __be16 ethertype(context* ctx, __u32* l3)
+{
+  const struct ethhdr* ethernet = at(ctx, 0, sizeof(*ethernet));
+  if (!ethernet) {
+    return 0;
+  }
+  *l3 = ETH_HLEN;
+  if (ethernet->h_proto != bpf_htons(ETH_P_8021Q) && ethernet->h_proto != bpf_htons(ETH_P_8021AD)) {
+    return ethernet->h_proto;
+  }
+  *l3 += VLAN_TAG_BYTES;
+  const __be16* inner = at(ctx, ETH_HLEN + 2, sizeof(*inner));
+  return inner ? *inner : 0;
+}
+
+static __always_inline int parse_network(context* ctx, struct packet* p)
+{
+  if (ethertype(ctx, &p->l3) != bpf_htons(ETH_P_IP)) {
+    return PARSE_OTHER;
+  }
+  const struct iphdr* ip = at(ctx, p->l3, sizeof(*ip));
+  if (!ip || ip->version != 4 || ip->ihl < 5) {
+    return PARSE_MALFORMED;
+  }
+  p->l4 = p->l3 + ip->ihl * 4;
+  p->length = bpf_ntohs(ip->tot_len);
+  if (p->l3 + p->length > frame_length(ctx) || p->l3 + p->length < p->l4) {
+    return PARSE_MALFORMED;
+  }
+  __u16 place = bpf_ntohs(ip->frag_off);
+  p->fragment = place & IP_OFFSET_MASK      ? FRAGMENT_LATER
+                : place & IP_MORE_FRAGMENTS ? FRAGMENT_FIRST
+                                            : FRAGMENT_NONE;
+  p->dont_fragment = (place & IP_DONT_FRAGMENT) != 0;
+  p->identification = ip->id;
+  p->protocol = ip->protocol;
+  p->hop_limit = ip->ttl;
+  p->source = ip->saddr;
+  p->destination = ip->daddr;
+  return PARSED;
+}
+
+static __always_inline int parse_icmp(context* ctx, struct packet* p)
+{
+  const struct icmp_header* icmp = at(ctx, p->l4, sizeof(*icmp));
+  if (!icmp) {
+    return PARSE_MALFORMED;
+  }
+  p->icmp_type = icmp->type;
+  switch (icmp->type) {
+    case ICMP_ECHO:
+    case ICMP_ECHOREPLY:
+    case ICMP_TIMESTAMP:
+    case ICMP_TIMESTAMPREPLY:
+      p->source_port = p->destination_port = icmp->identifier;
+      return PARSED;
+    case ICMP_DEST_UNREACH:
+    case ICMP_TIME_EXCEEDED:
+    case ICMP_PARAMETERPROB:
+      p->is_icmp_error = 1;
+      return PARSED;
+  }
+  return PARSE_PROTOCOL;
+}
+
+/* RFC 1858 section 3: a first fragment too short for its header is dropped. */
+static __always_inline int parse_ports(context* ctx, struct packet* p)
+{
+  if (p->protocol == IPPROTO_TCP) {
+    const struct tcphdr* tcp = at(ctx, p->l4, sizeof(*tcp));
+    if (!tcp) {
+      return PARSE_MALFORMED;
+    }
+    p->source_port = tcp->source;
+    p->destination_port = tcp->dest;
+    p->tcp_flags = ((const __u8*)tcp)[13];
+    return PARSED;
+  }
+  if (p->protocol == IPPROTO_UDP) {
+    const struct udphdr* udp = at(ctx, p->l4, sizeof(*udp));
+    if (!udp) {
+      return PARSE_MALFORMED;
+    }
+    p->source_port = udp->source;
+    p->destination_port = udp->dest;
+    return PARSED;
+  }
+  return p->protocol == IPPROTO_ICMP ? parse_icmp(ctx, p) : PARSE_PROTOCOL;
+}
+
+/* LRU_HASH does not age; a datagram's fragments come within two seconds or not at all. */
+#define FRAGMENT_LIFETIME_NS 2000000000ULL
+
+static __always_inline int fragment_ports(struct packet* p, __u8 inbound, __u32 zone, __u64 now)
+{
+  struct nat_fragment_key key = {
+    .source = p->source,
+    .destination = p->destination,
+    .identification = p->identification,
+    .protocol = p->protocol,
+    .inbound = inbound,
+    .zone = zone,
+  };
+  if (p->fragment == FRAGMENT_FIRST) {
+    struct nat_fragment first
+      = {.source_port = p->source_port, .destination_port = p->destination_port, .seen = now};
+    bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
+    return PARSED;
+  }
+  const struct nat_fragment* first = bpf_map_lookup_elem(&fragments, &key);
+  if (!first || now - first->seen > FRAGMENT_LIFETIME_NS) {
+    return PARSE_FRAGMENT;
+  }
+  p->source_port = first->source_port;
+  p->destination_port = first->destination_port;
+  return PARSED;
+}
+
+static __always_inline int parse_transport(context* ctx,
+                                           struct packet* p,
+                                           __u8 inbound,
+                                           __u32 zone,
+                                           __u64 now)
+{
+  if (p->fragment != FRAGMENT_LATER) {
+    int result = parse_ports(ctx, p);
+    if (result != PARSED || p->fragment == FRAGMENT_NONE || p->is_icmp_error) {
+      return result;
+    }
+  }
+  return fragment_ports(p, inbound, zone, now);
+}

@@ -1,0 +1,174 @@
+#pragma once
+
+/* Who may send to an external endpoint (RFC 4787 section 5), and how far a TCP connection is. */
+
+#include "packet.bpf.h"
+
+static __always_inline __u32 filter_of(const struct nat_settings* now, __u8 protocol)
+{
+  return protocol == IPPROTO_TCP   ? now->filter_tcp
+         : protocol == IPPROTO_UDP ? now->filter_udp
+                                   : now->filter_icmp;
+}
+
+static __always_inline __u32 after_fin(__u32 state, int outbound)
+{
+  __u32 mine = outbound ? NAT_TCP_FIN_OUT : NAT_TCP_FIN_IN;
+  __u32 other = outbound ? NAT_TCP_FIN_IN : NAT_TCP_FIN_OUT;
+  return state == other || state == NAT_TCP_FIN_BOTH ? NAT_TCP_FIN_BOTH : mine;
+}
+
+static __always_inline __u32 after_syn(__u32 state, int outbound)
+{
+  if (state == (outbound ? NAT_TCP_SYN_IN : NAT_TCP_SYN_OUT)) {
+    return NAT_TCP_ESTABLISHED; /* the answer, or a simultaneous open (RFC 5382 REQ-2) */
+  }
+  if (state == NAT_TCP_NONE || state == NAT_TCP_RESET || state == NAT_TCP_FIN_BOTH) {
+    return outbound ? NAT_TCP_SYN_OUT : NAT_TCP_SYN_IN;
+  }
+  return state;
+}
+
+/* RFC 6146 section 3.5.2.2. A reset only shortens the timer: it may be forged, and a segment that
+ * follows takes it back. */
+static __always_inline __u32 next_state(__u32 state, __u8 flags, int outbound)
+{
+  if (flags & TCP_RST) {
+    return NAT_TCP_RESET;
+  }
+  if (flags & TCP_FIN) {
+    return after_fin(state, outbound);
+  }
+  if (flags & TCP_SYN) {
+    return after_syn(state, outbound);
+  }
+  return state == NAT_TCP_RESET ? NAT_TCP_ESTABLISHED : state;
+}
+
+/* Written only where it changes: the clock is coarse, and the line is shared by all processors. */
+static __always_inline void refresh(__u64* last, __u64 now)
+{
+  if (*last != now) {
+    *last = now;
+  }
+}
+
+static __always_inline int remember(const struct nat_session_key* key, __u32 state, __u64 now)
+{
+  struct nat_session fresh = {.last = now, .state = state};
+  return bpf_map_update_elem(&sessions, key, &fresh, BPF_ANY) == 0;
+}
+
+static __always_inline void advance(struct nat_session* session,
+                                    __u8 flags,
+                                    int outbound,
+                                    __u64 now)
+{
+  __u32 state = next_state(session->state, flags, outbound);
+  if (state != session->state) {
+    session->state = state;
+  }
+  refresh(&session->last, now);
+}
+
+static __always_inline int opens(__u8 flags)
+{
+  return (flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
+static __always_inline struct nat_session_key session_key(__be32 address,
+                                                          __be16 port,
+                                                          __be32 remote,
+                                                          __be16 remote_port,
+                                                          __u8 protocol)
+{
+  struct nat_session_key key = {
+    .address = address,
+    .remote_address = remote,
+    .port = port,
+    .remote_port = remote_port,
+    .protocol = protocol,
+  };
+  return key;
+}
+
+/* Everything a guest sends is let out, except TCP in the middle of a connection that is not known.
+ * Returns 0, or the statistic that says why not. */
+static __always_inline __u32 session_out(const struct nat_settings* now_set,
+                                         const struct packet* p,
+                                         __be32 address,
+                                         __be16 port,
+                                         __u64 now)
+{
+  __u32 filter = filter_of(now_set, p->protocol);
+  struct nat_session_key key
+    = session_key(address, port, p->destination, p->destination_port, p->protocol);
+  if (p->protocol == IPPROTO_TCP) {
+    struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
+    if (known) {
+      advance(known, p->tcp_flags, 1, now);
+      return 0;
+    }
+    if (!opens(p->tcp_flags)) {
+      return NAT_DROP_NO_SESSION;
+    }
+    if (!remember(&key, NAT_TCP_SYN_OUT, now)) {
+      return NAT_DROP_EXHAUSTED;
+    }
+    if (filter != NAT_FILTER_ADDRESS) {
+      return 0;
+    }
+  } else if (filter == NAT_FILTER_ENDPOINT) {
+    return 0;
+  }
+  if (filter == NAT_FILTER_ADDRESS || p->protocol == IPPROTO_ICMP) {
+    key.remote_port = 0;
+  }
+  struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
+  if (known) {
+    refresh(&known->last, now);
+    return 0;
+  }
+  return remember(&key, NAT_TCP_NONE, now) ? 0 : NAT_DROP_EXHAUSTED;
+}
+
+static __always_inline int is_permitted(struct nat_session_key key, __u32 filter, int is_icmp)
+{
+  if (filter == NAT_FILTER_ENDPOINT) {
+    return 1;
+  }
+  if (filter == NAT_FILTER_ADDRESS || is_icmp) {
+    key.remote_port = 0;
+  }
+  return bpf_map_lookup_elem(&sessions, &key) != 0;
+}
+
+/* The same for a packet to an external endpoint, from `remote` as it is seen outside. An
+ * unsolicited SYN that is refused gets no answer (RFC 5382 REQ-4). */
+static __always_inline __u32 session_in(const struct nat_settings* now_set,
+                                        const struct packet* p,
+                                        const struct nat_owner* owner,
+                                        __be32 remote,
+                                        __be16 remote_port,
+                                        __u64 now)
+{
+  __u32 filter = owner->flags & NAT_STATIC ? NAT_FILTER_ENDPOINT : filter_of(now_set, p->protocol);
+  struct nat_session_key key
+    = session_key(p->destination, p->destination_port, remote, remote_port, p->protocol);
+  if (p->protocol != IPPROTO_TCP) {
+    return is_permitted(key, filter, p->protocol == IPPROTO_ICMP) ? 0 : NAT_DROP_FILTERED;
+  }
+  struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
+  if (known) {
+    advance(known, p->tcp_flags, 0, now);
+    return 0;
+  }
+  if (!opens(p->tcp_flags)) {
+    return NAT_DROP_NO_SESSION;
+  }
+  /* A connection known by its port would have been found above. */
+  if (filter == NAT_FILTER_PORT || !is_permitted(key, filter, 0)) {
+    return NAT_DROP_FILTERED;
+  }
+  return remember(&key, NAT_TCP_SYN_IN, now) ? 0 : NAT_DROP_EXHAUSTED;
+}

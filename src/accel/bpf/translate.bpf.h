@@ -1,0 +1,111 @@
+#pragma once
+
+/* What both directions of NAT44 share: where packets go that are not translated. Nothing is written
+ * before all that can refuse it has been asked, so that whoever gets a refused packet gets it
+ * untouched.
+ */
+
+#include "allocate.bpf.h"
+#include "answer.bpf.h"
+#include "icmp_error.bpf.h"
+#include "session.bpf.h"
+
+#define CODE_HOST_UNREACHABLE 1 /* RFC 6888 REQ-11: no port, no memory */
+#define CODE_FRAGMENTATION 4    /* RFC 1191 */
+#define CODE_PROHIBITED 13      /* RFC 5508 REQ-8: the quota */
+
+struct origin
+{
+  __u32 guest; /* the interface behind which the guest is */
+  __u32 tap;   /* where slirpstack hears of the packet; 0: nowhere */
+  __u32 zone;
+  __u32 is_known; /* the interface has been looked up */
+  __u32 again;    /* slirpstack has seen it and given it back */
+};
+
+static __always_inline void look_up(struct origin* origin)
+{
+  if (origin->is_known) {
+    return;
+  }
+  origin->is_known = 1;
+  const struct nat_interface* interface = bpf_map_lookup_elem(&interfaces, &origin->guest);
+  if (interface) {
+    origin->tap = interface->partner;
+    origin->zone = interface->zone;
+  }
+}
+
+/* What the user-mode stack serves: it decides, or answers. A packet that it gave back must not come
+ * to it again. */
+static __always_inline int to_slirpstack(context* ctx,
+                                         struct origin* origin,
+                                         const struct packet* p,
+                                         __u32 otherwise)
+{
+  look_up(origin);
+  if (origin->again || !origin->tap) {
+    return dropped(otherwise, p->length);
+  }
+  count(NAT_TO_SLIRPSTACK, p->length);
+  return redirect_frame(ctx, origin->tap);
+}
+
+/* Not ours to translate. */
+static __always_inline int aside(context* ctx, struct origin* origin, const struct packet* p)
+{
+  look_up(origin);
+  if (origin->again || !origin->tap) {
+    return to_host(p->length);
+  }
+  count(NAT_TO_SLIRPSTACK, p->length);
+  return redirect_frame(ctx, origin->tap);
+}
+
+/* Where there is a user-mode stack it knows best what to answer. */
+static __always_inline int refuse(context* ctx,
+                                  struct origin* origin,
+                                  const struct packet* p,
+                                  const struct answer* answer,
+                                  __u32 statistic)
+{
+  look_up(origin);
+  if (!origin->again && origin->tap) {
+    count(NAT_TO_SLIRPSTACK, p->length);
+    return redirect_frame(ctx, origin->tap);
+  }
+  count(statistic, p->length);
+  return send_answer(ctx, p, answer);
+}
+
+static __always_inline int refuse_binding(context* ctx,
+                                          const struct nat_settings* now_set,
+                                          struct origin* origin,
+                                          const struct packet* p,
+                                          __u32 failure)
+{
+  struct answer answer = {.type = ICMP_DEST_UNREACH, .source = bpf_htonl(now_set->gateway)};
+  answer.code = failure == NAT_DROP_QUOTA ? CODE_PROHIBITED : CODE_HOST_UNREACHABLE;
+  return refuse(ctx, origin, p, &answer, failure);
+}
+
+static __always_inline int deliver(context* ctx,
+                                   const struct nat_settings* now_set,
+                                   const struct nat_owner* owner)
+{
+  __u32 ifindex = owner->ifindex;
+  rewrite_macs(ctx, owner->guest_mac, now_set->gateway_mac);
+  return redirect_to_guest(ctx, ifindex);
+}
+
+static __always_inline int is_usable(const struct nat_owner* owner)
+{
+  return owner && !(owner->flags & NAT_QUARANTINED);
+}
+
+static __always_inline struct nat_owner* owner_of(__be32 address, __be16 port, __u8 protocol)
+{
+  struct nat_endpoint external = {.address = address, .port = port, .protocol = protocol};
+  struct nat_owner* owner = bpf_map_lookup_elem(&owners, &external);
+  return is_usable(owner) ? owner : 0;
+}

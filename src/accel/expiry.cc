@@ -1,0 +1,139 @@
+#include "accel/expiry.hh"
+
+#include "wire/ip.hh"
+
+#include <utility>
+#include <vector>
+
+namespace slirpstack {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+/// An external TCP endpoint as a number.
+std::uint64_t number_of(__be32 address, __be16 port)
+{
+  return (std::uint64_t{address} << 16U) | port;
+}
+
+/// A time of the kernel's may be newer than ours.
+bool is_silent(std::uint64_t last, nanoseconds timeout, nanoseconds now)
+{
+  return nanoseconds(last) + timeout <= now;
+}
+
+} // namespace
+
+NatExpiry::NatExpiry(const NatObject& object, const Timeouts& timeouts)
+  : timeouts_(timeouts)
+  , bindings_(object.map("bindings"))
+  , owners_(object.map("owners"))
+  , sessions_(object.map("sessions"))
+  , released_(object.map("released"))
+{}
+
+NatExpiry::Swept NatExpiry::sweep(nanoseconds now)
+{
+  Swept swept;
+  swept.sessions = sweep_sessions(now);
+  swept.bindings = sweep_bindings(now);
+  swept.ports = free_ports(now);
+  return swept;
+}
+
+std::chrono::seconds NatExpiry::session_timeout(const nat_session_key& key,
+                                                const nat_session& session) const
+{
+  if (key.protocol != PROTOCOL_TCP || session.state == NAT_TCP_NONE) {
+    return key.protocol == PROTOCOL_TCP ? timeouts_.tcp_established : binding_timeout(key.protocol);
+  }
+  // RFC 6146 section 3.5.2.2: a half-closed connection is established still.
+  const bool is_open = session.state == NAT_TCP_ESTABLISHED || session.state == NAT_TCP_FIN_OUT
+                       || session.state == NAT_TCP_FIN_IN;
+  return is_open ? timeouts_.tcp_established : timeouts_.tcp_transitory;
+}
+
+std::chrono::seconds NatExpiry::binding_timeout(std::uint8_t protocol) const
+{
+  switch (protocol) {
+    case PROTOCOL_TCP:
+      return timeouts_.tcp_transitory; // beyond its last connection
+    case PROTOCOL_ICMP:
+      return timeouts_.icmp;
+    default:
+      return timeouts_.udp;
+  }
+}
+
+std::size_t NatExpiry::sweep_sessions(nanoseconds now)
+{
+  std::vector<nat_session_key> silent;
+  connected_.clear();
+  sessions_.for_each([&](const nat_session_key& key, const nat_session& session) {
+    if (is_silent(session.last, session_timeout(key, session), now)) {
+      silent.push_back(key);
+    } else if (key.protocol == PROTOCOL_TCP && session.state != NAT_TCP_NONE) {
+      connected_.insert(number_of(key.address, key.port));
+    }
+  });
+  for (const nat_session_key& key : silent) {
+    sessions_.erase(key);
+  }
+  return silent.size();
+}
+
+std::size_t NatExpiry::sweep_bindings(nanoseconds now)
+{
+  std::vector<std::pair<nat_endpoint, nat_endpoint>> silent;
+  bindings_.for_each([&](const nat_endpoint& internal, const nat_binding& binding) {
+    const bool is_connected = internal.protocol == PROTOCOL_TCP
+                              && connected_.contains(number_of(binding.address, binding.port));
+    const nanoseconds timeout = binding_timeout(internal.protocol);
+    if ((binding.flags & NAT_STATIC) != 0 || is_connected
+        || !is_silent(binding.last_out, timeout, now)) {
+      return;
+    }
+    const nat_endpoint external{binding.address, binding.port, internal.protocol, 0};
+    const auto owner = owners_.find(external);
+    if (!owner || is_silent(owner->last_in, timeout, now)) {
+      silent.emplace_back(internal, external);
+    }
+  });
+  for (const auto& [internal, external] : silent) {
+    end_binding(internal, external, now);
+  }
+  return silent.size();
+}
+
+void NatExpiry::end_binding(const nat_endpoint& internal,
+                            const nat_endpoint& external,
+                            nanoseconds now)
+{
+  // The binding goes first: while the owner's entry stands nobody else can claim the endpoint.
+  bindings_.erase(internal);
+  if (auto owner = owners_.find(external)) {
+    owner->flags |= NAT_QUARANTINED;
+    owner->last_in = static_cast<std::uint64_t>(now.count());
+    owners_.put(external, *owner);
+  }
+  const nat_subscriber_key subscriber{internal.address, internal.zone};
+  released_.put(subscriber, released_.find(subscriber).value_or(0) + 1);
+}
+
+std::size_t NatExpiry::free_ports(nanoseconds now)
+{
+  std::vector<nat_endpoint> rested;
+  owners_.for_each([&](const nat_endpoint& external, const nat_owner& owner) {
+    if ((owner.flags & NAT_QUARANTINED) != 0
+        && is_silent(owner.last_in, timeouts_.quarantine, now)) {
+      rested.push_back(external);
+    }
+  });
+  for (const nat_endpoint& external : rested) {
+    owners_.erase(external);
+  }
+  return rested.size();
+}
+
+} // namespace slirpstack

@@ -1,0 +1,59 @@
+#pragma once
+
+#include "accel/nat_object.hh"
+#include "accel/nat_table.hh"
+#include "slirpstack/nat_map.h"
+
+#include <chrono>
+#include <cstddef>
+#include <unordered_set>
+
+namespace slirpstack {
+
+/// Ends bindings and sessions that have been silent too long. The programs in the kernel only note
+/// times; a timer there would cost each packet more than its translation.
+class NatExpiry
+{
+public:
+  struct Timeouts
+  {
+    std::chrono::seconds udp{300};              ///< RFC 4787 REQ-5
+    std::chrono::seconds tcp_established{7440}; ///< RFC 5382 REQ-5
+    std::chrono::seconds tcp_transitory{240};   ///< also after a RST (RFC 7857 section 2.2)
+    std::chrono::seconds icmp{60};              ///< RFC 5508 REQ-2
+    std::chrono::seconds quarantine{120};       ///< RFC 6888 REQ-8
+  };
+
+  struct Swept
+  {
+    std::size_t bindings = 0; ///< ended now
+    std::size_t sessions = 0;
+    std::size_t ports = 0; ///< free again
+  };
+
+  NatExpiry(const NatObject& object, const Timeouts& timeouts);
+
+  /// Goes through all entries once. `now` is CLOCK_MONOTONIC's time. Throws std::system_error.
+  Swept sweep(std::chrono::nanoseconds now);
+
+private:
+  [[nodiscard]] std::chrono::seconds session_timeout(const nat_session_key& key,
+                                                     const nat_session& session) const;
+  [[nodiscard]] std::chrono::seconds binding_timeout(std::uint8_t protocol) const;
+  std::size_t sweep_sessions(std::chrono::nanoseconds now);
+  std::size_t sweep_bindings(std::chrono::nanoseconds now);
+  std::size_t free_ports(std::chrono::nanoseconds now);
+  void end_binding(const nat_endpoint& internal,
+                   const nat_endpoint& external,
+                   std::chrono::nanoseconds now);
+
+  Timeouts timeouts_;
+  NatTable<nat_endpoint, nat_binding> bindings_;
+  NatTable<nat_endpoint, nat_owner> owners_;
+  NatTable<nat_session_key, nat_session> sessions_;
+  NatTable<nat_subscriber_key, std::uint32_t> released_;
+  /// External endpoints with a TCP connection, of the sweep that goes on.
+  std::unordered_set<std::uint64_t> connected_;
+};
+
+} // namespace slirpstack

@@ -1,0 +1,119 @@
+#include "accel/nat_object.hh"
+
+#include "base/error.hh"
+#include "slirpstack/nat_map.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cerrno>
+#include <cstdarg>
+#include <fmt/format.h>
+
+namespace slirpstack {
+
+namespace {
+
+constexpr std::uint8_t XDP_OBJECT[] = {
+#include "nat_xdp.inc"
+};
+constexpr std::uint8_t TC_OBJECT[] = {
+#include "nat_tc.inc"
+};
+
+// Its messages go to standard error in a form of its own; the error code says enough.
+int discard(libbpf_print_level /*level*/, const char* /*format*/, std::va_list /*arguments*/)
+{
+  return 0;
+}
+
+/// libbpf 1.0 returns a negative errno or sets errno; both are the same number.
+int checked(std::string_view attempt, int result)
+{
+  if (result < 0) {
+    errno = -result;
+    throw_system_error(attempt);
+  }
+  return result;
+}
+
+bpf_object* open_object(NatHook hook)
+{
+  ::libbpf_set_print(discard);
+  const bool is_xdp = hook == NatHook::xdp;
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "slirpstack_nat");
+  bpf_object* const object = ::bpf_object__open_mem(
+    is_xdp ? XDP_OBJECT : TC_OBJECT, is_xdp ? sizeof(XDP_OBJECT) : sizeof(TC_OBJECT), &options);
+  if (object == nullptr) {
+    throw_system_error("open the BPF object");
+  }
+  return object;
+}
+
+void set_entries(bpf_object* object, const char* name, std::uint32_t entries)
+{
+  checked("size a BPF map",
+          ::bpf_map__set_max_entries(::bpf_object__find_map_by_name(object, name), entries));
+}
+
+void set_pins(bpf_object* object, const std::string& folder)
+{
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object)
+  {
+    if (::bpf_map__is_internal(map)) {
+      continue;
+    }
+    const std::string path
+      = fmt::format("{}/nat{}_{}", folder, NAT_MAP_VERSION, ::bpf_map__name(map));
+    checked("pin a BPF map", ::bpf_map__set_pin_path(map, path.c_str()));
+  }
+}
+
+} // namespace
+
+void NatObject::Close::operator()(bpf_object* object) const
+{
+  ::bpf_object__close(object);
+}
+
+NatObject::NatObject(NatHook hook, const NatSizes& sizes, const std::string& pin_folder)
+  : hook_(hook), object_(open_object(hook))
+{
+  set_entries(object_.get(), "bindings", sizes.bindings);
+  set_entries(object_.get(), "owners", sizes.bindings);
+  set_entries(object_.get(), "sessions", sizes.sessions);
+  set_entries(object_.get(), "subscribers", sizes.subscribers);
+  set_entries(object_.get(), "released", sizes.subscribers);
+  if (!pin_folder.empty()) {
+    set_pins(object_.get(), pin_folder);
+  }
+  checked("load the BPF programs", ::bpf_object__load(object_.get()));
+}
+
+int NatObject::map(const char* name) const
+{
+  return checked(fmt::format("find the BPF map {}", name),
+                 ::bpf_object__find_map_fd_by_name(object_.get(), name));
+}
+
+int NatObject::program(const char* name) const
+{
+  const bpf_program* const found = ::bpf_object__find_program_by_name(object_.get(), name);
+  return checked(fmt::format("find the BPF program {}", name),
+                 found == nullptr ? -ENOENT : ::bpf_program__fd(found));
+}
+
+std::string why_nat_is_unavailable()
+{
+  try {
+    const NatObject trial(NatHook::xdp, NatSizes{.bindings = 1, .sessions = 1, .subscribers = 1});
+    return {};
+  } catch (const std::system_error& error) {
+    if (error.code().value() == EPERM || error.code().value() == EACCES) {
+      return "loading BPF programs is not allowed: it takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
+    }
+    return error.what();
+  }
+}
+
+} // namespace slirpstack

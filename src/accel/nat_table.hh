@@ -1,0 +1,75 @@
+#pragma once
+
+#include "base/error.hh"
+
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <optional>
+#include <vector>
+
+namespace slirpstack {
+
+/// One of the maps of slirpstack/nat_map.h, with its types; the descriptor is NatObject's.
+template<typename Key, typename Value>
+class NatTable
+{
+public:
+  explicit NatTable(int map) : map_(map) {}
+
+  /// Adds an entry or overwrites it. Throws std::system_error.
+  void put(const Key& key, const Value& value)
+  {
+    system_call("write into a BPF map", ::bpf_map_update_elem(map_, &key, &value, BPF_ANY));
+  }
+  /// Adds an entry unless there is one already; false then. Throws std::system_error.
+  bool add(const Key& key, const Value& value)
+  {
+    const int result = ::bpf_map_update_elem(map_, &key, &value, BPF_NOEXIST);
+    return (result < 0 && errno == EEXIST) ? false
+                                           : system_call("write into a BPF map", result) == 0;
+  }
+  /// No entry is no error.
+  void erase(const Key& key) { ::bpf_map_delete_elem(map_, &key); }
+  [[nodiscard]] std::optional<Value> find(const Key& key) const
+  {
+    Value value{};
+    return ::bpf_map_lookup_elem(map_, &key, &value) == 0 ? std::optional(value) : std::nullopt;
+  }
+
+  /// Calls `visit(key, value)` for the entries of a hash map, thousands to a system call. Those
+  /// that come or go meanwhile may be missed. Throws std::system_error.
+  template<typename Visit>
+  void for_each(Visit visit) const
+  {
+    std::vector<Key> keys(BATCH);
+    std::vector<Value> values(BATCH);
+    std::uint32_t position = 0;
+    bool is_first = true;
+    bool is_last = false;
+    while (!is_last) {
+      std::uint32_t count = BATCH;
+      const int result = ::bpf_map_lookup_batch(map_,
+                                                is_first ? nullptr : &position,
+                                                &position,
+                                                keys.data(),
+                                                values.data(),
+                                                &count,
+                                                nullptr);
+      is_last = result < 0 && errno == ENOENT; // the last batch is filled all the same
+      if (!is_last) {
+        system_call("read a BPF map", result);
+      }
+      is_first = false;
+      for (std::uint32_t i = 0; i < count; ++i) {
+        visit(keys[i], values[i]);
+      }
+    }
+  }
+
+private:
+  static constexpr std::uint32_t BATCH = 4096;
+
+  int map_;
+};
+
+} // namespace slirpstack

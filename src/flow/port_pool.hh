@@ -1,0 +1,140 @@
+#pragma once
+
+#include "base/clock.hh"
+#include "base/siphash.hh"
+#include "wire/address.hh"
+
+#include <bitset>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <variant>
+#include <vector>
+
+namespace slirpstack {
+
+/// Why an internal endpoint gets no external one.
+enum class PortRefusal : std::uint8_t
+{
+  exhausted, ///< its external address has no port left: ICMP code 1 (RFC 6888 REQ-11)
+  quota,     ///< the subscriber has as many as it may: ICMP code 13 (RFC 5508 REQ-8)
+};
+
+/// A run of ports that one internal address has to itself; what a log needs instead of each flow
+/// (RFC 6888 REQ-14, RFC 7422).
+struct PortBlock
+{
+  IpAddress internal;
+  IpAddress external;
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+
+  auto operator<=>(const PortBlock&) const = default;
+};
+
+/// The external addresses of a NAT and their ports: who has which.
+///
+/// All endpoints of an internal address share one external address (RFC 4787 REQ-2); it is not
+/// moved to another when that is full (RFC 7857 section 5). Ports are random (RFC 6888 REQ-15) and
+/// of the class of the internal one, below 1024 or not (RFC 4787 REQ-3), save where blocks are
+/// given out. A port given back is nobody's for 120 s (RFC 6888 REQ-8).
+class PortPool
+{
+public:
+  static constexpr std::chrono::seconds QUARANTINE{120};
+  static constexpr std::uint16_t RESERVED_PORTS = 1024;
+
+  struct Options
+  {
+    std::uint16_t first_port = RESERVED_PORTS;
+    std::uint16_t last_port = 65535;
+    /// Ports of a block; an internal address gets a further one when its last is used up. 0: no
+    /// blocks, each port is anybody's.
+    std::uint16_t block_ports = 0;
+    /// External ports of one internal address, over all protocols; 0: no limit.
+    std::size_t quota = 0;
+  };
+
+  /// `addresses` are IPv4 and not empty. `secret` makes the ports hard to guess.
+  PortPool(const std::vector<IpAddress>& addresses,
+           const Options& options,
+           const HashSecret& secret);
+
+  /// An external endpoint for `internal`. For ICMP the ports are identifiers.
+  std::variant<Endpoint, PortRefusal> take(const Endpoint& internal,
+                                           std::uint8_t protocol,
+                                           TimePoint now);
+  /// Keeps `external` from being given out, for a forward. False if it is taken or not of the pool.
+  bool reserve(const Endpoint& external, std::uint8_t protocol);
+  /// `internal` no longer uses `external`. Its blocks go when its last port has gone.
+  void give_back(const Endpoint& internal,
+                 const Endpoint& external,
+                 std::uint8_t protocol,
+                 TimePoint now);
+
+  /// Told when a block is assigned (true) and when it is free again.
+  void set_block_log(std::function<void(const PortBlock&, bool)> log)
+  {
+    block_log_ = std::move(log);
+  }
+  [[nodiscard]] std::size_t ports_of(const IpAddress& internal) const;
+
+private:
+  using Ports = std::bitset<65536>;
+  struct Range
+  {
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+  };
+  struct External
+  {
+    IpAddress address;
+    std::map<std::uint8_t, Ports> used; ///< by protocol
+    std::vector<bool> blocks;           ///< assigned
+  };
+  struct Subscriber
+  {
+    std::size_t external = 0;
+    std::size_t ports = 0;
+    std::vector<std::size_t> blocks;
+  };
+  struct Quarantined
+  {
+    TimePoint until;
+    std::size_t external;
+    std::uint16_t port;
+    std::uint8_t protocol;
+  };
+
+  std::uint64_t random();
+  void release_due(TimePoint now);
+  [[nodiscard]] External* find(const IpAddress& address);
+  Subscriber& subscriber_of(const IpAddress& internal);
+  [[nodiscard]] Range range_for(const Endpoint& internal, std::uint8_t protocol) const;
+  [[nodiscard]] Range block_range(std::size_t block) const;
+  std::variant<Endpoint, PortRefusal> take_from(External& external,
+                                                Range range,
+                                                std::uint8_t protocol);
+  std::variant<Endpoint, PortRefusal> take_in_blocks(const IpAddress& internal,
+                                                     Subscriber& subscriber,
+                                                     std::uint8_t protocol);
+  bool assign_block(const IpAddress& internal, Subscriber& subscriber);
+  void free_blocks(const IpAddress& internal, const Subscriber& subscriber);
+  void log_block(const IpAddress& internal,
+                 std::size_t external,
+                 std::size_t block,
+                 bool is_assigned) const;
+
+  Options options_;
+  HashSecret secret_;
+  std::uint64_t draws_ = 0;
+  std::vector<External> externals_;
+  std::map<IpAddress, Subscriber> subscribers_;
+  std::deque<Quarantined> quarantine_;
+  std::function<void(const PortBlock&, bool)> block_log_;
+};
+
+} // namespace slirpstack

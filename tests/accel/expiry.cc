@@ -1,0 +1,152 @@
+#include "accel/expiry.hh"
+
+#include "nat_bed.hh"
+
+#include <doctest/doctest.h>
+#include <time.h>
+
+using namespace slirpstack;
+using namespace slirpstack::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Endpoint GUEST = at("10.0.0.2:5000");
+const Endpoint EXTERNAL = at("203.0.113.1:40000");
+const Endpoint REMOTE = at("198.51.100.9:53");
+
+std::chrono::nanoseconds kernel_time()
+{
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+Packet from_guest(std::uint8_t protocol, std::uint8_t tcp_flags = TCP_FLAG_SYN)
+{
+  Packet packet;
+  packet.protocol = protocol;
+  packet.tcp_flags = tcp_flags;
+  packet.source = GUEST;
+  packet.destination = REMOTE;
+  return packet;
+}
+
+Packet from_remote(std::uint8_t tcp_flags)
+{
+  Packet packet = from_guest(PROTOCOL_TCP, tcp_flags);
+  packet.source = REMOTE;
+  packet.destination = EXTERNAL;
+  return packet;
+}
+
+std::size_t bindings_of(const NatBed& nat)
+{
+  return nat.entries("bindings", sizeof(nat_endpoint));
+}
+
+} // namespace
+
+TEST_CASE("a binding lives as long as its protocol's timer after the guest's last packet")
+{
+  struct Row
+  {
+    std::uint8_t protocol;
+    std::chrono::seconds lifetime;
+  };
+  for (const Row& row : {Row{PROTOCOL_UDP, 300s}, Row{PROTOCOL_ICMP, 60s}}) {
+    NatBed nat(NatHook::xdp);
+    CAPTURE(row.protocol);
+    NatExpiry expiry(nat.object(), {});
+    nat.bind(GUEST, EXTERNAL, row.protocol);
+    nat.from_guest(from_guest(row.protocol));
+    const auto now = kernel_time();
+    CHECK(expiry.sweep(now + row.lifetime - 1s).bindings == 0);
+    CHECK(expiry.sweep(now + row.lifetime).bindings == 1);
+    CHECK(bindings_of(nat) == 0);
+  }
+}
+
+TEST_CASE("a TCP binding outlives its last connection's timer only")
+{
+  struct Row
+  {
+    const char* what;
+    std::vector<std::uint8_t> guest, remote;
+    std::chrono::seconds lifetime;
+  };
+  const Row rows[] = {
+    {"opening", {TCP_FLAG_SYN}, {}, 240s},
+    {"established", {TCP_FLAG_SYN}, {TCP_FLAG_SYN | TCP_FLAG_ACK}, 7440s},
+    {"half-closed", {TCP_FLAG_SYN}, {TCP_FLAG_SYN | TCP_FLAG_ACK, TCP_FLAG_FIN}, 7440s},
+    {"reset", {TCP_FLAG_SYN}, {TCP_FLAG_SYN | TCP_FLAG_ACK, TCP_FLAG_RST}, 240s},
+    {"reset, yet it goes on",
+     {TCP_FLAG_SYN},
+     {TCP_FLAG_SYN | TCP_FLAG_ACK, TCP_FLAG_RST, TCP_FLAG_ACK},
+     7440s},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    NatBed nat(NatHook::xdp);
+    NatExpiry expiry(nat.object(), {});
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_TCP);
+    for (const std::uint8_t flags : row.guest) {
+      REQUIRE(nat.from_guest(from_guest(PROTOCOL_TCP, flags)).verdict == Verdict::redirect);
+    }
+    for (const std::uint8_t flags : row.remote) {
+      REQUIRE(nat.from_world(from_remote(flags)).verdict == Verdict::redirect);
+    }
+    const auto now = kernel_time();
+    CHECK(expiry.sweep(now + row.lifetime - 1s).bindings == 0);
+    const NatExpiry::Swept swept = expiry.sweep(now + row.lifetime);
+    CHECK(swept.sessions == 1);
+    CHECK(swept.bindings == 1);
+  }
+}
+
+TEST_CASE("what comes in keeps a binding alive only where that is asked for")
+{
+  for (const bool refreshes : {false, true}) {
+    CAPTURE(refreshes);
+    NatBed nat(NatHook::xdp);
+    NatExpiry expiry(nat.object(), {});
+    nat.settings.flags = refreshes ? NAT_INBOUND_REFRESH : 0;
+    nat.apply();
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP); // as if never used: its last packet was at time 0
+    Packet packet;
+    packet.source = REMOTE;
+    packet.destination = EXTERNAL;
+    REQUIRE(nat.from_world(packet).verdict == Verdict::redirect);
+    CHECK(expiry.sweep(std::max(kernel_time(), std::chrono::nanoseconds(300s))).bindings
+          == (refreshes ? 0 : 1));
+  }
+}
+
+TEST_CASE("an ended binding's port is nobody's for 120 seconds, and counts for its guest no longer")
+{
+  NatBed nat(NatHook::xdp);
+  NatExpiry expiry(nat.object(), {});
+  nat.settings.flags = NAT_ALLOCATE;
+  nat.settings.port_first = nat.settings.port_last = 7000;
+  nat.settings.external[0].count = nat.settings.external_addresses = 1;
+  nat.settings.quota = 1;
+  nat.apply();
+  REQUIRE(nat.from_guest(from_guest(PROTOCOL_UDP)).verdict == Verdict::redirect);
+  const auto end = kernel_time() + 300s;
+  CHECK(expiry.sweep(end).bindings == 1);
+  nat.from_guest(from_guest(PROTOCOL_UDP));
+  CHECK(nat.counted(NAT_DROP_EXHAUSTED) == 1); // not the quota
+  CHECK(bindings_of(nat) == 0);
+  CHECK(expiry.sweep(end + 119s).ports == 0);
+  CHECK(expiry.sweep(end + 120s).ports == 1);
+  nat.from_guest(from_guest(PROTOCOL_UDP));
+  CHECK(nat.external_of(GUEST, PROTOCOL_UDP).port == 7000);
+}
+
+TEST_CASE("a forward never ends")
+{
+  NatBed nat(NatHook::xdp);
+  NatExpiry expiry(nat.object(), {});
+  nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP, NAT_STATIC);
+  CHECK(expiry.sweep(kernel_time() + 24h).bindings == 0);
+}

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "wire/address.hh"
+#include "wire/ip.hh"
+#include "wire/tcp.hh"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace slirpstack::test {
+
+using Bytes = std::vector<std::uint8_t>;
+
+/// An IPv4 packet, to be built with right lengths and checksums.
+struct Packet
+{
+  Endpoint source;
+  Endpoint destination;
+  std::uint8_t protocol = PROTOCOL_UDP;
+  std::uint8_t hop_limit = 64;
+  std::uint16_t identification = 7;
+  std::uint8_t tcp_flags = TCP_FLAG_SYN;
+  std::uint8_t icmp_type = 8; ///< of a query, whose identifier is the source's port
+  std::uint8_t icmp_code = 0;
+  std::optional<Bytes> icmp_quote; ///< makes it an ICMP error
+  std::uint16_t icmp_mtu = 0;      ///< of an error
+  bool has_udp_checksum = true;
+  bool dont_fragment = false;
+  Bytes options; ///< a multiple of 4 bytes
+  Bytes data = Bytes(5, 's');
+};
+
+/// What lies around a packet.
+struct Frame
+{
+  MacAddress destination;
+  MacAddress source;
+  std::optional<std::uint16_t> vlan;
+};
+
+[[nodiscard]] Bytes build(const Packet& packet);
+/// The piece of `packet` (as build() makes it) from `offset` on, as a fragment.
+[[nodiscard]] Bytes fragment(const Bytes& packet,
+                             std::size_t offset,
+                             std::size_t length,
+                             bool more);
+/// An IPv6 packet: UDP, or if `type` is given ICMPv6 with `data` behind its eight bytes.
+[[nodiscard]] Bytes build_v6(const Endpoint& source,
+                             const Endpoint& destination,
+                             std::optional<std::uint8_t> type,
+                             const Bytes& data,
+                             std::uint8_t hop_limit = 64);
+[[nodiscard]] Bytes frame(const Frame& around, const Bytes& packet);
+[[nodiscard]] Endpoint at(const char* endpoint);
+
+} // namespace slirpstack::test

@@ -1,0 +1,139 @@
+#include "flow/port_pool.hh"
+
+#include "wire/ip.hh"
+
+#include <doctest/doctest.h>
+#include <set>
+
+using namespace slirpstack;
+using namespace std::chrono_literals;
+
+namespace {
+
+const IpAddress GUEST = IpAddress::parse("10.0.0.2").value();
+const IpAddress OTHER = IpAddress::parse("10.0.0.3").value();
+const IpAddress FIRST = IpAddress::parse("203.0.113.1").value();
+const IpAddress SECOND = IpAddress::parse("203.0.113.2").value();
+constexpr TimePoint START{};
+
+PortPool pool_of(const std::vector<IpAddress>& addresses, const PortPool::Options& options)
+{
+  return {addresses, options, HashSecret{1, 2}};
+}
+
+std::optional<Endpoint> taken(PortPool& pool,
+                              const Endpoint& internal,
+                              TimePoint now = START,
+                              std::uint8_t protocol = PROTOCOL_UDP)
+{
+  const auto result = pool.take(internal, protocol, now);
+  return std::holds_alternative<Endpoint>(result) ? std::optional(std::get<Endpoint>(result))
+                                                  : std::nullopt;
+}
+
+} // namespace
+
+TEST_CASE("a port is of the class of the internal one")
+{
+  PortPool pool = pool_of({FIRST}, {});
+  for (std::uint16_t port = 1; port < 1000; port = static_cast<std::uint16_t>(port + 7)) {
+    CHECK(taken(pool, {GUEST, port})->port < 1024);
+    CHECK(taken(pool, {GUEST, static_cast<std::uint16_t>(port + 1024)})->port >= 1024);
+  }
+}
+
+TEST_CASE("an internal address has one external address, and is not moved when that is full")
+{
+  PortPool pool = pool_of({FIRST, SECOND}, {.first_port = 2000, .last_port = 2003});
+  std::set<IpAddress> seen;
+  for (std::uint16_t port = 5000; port < 5004; ++port) {
+    const auto external = taken(pool, {GUEST, port});
+    REQUIRE(external);
+    seen.insert(external->address);
+  }
+  CHECK(seen.size() == 1);
+  CHECK(std::get<PortRefusal>(pool.take({GUEST, 5004}, PROTOCOL_UDP, START))
+        == PortRefusal::exhausted);
+  CHECK(taken(pool, {GUEST, 5004}, START, PROTOCOL_TCP));
+}
+
+TEST_CASE("many internal addresses use all external ones")
+{
+  PortPool pool = pool_of({FIRST, SECOND}, {});
+  std::set<IpAddress> seen;
+  for (std::uint32_t i = 0; i < 64; ++i) {
+    seen.insert(taken(pool, {IpAddress::ipv4(0x0a000000U + i), 5000})->address);
+  }
+  CHECK(seen.size() == 2);
+}
+
+TEST_CASE("a port given back rests for 120 seconds")
+{
+  PortPool pool = pool_of({FIRST}, {.first_port = 2000, .last_port = 2000});
+  const auto external = taken(pool, {GUEST, 5000});
+  REQUIRE(external);
+  pool.give_back({GUEST, 5000}, *external, PROTOCOL_UDP, START);
+  CHECK_FALSE(taken(pool, {OTHER, 5000}, START + 119s));
+  CHECK(taken(pool, {OTHER, 5000}, START + 120s) == external);
+}
+
+TEST_CASE("the quota counts what an internal address has now")
+{
+  PortPool pool = pool_of({FIRST}, {.quota = 2});
+  const auto external = taken(pool, {GUEST, 1});
+  REQUIRE(taken(pool, {GUEST, 2}));
+  CHECK(std::get<PortRefusal>(pool.take({GUEST, 3}, PROTOCOL_UDP, START)) == PortRefusal::quota);
+  CHECK(taken(pool, {OTHER, 3}));
+  pool.give_back({GUEST, 1}, *external, PROTOCOL_UDP, START);
+  CHECK(taken(pool, {GUEST, 3}));
+  CHECK(pool.ports_of(GUEST) == 2);
+}
+
+TEST_CASE("a reserved port is never given out")
+{
+  PortPool pool = pool_of({FIRST}, {.first_port = 2000, .last_port = 2001});
+  CHECK(pool.reserve({FIRST, 2000}, PROTOCOL_UDP));
+  CHECK_FALSE(pool.reserve({FIRST, 2000}, PROTOCOL_UDP));
+  CHECK_FALSE(pool.reserve({GUEST, 2000}, PROTOCOL_UDP));
+  CHECK(taken(pool, {GUEST, 5000}) == Endpoint{FIRST, 2001});
+  CHECK_FALSE(taken(pool, {GUEST, 5001}));
+}
+
+TEST_CASE("blocks are assigned as they are needed, logged, and freed with the last port")
+{
+  PortPool pool = pool_of({FIRST}, {.first_port = 2000, .last_port = 2007, .block_ports = 4});
+  std::vector<std::pair<PortBlock, bool>> log;
+  pool.set_block_log(
+    [&](const PortBlock& block, bool is_assigned) { log.emplace_back(block, is_assigned); });
+  std::vector<Endpoint> externals;
+  for (std::uint16_t port = 5000; port < 5004; ++port) {
+    externals.push_back(taken(pool, {GUEST, port}).value());
+    CHECK(externals.back().port / 4 == externals.front().port / 4);
+  }
+  REQUIRE(log.size() == 1);
+  CHECK(log[0].first.internal == GUEST);
+  CHECK(log[0].first.last - log[0].first.first == 3);
+  const auto other = taken(pool, {OTHER, 5000});
+  REQUIRE(other);
+  CHECK(other->port / 4 != externals.front().port / 4);
+  CHECK_FALSE(taken(pool, {GUEST, 5004}));
+  for (std::uint16_t i = 0; i < 4; ++i) {
+    pool.give_back(
+      {GUEST, static_cast<std::uint16_t>(5000 + i)}, externals[i], PROTOCOL_UDP, START);
+  }
+  REQUIRE(log.size() == 3);
+  CHECK(log[2] == std::pair(log[0].first, false));
+}
+
+TEST_CASE("ports do not follow one another")
+{
+  PortPool pool = pool_of({FIRST}, {});
+  int neighbours = 0;
+  std::uint16_t last = taken(pool, {GUEST, 4999})->port;
+  for (std::uint16_t port = 5000; port < 5100; ++port) {
+    const std::uint16_t next = taken(pool, {GUEST, port})->port;
+    neighbours += next == last + 1 ? 1 : 0;
+    last = next;
+  }
+  CHECK(neighbours < 3);
+}
