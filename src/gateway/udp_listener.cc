@@ -10,7 +10,10 @@ namespace slirpstack {
 
 namespace {
 
-constexpr std::size_t FIRST_BUCKETS = 16;
+UdpClient client_of(const InboundDatagram& datagram)
+{
+  return {.from = datagram.from, .to = datagram.to};
+}
 
 } // namespace
 
@@ -18,11 +21,7 @@ UdpListener::UdpListener(UdpRelays& relays,
                          ForwardScheme scheme,
                          std::deque<Endpoint> targets,
                          std::uint32_t forward_id)
-  : relays_(relays)
-  , scheme_(scheme)
-  , targets_(std::move(targets))
-  , forward_id_(forward_id)
-  , flows_(FIRST_BUCKETS, FlowKeyHash(relays.secret_))
+  : relays_(relays), scheme_(scheme), targets_(std::move(targets)), forward_id_(forward_id)
 {}
 
 UdpListener::~UdpListener()
@@ -50,8 +49,12 @@ void UdpListener::on_send_failed(const OutboundDatagram&, const HostError& error
 void UdpListener::on_error(const HostError&, const Endpoint& to, ByteView)
 {
   // The client is gone; so is its flow, and the guest hears nothing, as from any silent client.
-  if (const auto found = flows_.find(to); found != flows_.end()) {
-    relays_.flows_.finish(*found->second);
+  for (auto flow = flows_.lower_bound({.from = to, .to = std::nullopt});
+       flow != flows_.end() && flow->first.from == to;
+       ++flow) {
+    if (!FlowTable::finished(*flow->second)) {
+      relays_.flows_.finish(*flow->second);
+    }
   }
 }
 
@@ -68,7 +71,7 @@ void UdpListener::on_datagrams(std::span<const InboundDatagram> datagrams)
 
 UdpClientFlow* UdpListener::flow_of(const InboundDatagram& datagram)
 {
-  if (const auto found = flows_.find(datagram.from); found != flows_.end()) {
+  if (const auto found = flows_.find(client_of(datagram)); found != flows_.end()) {
     if (!FlowTable::finished(*found->second)) {
       return found->second;
     }
@@ -124,10 +127,10 @@ UdpClientFlow* UdpListener::insert_flow(const InboundDatagram& datagram,
     return nullptr;
   }
   record.grant = std::move(admitted.grant);
-  auto flow = std::make_unique<UdpClientFlow>(*this, key, datagram.from, datagram.to);
+  auto flow = std::make_unique<UdpClientFlow>(*this, key, client_of(datagram));
   flow->record() = std::move(record);
   auto& inserted = static_cast<UdpClientFlow&>(relays_.flows_.insert(std::move(flow)));
-  flows_.insert_or_assign(datagram.from, &inserted);
+  flows_.insert_or_assign(client_of(datagram), &inserted);
   relays_.flows_.announce(inserted);
   return &inserted;
 }
@@ -140,15 +143,8 @@ void UdpListener::on_target_refused(const Endpoint& target)
   }
 }
 
-UdpClientFlow::UdpClientFlow(UdpListener& listener,
-                             const FlowKey& key,
-                             const Endpoint& client,
-                             const std::optional<IpAddress>& local)
-  : UdpRelay(key)
-  , listener_(listener)
-  , client_(client)
-  , local_(local)
-  , last_active_(listener.relays_.time_.now)
+UdpClientFlow::UdpClientFlow(UdpListener& listener, const FlowKey& key, const UdpClient& client)
+  : UdpRelay(key), listener_(listener), client_(client), last_active_(listener.relays_.time_.now)
 {}
 
 UdpClientFlow::~UdpClientFlow()
@@ -171,7 +167,8 @@ void UdpClientFlow::on_deadline(TimePoint)
 
 std::optional<Endpoint> UdpClientFlow::host_local() const
 {
-  return Endpoint{local_.value_or(IpAddress::any(client_.address.family())), listener_.port()};
+  return Endpoint{client_.to.value_or(IpAddress::any(client_.from.address.family())),
+                  listener_.port()};
 }
 
 void UdpClientFlow::on_guest_unreachable()
@@ -225,9 +222,11 @@ void UdpClientFlow::on_guest_datagram(const GuestDatagram& datagram)
 
 void UdpClientFlow::answer(ByteView data, std::uint16_t segment_size_bytes)
 {
-  listener_.relays_.outbox_.add(
-    listener_,
-    {.to = client_, .payload = data, .segment_size_bytes = segment_size_bytes, .source = local_});
+  listener_.relays_.outbox_.add(listener_,
+                                {.to = client_.from,
+                                 .payload = data,
+                                 .segment_size_bytes = segment_size_bytes,
+                                 .source = client_.to});
 }
 
 } // namespace slirpstack

@@ -3,13 +3,22 @@
 #include "gateway/udp_relays.hh"
 
 #include <deque>
+#include <map>
 #include <memory>
-#include <unordered_map>
 
 namespace slirpstack {
 
 class UdpClientFlow;
 class UdpRun;
+
+/// Who sends to a listener, and to which of the host's addresses: an answer is one only if it comes
+/// from there, so the same socket of a client that asks two of our addresses is two clients.
+struct UdpClient
+{
+  Endpoint from;
+  std::optional<IpAddress> to;
+  auto operator<=>(const UdpClient&) const = default;
+};
 
 /// A UDP socket that listens on the host for a local forward (`-L`), and a flow with the guest for
 /// each client. It has to outlive those flows: end them, or wait until there are none.
@@ -59,18 +68,14 @@ private:
   std::uint32_t forward_id_;
   bool accepting_ = true;
   std::unique_ptr<HostDatagrams> socket_;
-  std::unordered_map<Endpoint, UdpClientFlow*, FlowKeyHash> flows_; ///< by client
+  std::map<UdpClient, UdpClientFlow*> flows_;
 };
 
 /// What one client of a local UDP forward has with the guest.
 class UdpClientFlow final : public UdpRelay
 {
 public:
-  /// `client` is where its datagrams come from, `local` the address of the host that it sends to.
-  UdpClientFlow(UdpListener& listener,
-                const FlowKey& key,
-                const Endpoint& client,
-                const std::optional<IpAddress>& local);
+  UdpClientFlow(UdpListener& listener, const FlowKey& key, const UdpClient& client);
   ~UdpClientFlow() override;
   UdpClientFlow(const UdpClientFlow&) = delete;
   UdpClientFlow& operator=(const UdpClientFlow&) = delete;
@@ -83,7 +88,7 @@ public:
   [[nodiscard]] TimePoint deadline() const override;
   void on_deadline(TimePoint now) override;
   [[nodiscard]] std::optional<Endpoint> host_local() const override;
-  [[nodiscard]] std::optional<StreamAddress> host_remote() const override { return client_; }
+  [[nodiscard]] std::optional<StreamAddress> host_remote() const override { return client_.from; }
   /// The header that the Simple Proxy Protocol puts before the answers.
   void set_proxy_header(const SimpleProxyHeader& header) { proxy_header_ = header; }
 
@@ -91,8 +96,7 @@ private:
   void answer(ByteView data, std::uint16_t segment_size_bytes);
 
   UdpListener& listener_;
-  Endpoint client_;
-  std::optional<IpAddress> local_;
+  UdpClient client_;
   std::optional<SimpleProxyHeader> proxy_header_;
   TimePoint last_active_;
 };

@@ -99,6 +99,25 @@ TEST_CASE("a client's datagrams reach the guest, answers leave from the address 
   CHECK(socket.sent().size() == 2);
 }
 
+TEST_CASE("a client that asks two addresses of the host is answered from each")
+{
+  World world;
+  world.gateway.forwards().add(local(ForwardScheme::udp));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  const IpAddress second = endpoint("203.0.113.2", 0).address;
+  socket.receives({{CLIENT, "1", 0, LOCAL.address}, {CLIENT, "2", 0, second}});
+  const GuestReceived to_first = next(world);
+  const GuestReceived to_second = next(world);
+  REQUIRE(to_first.udp_from() != to_second.udp_from());
+  guest_sends(world, SERVICE, to_second.udp_from(), "second");
+  guest_sends(world, SERVICE, to_first.udp_from(), "first");
+  REQUIRE(socket.sent().size() == 2);
+  CHECK(socket.sent()[0].source == second);
+  CHECK(socket.sent()[1].source == LOCAL.address);
+  socket.fails(host_error(ECONNREFUSED), CLIENT, "first");
+  CHECK(world.gateway.flows().size() == 0);
+}
+
 TEST_CASE("a wildcard listens in both families, on one port")
 {
   World world;
