@@ -82,10 +82,7 @@ UdpClientFlow* UdpListener::flow_of(const InboundDatagram& datagram)
 
 UdpClientFlow* UdpListener::open_flow(const InboundDatagram& datagram)
 {
-  Endpoint target = targets_.front();
-  if (target.port == 0) {
-    target.port = socket_->port();
-  }
+  const Endpoint target = target_in_use();
   if (scheme_ != ForwardScheme::udpspp) {
     return insert_flow(datagram, datagram.from, target);
   }
@@ -135,9 +132,16 @@ UdpClientFlow* UdpListener::insert_flow(const InboundDatagram& datagram,
   return &inserted;
 }
 
+Endpoint UdpListener::target_in_use() const
+{
+  const Endpoint& first = targets_.front();
+  return {first.address, first.port != 0 ? first.port : socket_->port()};
+}
+
 void UdpListener::on_target_refused(const Endpoint& target)
 {
-  if (targets_.size() > 1 && targets_.front().address == target.address) {
+  // A late complaint about one that is no longer in use says nothing about its successor.
+  if (target_in_use() == target) {
     targets_.push_back(targets_.front());
     targets_.pop_front();
   }

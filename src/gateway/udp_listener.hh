@@ -59,6 +59,8 @@ private:
   [[nodiscard]] UdpClientFlow* insert_flow(const InboundDatagram& datagram,
                                            const Endpoint& client,
                                            const Endpoint& target);
+  /// With the port that 0 stands for.
+  [[nodiscard]] Endpoint target_in_use() const;
   /// The guest does not listen at the flow's target: the next one is asked from now on.
   void on_target_refused(const Endpoint& target);
 

@@ -170,6 +170,26 @@ TEST_CASE("a client's flow ends after its time, and by the guest's port unreacha
   CHECK(world.gateway.flows().size() == 0);
 }
 
+TEST_CASE("a late complaint about one target leaves the next on the same address in use")
+{
+  World world;
+  const Endpoint second = endpoint("10.0.2.100", 54);
+  ForwardPlan plan = local(ForwardScheme::udp);
+  plan.local[0].targets = {SERVICE, second};
+  world.gateway.forwards().add(plan);
+  FakeDatagrams& socket = world.host.datagrams(0);
+  socket.receives(CLIENT, "1");
+  socket.receives(endpoint("198.51.100.8", 1), "2");
+  for (int complaint = 0; complaint < 2; ++complaint) {
+    const GuestReceived asked = next(world);
+    CHECK(asked.udp_to() == SERVICE);
+    world.guest_sends(
+      icmp_error(IcmpErrorKind::port_unreachable, 0, SERVICE.address, asked.bytes).bytes());
+  }
+  socket.receives(CLIENT, "3");
+  CHECK(next(world).udp_to() == second);
+}
+
 TEST_CASE("a drained forward serves the clients that it has, and no others")
 {
   World world;
