@@ -46,8 +46,11 @@ void UdpListener::on_send_failed(const OutboundDatagram&, const HostError& error
   }
 }
 
-void UdpListener::on_error(const HostError&, const Endpoint& to, ByteView)
+void UdpListener::on_error(const HostError& error, const Endpoint& to, ByteView)
 {
+  if (error.code != std::errc::connection_refused) {
+    return; // of the path, and it may pass: the client is still there
+  }
   // The client is gone; so is its flow, and the guest hears nothing, as from any silent client.
   for (auto flow = flows_.lower_bound({.from = to, .to = std::nullopt});
        flow != flows_.end() && flow->first.from == to;

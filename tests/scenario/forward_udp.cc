@@ -280,4 +280,31 @@ TEST_CASE("a dead target makes way for the next")
   CHECK(next(world).icmp_type_code() == std::pair(3, 3));
 }
 
+TEST_CASE("an error that may pass moves no flow to the next target, nor does one after an answer")
+{
+  World world;
+  world.gateway.forwards().add(remote(ForwardScheme::udp, {TARGET, endpoint("127.0.0.1", 54)}));
+  guest_sends(world, GUEST, MATCH, "1");
+  FakeDatagrams& socket = world.host.datagrams(0);
+  socket.fails(host_error(EHOSTUNREACH), TARGET, "1");
+  CHECK(next(world).icmp_type_code() == std::pair(3, 1));
+  socket.receives(TARGET, "answer");
+  CHECK(text_of(next(world).udp_data()) == "answer");
+  socket.fails(host_error(ECONNREFUSED), TARGET, "1");
+  CHECK(next(world).icmp_type_code() == std::pair(3, 3));
+  guest_sends(world, GUEST, MATCH, "2");
+  CHECK(world.host.datagram_sockets() == 1);
+  CHECK(socket.sent().size() == 2);
+}
+
+TEST_CASE("an error that may pass does not end a client's flow")
+{
+  World world;
+  world.gateway.forwards().add(local(ForwardScheme::udp));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  socket.receives(CLIENT, "1");
+  socket.fails(host_error(EHOSTUNREACH), CLIENT, "1");
+  CHECK(world.gateway.flows().size() == 1);
+}
+
 } // namespace slirpstack
