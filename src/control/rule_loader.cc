@@ -53,7 +53,8 @@ std::vector<Rule> read_rules_file(const std::string& path)
 struct RuleLoader::Load
 {
   RuleSet rules;
-  Done done;
+  std::vector<Done> waiting; ///< for the outcome
+  std::map<HostName, LookupAnswer> answers;
   std::size_t left = 0;
   std::vector<std::unique_ptr<PendingLookup>> lookups;
 };
@@ -69,9 +70,6 @@ RuleLoader::~RuleLoader() = default;
 
 void RuleLoader::load(Done done)
 {
-  if (const std::unique_ptr<Load> given_up = std::move(load_)) {
-    given_up->done({.error = "given up for a later reload"});
-  }
   auto load = std::make_unique<Load>();
   try {
     if (!path_.empty()) {
@@ -81,7 +79,10 @@ void RuleLoader::load(Done done)
     done({.error = error.what()});
     return;
   }
-  load->done = std::move(done);
+  if (load_) {
+    load->waiting = std::move(load_->waiting);
+  }
+  load->waiting.push_back(std::move(done));
   std::vector<HostName> names = load->rules.names();
   for (HostName& name : gateway_.policy().list_names()) {
     names.push_back(std::move(name));
@@ -102,9 +103,7 @@ void RuleLoader::on_first_answer(const HostName& name, const LookupAnswer& answe
   if (answer.addresses.empty()) {
     log(LogLevel::warning, "a rule's name has no address", {{"reason", answer.error}});
   }
-  load_->rules.set_addresses(name, answer.addresses);
-  gateway_.policy().set_addresses(name, answer.addresses);
-  followed_[name].next_lookup = time_.now + lifetime_of(answer);
+  load_->answers.insert_or_assign(name, answer);
   if (--load_->left == 0) {
     on_names_known();
   }
@@ -114,7 +113,43 @@ void RuleLoader::on_names_known()
 {
   const std::unique_ptr<Load> load = std::move(load_);
   Outcome outcome{.error = {}, .rules = load->rules.rules().size(), .flows_ended = 0};
-  outcome.flows_ended = gateway_.set_rules(std::move(load->rules));
+  if (std::string open = open_rule(*load); !open.empty()) {
+    outcome.error = std::move(open);
+  } else {
+    put_into_effect(*load, outcome);
+  }
+  // Whoever is told may ask for the next load.
+  for (const Done& done : load->waiting) {
+    done(outcome);
+  }
+}
+
+std::string RuleLoader::open_rule(const Load& load) const
+{
+  for (const auto& [name, answer] : load.answers) {
+    const bool is_open = answer.addresses.empty() && !answer.no_such_name
+                         && (load.rules.forbids(name) || gateway_.policy().list_forbids(name));
+    const auto followed = followed_.find(name);
+    if (is_open && (followed == followed_.end() || followed->second.addresses.empty())) {
+      return fmt::format(
+        "a rule is against {}, whose addresses are not known: {}", name.to_string(), answer.error);
+    }
+  }
+  return {};
+}
+
+void RuleLoader::put_into_effect(Load& load, Outcome& outcome)
+{
+  for (const auto& [host, answer] : load.answers) {
+    Name& name = followed_[host];
+    if (!answer.addresses.empty()) {
+      name.addresses = answer.addresses;
+    }
+    name.next_lookup = time_.now + lifetime_of(answer);
+    load.rules.set_addresses(host, name.addresses);
+    gateway_.policy().set_addresses(host, name.addresses);
+  }
+  outcome.flows_ended = gateway_.set_rules(std::move(load.rules));
   const std::vector<HostName> names = gateway_.policy().names();
   std::erase_if(followed_, [&](const auto& followed) {
     return !std::ranges::binary_search(names, followed.first);
@@ -124,7 +159,6 @@ void RuleLoader::on_names_known()
         "rules in effect",
         {{"file", path_}, {"rules", outcome.rules}, {"flows_ended", outcome.flows_ended}});
   }
-  load->done(outcome);
 }
 
 TimePoint RuleLoader::next_deadline() const
@@ -149,11 +183,15 @@ void RuleLoader::on_deadline()
 
 void RuleLoader::on_refreshed(const HostName& name, const LookupAnswer& answer)
 {
+  Name& followed = followed_[name];
+  followed.next_lookup = time_.now + lifetime_of(answer);
   // A name that fails keeps what it had: a dead name service must not change what is allowed.
-  if (!answer.addresses.empty()) {
-    gateway_.policy().set_addresses(name, answer.addresses);
+  if (answer.addresses.empty() || answer.addresses == followed.addresses) {
+    return;
   }
-  followed_[name].next_lookup = time_.now + lifetime_of(answer);
+  followed.addresses = answer.addresses;
+  gateway_.policy().set_addresses(name, answer.addresses);
+  gateway_.end_denied_flows();
 }
 
 } // namespace slirpstack

@@ -37,8 +37,13 @@ public:
   RuleLoader(RuleLoader&&) = delete;
   RuleLoader& operator=(RuleLoader&&) = delete;
 
-  /// Reads the file. `done` runs once, perhaps before this returns. A load that is under way is
-  /// given up for the new one, and ends with an error.
+  /// Reads the file. `done` runs once, perhaps before this returns. A load that is under way goes
+  /// on with what the file says now, and ends for all who have asked; with a mistake in the file it
+  /// goes on as it was.
+  ///
+  /// A name without an answer keeps the addresses that it had. One that had none and stands in a
+  /// rule that does not allow is an error: the rule would be open until there is an answer. A name
+  /// that does not exist is none: nobody can be there.
   void load(Done done);
   [[nodiscard]] const std::string& path() const { return path_; }
 
@@ -52,10 +57,14 @@ private:
   {
     std::unique_ptr<PendingLookup> lookup;
     TimePoint next_lookup = NEVER;
+    std::vector<IpAddress> addresses; ///< the last that were told
   };
 
   void on_first_answer(const HostName& name, const LookupAnswer& answer);
   void on_names_known();
+  /// Why the load cannot be put into effect; empty: it can.
+  [[nodiscard]] std::string open_rule(const Load& load) const;
+  void put_into_effect(Load& load, Outcome& outcome);
   void on_refreshed(const HostName& name, const LookupAnswer& answer);
 
   std::string path_;

@@ -48,6 +48,8 @@ struct LookupAnswer
   std::chrono::seconds lifetime{0};
   /// Such as `lookup example.org: no such host`.
   std::string error;
+  /// It failed because the name service knows that there is none, and not for want of an answer.
+  bool no_such_name = false;
 };
 
 /// A lookup under way. Dropping it cancels it.

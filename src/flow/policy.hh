@@ -89,6 +89,8 @@ public:
   [[nodiscard]] std::vector<HostName> names() const;
   /// Those of the lists alone.
   [[nodiscard]] std::vector<HostName> list_names() const;
+  /// Whether `-deny` names it.
+  [[nodiscard]] bool list_forbids(const HostName& name) const { return deny_.forbids(name); }
   void set_addresses(const HostName& name, std::span<const IpAddress> addresses);
 
 private:

@@ -87,6 +87,15 @@ std::vector<HostName> RuleSet::names() const
   return names;
 }
 
+bool RuleSet::forbids(const HostName& name) const
+{
+  const auto found = by_name_.find(name);
+  return found != by_name_.end()
+         && std::ranges::any_of(found->second, [](const RuleAccount* account) {
+              return account->rule.action != RuleAction::allow;
+            });
+}
+
 void RuleSet::set_addresses(const HostName& name, std::span<const IpAddress> addresses)
 {
   if (const auto found = by_name_.find(name); found != by_name_.end()) {

@@ -46,6 +46,8 @@ public:
   [[nodiscard]] std::vector<HostName> names() const;
   /// What a lookup has brought. A name keeps its addresses until it gets others.
   void set_addresses(const HostName& name, std::span<const IpAddress> addresses);
+  /// Whether some rule is against what has that name.
+  [[nodiscard]] bool forbids(const HostName& name) const;
 
   [[nodiscard]] std::span<const std::shared_ptr<RuleAccount>> rules() const { return rules_; }
   [[nodiscard]] bool empty() const { return rules_.empty(); }

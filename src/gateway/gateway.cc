@@ -452,6 +452,11 @@ void Gateway::on_icmp_error(const IcmpErrorMessage& error)
 std::size_t Gateway::set_rules(RuleSet rules)
 {
   policy_.set_rules(std::move(rules));
+  return end_denied_flows();
+}
+
+std::size_t Gateway::end_denied_flows()
+{
   return flows_.finish_if(
     [this](Relay& relay) { return !admission_.still_allows(relay.record()); });
 }

@@ -109,6 +109,9 @@ public:
   [[nodiscard]] Policy& policy() { return policy_; }
   /// Puts other rules into effect. Flows that they no longer allow are ended; returns how many.
   std::size_t set_rules(RuleSet rules);
+  /// Ends the flows that policy no longer allows, as after names have got other addresses; returns
+  /// how many.
+  std::size_t end_denied_flows();
 
   /// `observer` must outlive this.
   void add_observer(FlowObserver& observer) { flows_.add_observer(observer); }

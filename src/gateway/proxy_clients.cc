@@ -12,7 +12,7 @@ namespace {
 
 // A proxy sends its header at once; whoever does not is none.
 constexpr std::chrono::seconds HEADER_PATIENCE(10);
-constexpr std::size_t MAX_CLIENTS = 1024;
+constexpr std::size_t MAX_CLIENTS = 128; // each holds a descriptor of RESERVED_DESCRIPTORS
 
 } // namespace
 

@@ -10,12 +10,9 @@ namespace slirpstack {
 
 namespace {
 
-constexpr std::size_t FIRST_BUCKETS = 16;
-
-/// A client that has asked for no mapped address.
-FlowKey client_key(const Endpoint& client)
+UdpClient client_of(const InboundDatagram& datagram)
 {
-  return {.protocol = PROTOCOL_UDP, .guest = client, .remote = {}};
+  return {.from = datagram.from, .to = datagram.to};
 }
 
 } // namespace
@@ -30,7 +27,6 @@ UdpListener::UdpListener(UdpRelays& relays,
   , follows_map_(forward.follows_map)
   , targets_(forward.targets)
   , forward_id_(forward_id)
-  , flows_(FIRST_BUCKETS, FlowKeyHash(relays.secret_))
 {}
 
 UdpListener::~UdpListener()
@@ -55,29 +51,19 @@ void UdpListener::on_send_failed(const OutboundDatagram&, const HostError& error
   }
 }
 
-void UdpListener::on_error(const HostError&, const Endpoint& to, ByteView)
+void UdpListener::on_error(const HostError& error, const Endpoint& to, ByteView)
 {
-  // The client is gone; so is its flow, and the guest hears nothing, as from any silent client.
-  // Which of several addresses it had asked is not told.
-  if (const auto found = flows_.find(client_key(to)); found != flows_.end()) {
-    relays_.flows_.finish(*found->second);
+  if (error.code != std::errc::connection_refused) {
+    return; // of the path, and it may pass: the client is still there
   }
-  if (follows_map_ && !prefixes_.empty()) {
-    for (const auto& [client, flow] : flows_) {
-      if (client.guest == to) {
-        relays_.flows_.finish(*flow);
-      }
+  // The client is gone; so is its flow, and the guest hears nothing, as from any silent client.
+  for (auto flow = flows_.lower_bound({.from = to, .to = std::nullopt});
+       flow != flows_.end() && flow->first.from == to;
+       ++flow) {
+    if (!FlowTable::finished(*flow->second)) {
+      relays_.flows_.finish(*flow->second);
     }
   }
-}
-
-FlowKey UdpListener::client_of(const InboundDatagram& datagram) const
-{
-  FlowKey client = client_key(datagram.from);
-  if (inside(datagram.to)) {
-    client.remote.address = *datagram.to;
-  }
-  return client;
 }
 
 std::optional<IpAddress> UdpListener::inside(const std::optional<IpAddress>& asked) const
@@ -109,11 +95,8 @@ UdpClientFlow* UdpListener::flow_of(const InboundDatagram& datagram)
 
 UdpClientFlow* UdpListener::open_flow(const InboundDatagram& datagram)
 {
-  Endpoint target = targets_.front();
+  Endpoint target = target_in_use();
   target.address = inside(datagram.to).value_or(target.address);
-  if (target.port == 0) {
-    target.port = socket_->port();
-  }
   if (scheme_ != ForwardScheme::udpspp) {
     return insert_flow(datagram, datagram.from, target);
   }
@@ -155,7 +138,7 @@ UdpClientFlow* UdpListener::insert_flow(const InboundDatagram& datagram,
     return nullptr;
   }
   record.grant = std::move(admitted.grant);
-  auto flow = std::make_unique<UdpClientFlow>(*this, key, client_of(datagram), datagram.to);
+  auto flow = std::make_unique<UdpClientFlow>(*this, key, client_of(datagram));
   flow->record() = std::move(record);
   auto& inserted = static_cast<UdpClientFlow&>(relays_.flows_.insert(std::move(flow)));
   flows_.insert_or_assign(client_of(datagram), &inserted);
@@ -163,23 +146,23 @@ UdpClientFlow* UdpListener::insert_flow(const InboundDatagram& datagram,
   return &inserted;
 }
 
+Endpoint UdpListener::target_in_use() const
+{
+  const Endpoint& first = targets_.front();
+  return {first.address, first.port != 0 ? first.port : socket_->port()};
+}
+
 void UdpListener::on_target_refused(const Endpoint& target)
 {
-  if (targets_.size() > 1 && targets_.front().address == target.address) {
+  // A late complaint about one that is no longer in use says nothing about its successor.
+  if (target_in_use() == target) {
     targets_.push_back(targets_.front());
     targets_.pop_front();
   }
 }
 
-UdpClientFlow::UdpClientFlow(UdpListener& listener,
-                             const FlowKey& key,
-                             const FlowKey& client,
-                             const std::optional<IpAddress>& local)
-  : UdpRelay(key)
-  , listener_(listener)
-  , client_(client)
-  , local_(local)
-  , last_active_(listener.relays_.time_.now)
+UdpClientFlow::UdpClientFlow(UdpListener& listener, const FlowKey& key, const UdpClient& client)
+  : UdpRelay(key), listener_(listener), client_(client), last_active_(listener.relays_.time_.now)
 {}
 
 UdpClientFlow::~UdpClientFlow()
@@ -202,7 +185,7 @@ void UdpClientFlow::on_deadline(TimePoint)
 
 std::optional<Endpoint> UdpClientFlow::host_local() const
 {
-  return Endpoint{local_.value_or(IpAddress::any(client_.guest.address.family())),
+  return Endpoint{client_.to.value_or(IpAddress::any(client_.from.address.family())),
                   listener_.port()};
 }
 
@@ -258,10 +241,10 @@ void UdpClientFlow::on_guest_datagram(const GuestDatagram& datagram)
 void UdpClientFlow::answer(ByteView data, std::uint16_t segment_size_bytes)
 {
   listener_.relays_.outbox_.add(listener_,
-                                {.to = client_.guest,
+                                {.to = client_.from,
                                  .payload = data,
                                  .segment_size_bytes = segment_size_bytes,
-                                 .source = local_});
+                                 .source = client_.to});
 }
 
 } // namespace slirpstack

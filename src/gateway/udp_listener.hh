@@ -4,13 +4,22 @@
 #include "gateway/udp_relays.hh"
 
 #include <deque>
+#include <map>
 #include <memory>
-#include <unordered_map>
 
 namespace slirpstack {
 
 class UdpClientFlow;
 class UdpRun;
+
+/// Who sends to a listener, and to which of the host's addresses: an answer is one only if it comes
+/// from there, so the same socket of a client that asks two of our addresses is two clients.
+struct UdpClient
+{
+  Endpoint from;
+  std::optional<IpAddress> to;
+  auto operator<=>(const UdpClient&) const = default;
+};
 
 /// A UDP socket that listens on the host for a local forward (`-L`), and a flow with the guest for
 /// each client. It has to outlive those flows: end them, or wait until there are none.
@@ -46,9 +55,6 @@ private:
   void on_datagrams(std::span<const InboundDatagram> datagrams) override;
   void on_error(const HostError& error, const Endpoint& to, ByteView payload) override;
 
-  /// The client, and the address that it has asked for where that decides whom it gets to: the
-  /// same client may ask for two.
-  [[nodiscard]] FlowKey client_of(const InboundDatagram& datagram) const;
   /// Of the guest, where it is mapped.
   [[nodiscard]] std::optional<IpAddress> inside(const std::optional<IpAddress>& asked) const;
   [[nodiscard]] UdpClientFlow* flow_of(const InboundDatagram& datagram);
@@ -56,6 +62,8 @@ private:
   [[nodiscard]] UdpClientFlow* insert_flow(const InboundDatagram& datagram,
                                            const Endpoint& client,
                                            const Endpoint& target);
+  /// With the port that 0 stands for.
+  [[nodiscard]] Endpoint target_in_use() const;
   /// The guest does not listen at the flow's target: the next one is asked from now on.
   void on_target_refused(const Endpoint& target);
 
@@ -67,18 +75,14 @@ private:
   std::uint32_t forward_id_;
   bool accepting_ = true;
   std::unique_ptr<HostDatagrams> socket_;
-  std::unordered_map<FlowKey, UdpClientFlow*, FlowKeyHash> flows_; ///< by client_of()
+  std::map<UdpClient, UdpClientFlow*> flows_;
 };
 
 /// What one client of a local UDP forward has with the guest.
 class UdpClientFlow final : public UdpRelay
 {
 public:
-  /// `client` is the listener's name for it, `local` the address of the host that it sends to.
-  UdpClientFlow(UdpListener& listener,
-                const FlowKey& key,
-                const FlowKey& client,
-                const std::optional<IpAddress>& local);
+  UdpClientFlow(UdpListener& listener, const FlowKey& key, const UdpClient& client);
   ~UdpClientFlow() override;
   UdpClientFlow(const UdpClientFlow&) = delete;
   UdpClientFlow& operator=(const UdpClientFlow&) = delete;
@@ -91,7 +95,7 @@ public:
   [[nodiscard]] TimePoint deadline() const override;
   void on_deadline(TimePoint now) override;
   [[nodiscard]] std::optional<Endpoint> host_local() const override;
-  [[nodiscard]] std::optional<StreamAddress> host_remote() const override { return client_.guest; }
+  [[nodiscard]] std::optional<StreamAddress> host_remote() const override { return client_.from; }
   /// The header that the Simple Proxy Protocol puts before the answers.
   void set_proxy_header(const SimpleProxyHeader& header) { proxy_header_ = header; }
 
@@ -99,8 +103,7 @@ private:
   void answer(ByteView data, std::uint16_t segment_size_bytes);
 
   UdpListener& listener_;
-  FlowKey client_;
-  std::optional<IpAddress> local_;
+  UdpClient client_;
   std::optional<SimpleProxyHeader> proxy_header_;
   TimePoint last_active_;
 };

@@ -174,7 +174,10 @@ void UdpTargetFlow::on_send_failed(const OutboundDatagram& datagram, const HostE
 
 void UdpTargetFlow::on_error(const HostError& error, const Endpoint&, ByteView payload)
 {
-  if (targets_.empty()) {
+  // Only a closed port says that nobody is there; an error of the path may pass. And who has
+  // answered once is the one: the guest hears of the error, as from any host.
+  const bool has_answered = record().traffic.to_guest_bytes > 0;
+  if (targets_.empty() || has_answered || error.code != std::errc::connection_refused) {
     report(error, payload);
     return;
   }

@@ -19,6 +19,8 @@ namespace {
 constexpr int TRIES = 2;
 constexpr int ATTEMPT_MILLISECONDS = 1500; // doubled with each try
 
+constexpr std::string_view NO_SUCH_HOST = "no such host";
+
 /// In Go's words, which slirpnetstack's users know.
 std::string_view reason_of(int status)
 {
@@ -27,7 +29,7 @@ std::string_view reason_of(int status)
     case ARES_ENOTFOUND:
     case ARES_ENONAME:
     case ARES_EBADNAME:
-      return "no such host";
+      return NO_SUCH_HOST;
     case ARES_ETIMEOUT:
     case ARES_ECANCELLED:
     case ARES_EDESTRUCTION:
@@ -191,9 +193,10 @@ LookupAnswer NameQuery::answer(int status, const ares_addrinfo* found) const
     }
   }
   if (status != ARES_SUCCESS || answer.addresses.empty()) {
+    const std::string_view reason = reason_of(status == ARES_SUCCESS ? ARES_ENODATA : status);
     return {.addresses = {},
-            .error = fmt::format(
-              "lookup {}: {}", name_, reason_of(status == ARES_SUCCESS ? ARES_ENODATA : status))};
+            .error = fmt::format("lookup {}: {}", name_, reason),
+            .no_such_name = reason == NO_SUCH_HOST};
   }
   // The iterators: clang 14 cannot read the range this algorithm of libstdc++ returns.
   std::stable_partition(answer.addresses.begin(),

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <set>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -92,10 +93,10 @@ public:
     resolver_.on_job_done();
   }
 
-  void add(Listener& listener) { listeners_.push_back(&listener); }
+  void add(Listener& listener) { listeners_.insert(&listener); }
   void remove(Listener& listener)
   {
-    std::erase(listeners_, &listener);
+    listeners_.erase(&listener);
     if (listeners_.empty() && !finished_) {
       query_.reset(); // nobody wants to know
       finished_ = true;
@@ -108,7 +109,7 @@ public:
     if (listeners_.empty()) {
       return nullptr;
     }
-    Listener* const listener = listeners_.front();
+    Listener* const listener = *listeners_.begin();
     listeners_.erase(listeners_.begin());
     listener->job_has_gone();
     return listener;
@@ -116,6 +117,9 @@ public:
 
   [[nodiscard]] const HostName& name() const { return name_; }
   [[nodiscard]] bool finished() const { return finished_; }
+  /// The answer is one that had been kept.
+  void set_kept() { was_kept_ = true; }
+  [[nodiscard]] bool was_kept() const { return was_kept_; }
   [[nodiscard]] const LookupAnswer& answer() const { return answer_; }
 
 private:
@@ -177,11 +181,12 @@ private:
 
   Resolver& resolver_;
   HostName name_;
-  std::vector<Listener*> listeners_;
+  std::set<Listener*> listeners_; ///< a guest can have thousands of connections wait
   std::unique_ptr<NameQuery> query_;
   std::function<void()> next_step_;
   LookupAnswer answer_;
   bool finished_ = false;
+  bool was_kept_ = false;
 };
 
 Resolver::Listener::Listener(Job& job, std::function<void(const LookupAnswer&)> done)
@@ -218,6 +223,7 @@ std::unique_ptr<PendingLookup> Resolver::look_up(const HostName& name,
   auto listener = std::make_unique<Listener>(job, std::move(done));
   if (const LookupAnswer* const answer = kept(name)) {
     job.finish(*answer);
+    job.set_kept();
   } else {
     job.start();
   }
@@ -260,7 +266,9 @@ void Resolver::deliver()
     }
     const std::unique_ptr<Job> job = std::move(*next);
     jobs_.erase(next);
-    keep(job->name(), job->answer());
+    if (!job->was_kept()) { // else a name in constant use would keep its answer for ever
+      keep(job->name(), job->answer());
+    }
     while (Listener* const listener = job->take_listener()) {
       if (const auto done = listener->take_done()) {
         done(job->answer());

@@ -224,4 +224,107 @@ TEST_CASE("metrics are answered over HTTP")
   CHECK(get("GET /" + std::string(20000, 'a')).starts_with("HTTP/1.1 400"));
 }
 
+namespace {
+
+/// A rules file that goes with the test.
+struct RulesFile
+{
+  explicit RulesFile(const std::string& text) { write(text); }
+  ~RulesFile() { std::remove(path.c_str()); }
+  RulesFile(const RulesFile&) = delete;
+  RulesFile& operator=(const RulesFile&) = delete;
+  RulesFile(RulesFile&&) = delete;
+  RulesFile& operator=(RulesFile&&) = delete;
+
+  void write(const std::string& text) const { std::ofstream(path) << text; }
+
+  std::string path = std::string(SLIRPSTACK_TEST_FOLDER) + "/names.rules";
+};
+
+const LookupAnswer TIMED_OUT{.addresses = {}, .error = "lookup evil.example: i/o timeout"};
+const LookupAnswer FOUND{.addresses = {endpoint("192.0.2.1", 0).address},
+                         .lifetime = std::chrono::seconds(60),
+                         .error = {}};
+
+} // namespace
+
+TEST_CASE("a reload while the name service is dead keeps what a denied name had")
+{
+  const RulesFile file("deny evil.example\n");
+  Controlled controlled(file.path);
+  std::vector<RuleLoader::Outcome> outcomes;
+  const auto load = [&](const LookupAnswer& answer) {
+    controlled.plane.rules().load([&](const auto& outcome) { outcomes.push_back(outcome); });
+    controlled.world.names.answers("evil.example", answer);
+  };
+  load(FOUND);
+  file.write("deny evil.example:1-65535\n");
+  load(TIMED_OUT);
+  REQUIRE(outcomes.size() == 2);
+  CHECK(!outcomes[0].error);
+  CHECK(!outcomes[1].error);
+  TcpGuest guest(controlled.world);
+  guest.sends(syn());
+  controlled.world.expects_icmp(3, 13);
+}
+
+TEST_CASE("a denied name that was never known fails the load, one that does not exist does not")
+{
+  const RulesFile file("deny evil.example\n");
+  Controlled controlled(file.path);
+  std::vector<RuleLoader::Outcome> outcomes;
+  const auto load = [&](const LookupAnswer& answer) {
+    controlled.plane.rules().load([&](const auto& outcome) { outcomes.push_back(outcome); });
+    controlled.world.names.answers("evil.example", answer);
+  };
+  load(TIMED_OUT);
+  load({.addresses = {}, .error = "lookup evil.example: no such host", .no_such_name = true});
+  REQUIRE(outcomes.size() == 2);
+  CHECK(outcomes[0].error
+        == "a rule is against evil.example, whose addresses are not known: lookup evil.example: "
+           "i/o timeout");
+  CHECK(!outcomes[1].error);
+}
+
+TEST_CASE("a load that is asked for during another ends both")
+{
+  const RulesFile file("deny evil.example\n");
+  Controlled controlled(file.path);
+  int ended = 0;
+  const auto count = [&](const RuleLoader::Outcome& outcome) { ended += outcome.error ? 0 : 1; };
+  controlled.plane.rules().load(count);
+  controlled.plane.rules().load(count);
+  CHECK(ended == 0);
+  controlled.world.names.answers("evil.example", FOUND);
+  CHECK(ended == 2);
+}
+
+TEST_CASE("reloads that a client sends in a row are each answered")
+{
+  const RulesFile file("deny evil.example\n");
+  Controlled controlled(file.path);
+  controlled.client->has("{\"command\": \"rules reload\"}\n{\"command\": \"rules reload\"}\n");
+  controlled.world.names.answers("evil.example", FOUND);
+  controlled.world.names.answers("evil.example", FOUND);
+  const std::string answers = controlled.answers();
+  CHECK(std::ranges::count(answers, '\n') == 2);
+  CHECK(answers.find("\"ok\":false") == std::string::npos);
+}
+
+TEST_CASE("flows to a name's new address end when a rule is against it")
+{
+  const RulesFile file("deny evil.example\n");
+  Controlled controlled(file.path);
+  controlled.plane.rules().load([](const auto&) {});
+  LookupAnswer other = FOUND;
+  other.addresses = {endpoint("192.0.2.9", 0).address};
+  controlled.world.names.answers("evil.example", other);
+  TcpGuest guest(controlled.world);
+  guest.connects();
+  controlled.world.advance(std::chrono::seconds(61));
+  controlled.plane.rules().on_deadline();
+  CHECK(controlled.world.names.answers("evil.example", FOUND) == 1);
+  guest.expects(RST_ACK);
+}
+
 } // namespace slirpstack

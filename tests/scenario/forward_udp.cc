@@ -99,6 +99,25 @@ TEST_CASE("a client's datagrams reach the guest, answers leave from the address 
   CHECK(socket.sent().size() == 2);
 }
 
+TEST_CASE("a client that asks two addresses of the host is answered from each")
+{
+  World world;
+  world.gateway.forwards().add(local(ForwardScheme::udp));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  const IpAddress second = endpoint("203.0.113.2", 0).address;
+  socket.receives({{CLIENT, "1", 0, LOCAL.address}, {CLIENT, "2", 0, second}});
+  const GuestReceived to_first = next(world);
+  const GuestReceived to_second = next(world);
+  REQUIRE(to_first.udp_from() != to_second.udp_from());
+  guest_sends(world, SERVICE, to_second.udp_from(), "second");
+  guest_sends(world, SERVICE, to_first.udp_from(), "first");
+  REQUIRE(socket.sent().size() == 2);
+  CHECK(socket.sent()[0].source == second);
+  CHECK(socket.sent()[1].source == LOCAL.address);
+  socket.fails(host_error(ECONNREFUSED), CLIENT, "first");
+  CHECK(world.gateway.flows().size() == 0);
+}
+
 TEST_CASE("a wildcard listens in both families, on one port")
 {
   World world;
@@ -149,6 +168,26 @@ TEST_CASE("a client's flow ends after its time, and by the guest's port unreacha
   world.guest_sends(
     icmp_error(IcmpErrorKind::port_unreachable, 0, SERVICE.address, next(world).bytes).bytes());
   CHECK(world.gateway.flows().size() == 0);
+}
+
+TEST_CASE("a late complaint about one target leaves the next on the same address in use")
+{
+  World world;
+  const Endpoint second = endpoint("10.0.2.100", 54);
+  ForwardPlan plan = local(ForwardScheme::udp);
+  plan.local[0].targets = {SERVICE, second};
+  world.gateway.forwards().add(plan);
+  FakeDatagrams& socket = world.host.datagrams(0);
+  socket.receives(CLIENT, "1");
+  socket.receives(endpoint("198.51.100.8", 1), "2");
+  for (int complaint = 0; complaint < 2; ++complaint) {
+    const GuestReceived asked = next(world);
+    CHECK(asked.udp_to() == SERVICE);
+    world.guest_sends(
+      icmp_error(IcmpErrorKind::port_unreachable, 0, SERVICE.address, asked.bytes).bytes());
+  }
+  socket.receives(CLIENT, "3");
+  CHECK(next(world).udp_to() == second);
 }
 
 TEST_CASE("a drained forward serves the clients that it has, and no others")
@@ -239,6 +278,33 @@ TEST_CASE("a dead target makes way for the next")
   CHECK(world.host.datagrams(1).sent().at(0).to == second);
   world.host.datagrams(1).fails(host_error(ECONNREFUSED), second, "2");
   CHECK(next(world).icmp_type_code() == std::pair(3, 3));
+}
+
+TEST_CASE("an error that may pass moves no flow to the next target, nor does one after an answer")
+{
+  World world;
+  world.gateway.forwards().add(remote(ForwardScheme::udp, {TARGET, endpoint("127.0.0.1", 54)}));
+  guest_sends(world, GUEST, MATCH, "1");
+  FakeDatagrams& socket = world.host.datagrams(0);
+  socket.fails(host_error(EHOSTUNREACH), TARGET, "1");
+  CHECK(next(world).icmp_type_code() == std::pair(3, 1));
+  socket.receives(TARGET, "answer");
+  CHECK(text_of(next(world).udp_data()) == "answer");
+  socket.fails(host_error(ECONNREFUSED), TARGET, "1");
+  CHECK(next(world).icmp_type_code() == std::pair(3, 3));
+  guest_sends(world, GUEST, MATCH, "2");
+  CHECK(world.host.datagram_sockets() == 1);
+  CHECK(socket.sent().size() == 2);
+}
+
+TEST_CASE("an error that may pass does not end a client's flow")
+{
+  World world;
+  world.gateway.forwards().add(local(ForwardScheme::udp));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  socket.receives(CLIENT, "1");
+  socket.fails(host_error(EHOSTUNREACH), CLIENT, "1");
+  CHECK(world.gateway.flows().size() == 1);
 }
 
 } // namespace slirpstack
