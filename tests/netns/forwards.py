@@ -327,6 +327,13 @@ class Control(ForwardTest):
                     with self.assertRaises(ConnectionResetError):
                         end.recv(1)
 
+    def test_the_guest_itself_is_no_client(self) -> None:
+        guest, path = self.controlled()
+        add = ("forward", "add", "-R", "203.0.113.77:8000:127.0.0.1:8000")
+        done = guest.run(str(PROGRAM), "ctl", path, *add, check=False)
+        self.assertNotEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(self.ctl(path, "forward", "list"), "")
+
     def test_an_add_that_fails_changes_nothing(self) -> None:
         _, path = self.controlled()
         with listening(self.topology.host, 4, LOOPBACK[4], 8002):
