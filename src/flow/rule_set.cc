@@ -1,6 +1,7 @@
 #include "flow/rule_set.hh"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace slirpstack {
@@ -37,13 +38,43 @@ RuleSet::RuleSet(std::vector<Rule> rules, TimePoint now)
   for (Rule& rule : rules) {
     rules_.push_back(std::make_shared<RuleAccount>(std::move(rule), now));
   }
-  index_names();
+  index();
 }
 
-void RuleSet::index_names()
+NetworkSketch::Bits NetworkSketch::bits_of(const IpAddress& address)
+{
+  std::array<std::uint8_t, 16> bytes{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  const ByteView own = address.bytes();
+  std::ranges::copy(own, bytes.end() - static_cast<std::ptrdiff_t>(own.size()));
+  Bits bits;
+  for (std::size_t i = 0; i < 8; ++i) {
+    bits.high = bits.high << 8U | bytes[i];
+    bits.low = bits.low << 8U | bytes[i + 8];
+  }
+  return bits;
+}
+
+NetworkSketch::NetworkSketch(const Rule::Host& host)
+{
+  const auto* const prefix = std::get_if<Prefix>(&host);
+  if (prefix == nullptr) {
+    return;
+  }
+  const IpAddress network = prefix->network();
+  const unsigned length = prefix->length_bits() + (network.is_ipv4() ? 96U : 0U);
+  const auto ones
+    = [](unsigned count) { return count == 0 ? 0 : ~std::uint64_t{0} << (64U - count); };
+  mask_ = {ones(std::min(length, 64U)), ones(length > 64U ? length - 64U : 0U)};
+  network_ = bits_of(network);
+}
+
+void RuleSet::index()
 {
   by_name_.clear();
+  sketches_.clear();
+  sketches_.reserve(rules_.size());
   for (const auto& account : rules_) {
+    sketches_.emplace_back(account->rule.host);
     if (const auto* name = std::get_if<HostName>(&account->rule.host)) {
       by_name_[*name].push_back(account.get());
     }
@@ -54,13 +85,21 @@ const std::shared_ptr<RuleAccount>& RuleSet::find(const FlowRequest& flow,
                                                   const std::optional<FlowRequest>& inner) const
 {
   static const std::shared_ptr<RuleAccount> none;
-  const auto found = std::ranges::find_if(rules_, [&](const auto& account) {
-    const Rule& rule = account->rule;
-    return rule.matches(flow, account->addresses)
-           || (inner && rule.action != RuleAction::allow
-               && rule.matches(*inner, account->addresses));
-  });
-  return found == rules_.end() ? none : *found;
+  const NetworkSketch::Bits to = NetworkSketch::bits_of(flow.destination.address);
+  const NetworkSketch::Bits inner_to
+    = inner ? NetworkSketch::bits_of(inner->destination.address) : to;
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    if (!sketches_[i].may_have(to) && !sketches_[i].may_have(inner_to)) {
+      continue;
+    }
+    const RuleAccount& account = *rules_[i];
+    if (account.rule.matches(flow, account.addresses)
+        || (inner && account.rule.action != RuleAction::allow
+            && account.rule.matches(*inner, account.addresses))) {
+      return rules_[i];
+    }
+  }
+  return none;
 }
 
 void RuleSet::inherit(const RuleSet& before)
@@ -75,7 +114,7 @@ void RuleSet::inherit(const RuleSet& before)
       account = *same;
     }
   }
-  index_names();
+  index();
 }
 
 std::vector<HostName> RuleSet::names() const

@@ -83,9 +83,10 @@ Bytes build(const Packet& packet)
 
 Bytes fragment(const Bytes& packet, std::size_t offset, std::size_t length, bool more)
 {
-  Bytes result(packet.begin(), packet.begin() + IPV4_HEADER_BYTES);
-  const auto from = packet.begin() + static_cast<std::ptrdiff_t>(IPV4_HEADER_BYTES + offset);
-  result.insert(result.end(), from, from + static_cast<std::ptrdiff_t>(length));
+  Bytes result = packet;
+  const auto payload = result.begin() + IPV4_HEADER_BYTES;
+  result.erase(payload, payload + static_cast<std::ptrdiff_t>(offset));
+  result.resize(IPV4_HEADER_BYTES + length);
   result[2] = static_cast<std::uint8_t>(result.size() >> 8U);
   result[3] = static_cast<std::uint8_t>(result.size());
   const std::size_t place = offset / 8 + (more ? 0x2000U : 0U);

@@ -1,0 +1,70 @@
+#include "flow/rule_set.hh"
+
+#include "wire/ip.hh"
+
+#include <algorithm>
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <random>
+
+namespace slirpstack {
+
+namespace {
+
+/// Networks of every length that all look alike, so that each flow is in some.
+std::string random_rules(std::mt19937& random, int count)
+{
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    if (random() % 2 == 0) {
+      text += fmt::format("deny 10.{}.{}.0/{}\n", random() % 4, random() % 256, 20 + random() % 13);
+    } else {
+      text += fmt::format("deny [2001:db8::{:x}:0/{}]\n", random() % 65536, 108 + random() % 21);
+    }
+  }
+  return text + "deny [::ffff:0.0.0.0/96]\nallow 0.0.0.0/0\nallow [::/0]\n";
+}
+
+IpAddress random_address(std::mt19937& random)
+{
+  const std::string text
+    = random() % 2 == 0 ? fmt::format("10.{}.{}.{}", random() % 4, random() % 256, random() % 256)
+                        : fmt::format("2001:db8::{:x}:{:x}", random() % 65536, random() % 65536);
+  return IpAddress::parse(text).value();
+}
+
+} // namespace
+
+TEST_CASE("the rule that is found is the first that matches, wherever it stands")
+{
+  std::mt19937 random(7);
+  const RuleSet rules(parse_rules(random_rules(random, 300)), TimePoint());
+  std::size_t last = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const FlowRequest flow{.direction = FlowDirection::out,
+                           .protocol = PROTOCOL_TCP,
+                           .source = IpAddress::parse("10.0.2.100").value(),
+                           .destination = {random_address(random), 80}};
+    CAPTURE(flow.destination.to_string());
+    const auto expected = std::ranges::find_if(
+      rules.rules(), [&](const auto& account) { return account->rule.matches(flow, {}); });
+    REQUIRE(expected != rules.rules().end());
+    CHECK(rules.find(flow, std::nullopt) == *expected);
+    last += expected == rules.rules().end() - 1 || expected == rules.rules().end() - 2 ? 1 : 0;
+  }
+  CHECK(last > 100);
+  CHECK(last < 1900);
+}
+
+TEST_CASE("a network of mapped addresses is not about IPv4")
+{
+  const RuleSet rules(parse_rules("deny [::ffff:0.0.0.0/96]\nallow 10.0.0.0/8\n"), TimePoint());
+  const FlowRequest flow{.direction = FlowDirection::out,
+                         .protocol = PROTOCOL_TCP,
+                         .source = IpAddress::parse("10.0.2.100").value(),
+                         .destination = {IpAddress::parse("10.1.2.3").value(), 80}};
+  REQUIRE(rules.find(flow, std::nullopt));
+  CHECK(rules.find(flow, std::nullopt)->rule.action == RuleAction::allow);
+}
+
+} // namespace slirpstack
