@@ -3,6 +3,7 @@
 #include "base/error.hh"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace slirpstack;
 
@@ -27,17 +28,20 @@ std::string text_of(const ForwardPlan& plan)
 {
   std::string text;
   for (const LocalForward& forward : plan.local) {
-    text += std::string(scheme_name(forward.scheme)) + " " + to_string(forward.listen.address)
-            + (forward.listen.device.empty() ? "" : "%" + forward.listen.device) + " ->";
+    text += fmt::format("{} {}{}{} ->",
+                        scheme_name(forward.scheme),
+                        to_string(forward.listen.address),
+                        forward.listen.device.empty() ? "" : "%",
+                        forward.listen.device);
     for (const Endpoint& target : forward.targets) {
-      text += " " + target.to_string();
+      text += fmt::format(" {}", target.to_string());
     }
     text += "; ";
   }
   for (const RemoteForward& forward : plan.remote) {
-    text += std::string(scheme_name(forward.scheme)) + " " + forward.match.to_string() + " ->";
+    text += fmt::format("{} {} ->", scheme_name(forward.scheme), forward.match.to_string());
     for (const Target& target : forward.targets) {
-      text += " " + to_string(target);
+      text += fmt::format(" {}", to_string(target));
     }
     text += "; ";
   }

@@ -2,6 +2,7 @@
 #include "flow/forward_spec.hh"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace slirpstack;
 
@@ -132,7 +133,7 @@ TEST_CASE("there may be 64 targets and no more")
 {
   std::string text = "80:1";
   for (int port = 2; port <= 64; ++port) {
-    text += "," + std::to_string(port);
+    text += fmt::format(",{}", port);
   }
   CHECK(ForwardSpec::parse(L, text).targets.size() == 64);
   CHECK(error_of(L, text + ",65") == "more than 64 targets");
