@@ -185,13 +185,20 @@ void RuleLoader::on_refreshed(const HostName& name, const LookupAnswer& answer)
 {
   Name& followed = followed_[name];
   followed.next_lookup = time_.now + lifetime_of(answer);
-  // A name that fails keeps what it had: a dead name service must not change what is allowed.
-  if (answer.addresses.empty() || answer.addresses == followed.addresses) {
+  // A name that fails keeps what it had: a dead name service must not change what is allowed. Many
+  // name servers tell the same addresses in another order each time.
+  if (answer.addresses.empty()
+      || std::ranges::is_permutation(answer.addresses, followed.addresses)) {
     return;
   }
   followed.addresses = answer.addresses;
-  gateway_.policy().set_addresses(name, answer.addresses);
-  gateway_.end_denied_flows();
+  Policy& policy = gateway_.policy();
+  policy.set_addresses(name, answer.addresses);
+  // What a name had allowed lives on: a large service answers with a few of its addresses at a
+  // time.
+  if (policy.rules().forbids(name) || policy.list_forbids(name)) {
+    gateway_.end_denied_flows();
+  }
 }
 
 } // namespace slirpstack

@@ -170,7 +170,7 @@ TEST_CASE("rules are reloaded as a whole or not at all")
   CHECK(controlled.ask(R"({"command": "rules list"})").at("rules").size() == 1);
 }
 
-TEST_CASE("a reload waits for the names in the file; a later one gives it up")
+TEST_CASE("a reload waits for the names in the file")
 {
   const std::string path = std::string(SLIRPSTACK_TEST_FOLDER) + "/names.rules";
   std::ofstream(path) << "allow web.example\n";
@@ -309,6 +309,24 @@ TEST_CASE("reloads that a client sends in a row are each answered")
   const std::string answers = controlled.answers();
   CHECK(std::ranges::count(answers, '\n') == 2);
   CHECK(answers.find("\"ok\":false") == std::string::npos);
+}
+
+TEST_CASE("a flow outlives an answer that no longer has its address")
+{
+  const RulesFile file("allow partner.example\ndeny any\n");
+  Controlled controlled(file.path);
+  controlled.plane.rules().load([](const auto&) {});
+  controlled.world.names.answers("partner.example", FOUND);
+  TcpGuest guest(controlled.world);
+  guest.connects();
+  controlled.world.advance(std::chrono::seconds(61));
+  controlled.plane.rules().on_deadline();
+  LookupAnswer other = FOUND;
+  other.addresses = {endpoint("192.0.2.9", 0).address};
+  CHECK(controlled.world.names.answers("partner.example", other) == 1);
+  controlled.world.settle();
+  guest.sends(data("still here"));
+  CHECK(guest.host().sent() == "still here");
 }
 
 TEST_CASE("flows to a name's new address end when a rule is against it")
