@@ -5,6 +5,7 @@
 
 #include <array>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <map>
 #include <sys/socket.h>
 
@@ -121,7 +122,7 @@ std::string addresses_of(const LookupAnswer& answer)
 {
   std::string text;
   for (const IpAddress& address : answer.addresses) {
-    text += (text.empty() ? "" : " ") + address.to_string();
+    text += fmt::format("{}{}", text.empty() ? "" : " ", address.to_string());
   }
   return text.empty() ? answer.error : text;
 }
