@@ -36,13 +36,18 @@ UdpFilter udp_filter(Config::UdpFilter filter)
   return UdpFilter::address_and_port_dependent;
 }
 
-/// We are host 2 and host 3 of the guest's network, or the gateway that its owner has set.
-Gateway::Addresses our_addresses(const Config& config, const GuestAddresses& guest)
+bool imitates_slirpnetstack(const Config& config)
 {
-  Gateway::Addresses ours{config.network.gateway(Family::ipv4),
-                          config.network.gateway(Family::ipv6),
-                          config.network.dns(Family::ipv4),
-                          config.network.dns(Family::ipv6)};
+  return config.manner == Config::Manner::slirpnetstack;
+}
+
+/// We are host 2 and host 3 of the guest's network, or the gateway that its owner has set.
+OurAddresses our_addresses(const Config& config, const GuestAddresses& guest)
+{
+  OurAddresses ours{config.network.gateway(Family::ipv4),
+                    config.network.gateway(Family::ipv6),
+                    config.network.dns(Family::ipv4),
+                    config.network.dns(Family::ipv6)};
   if (guest.ipv4) {
     ours.gateway_ipv4 = guest.ipv4->gateway;
     ours.dns_ipv4 = guest.ipv4->dns();
@@ -51,6 +56,8 @@ Gateway::Addresses our_addresses(const Config& config, const GuestAddresses& gue
     ours.gateway_ipv6 = guest.ipv6->gateway;
     ours.dns_ipv6 = guest.ipv6->dns();
   }
+  // In slirpnetstack's manner it would be a way out of a locked guest.
+  ours.has_dns = !imitates_slirpnetstack(config);
   return ours;
 }
 
@@ -58,11 +65,6 @@ std::vector<Prefix> guest_networks(const Config& config, const GuestAddresses& g
 {
   return {guest.ipv4 ? guest.ipv4->guest : config.network.cidr,
           guest.ipv6 ? guest.ipv6->guest : config.network.cidr6};
-}
-
-bool imitates_slirpnetstack(const Config& config)
-{
-  return config.manner == Config::Manner::slirpnetstack;
 }
 
 Gateway::Settings gateway_settings(const Config& config,
@@ -81,7 +83,6 @@ Gateway::Settings gateway_settings(const Config& config,
     .admission = {.max_flows_per_destination = config.limits.max_flows_per_destination},
     .denial_manner
     = imitates_slirpnetstack(config) ? DenialManner::refused : DenialManner::prohibited,
-    .has_dns = !imitates_slirpnetstack(config), // it would be a way out of a locked guest
     .answers_every_echo = imitates_slirpnetstack(config),
     .tcp = {.idle = established,
             .transitory = transitory,
@@ -115,7 +116,7 @@ std::vector<IpAddress> own_addresses(const Config& config, const GuestAddresses&
 ForwardDefaults forward_defaults(const Config& config, const GuestAddresses& guest)
 {
   const std::vector<IpAddress> own = own_addresses(config, guest);
-  const Gateway::Addresses ours = our_addresses(config, guest);
+  const OurAddresses ours = our_addresses(config, guest);
   return {.guest_ipv4 = own[0],
           .guest_ipv6 = own[1],
           .gateway_ipv4 = ours.gateway_ipv4,

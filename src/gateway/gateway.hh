@@ -9,16 +9,19 @@
 #include "flow/prefix_map.hh"
 #include "gateway/admission.hh"
 #include "gateway/client_names.hh"
+#include "gateway/flow_opener.hh"
 #include "gateway/forward_set.hh"
+#include "gateway/guest_refuser.hh"
 #include "gateway/guest_sender.hh"
 #include "gateway/icmp_reporter.hh"
 #include "gateway/mapped_sources.hh"
+#include "gateway/our_addresses.hh"
+#include "gateway/packet_intake.hh"
 #include "gateway/ping_relays.hh"
 #include "gateway/tcp_relays.hh"
 #include "gateway/udp_relays.hh"
 #include "service/dns_forwarder.hh"
 #include "stack/stack.hh"
-#include "wire/fragment.hh"
 
 #include <cstdint>
 #include <functional>
@@ -33,22 +36,13 @@ namespace slirpstack {
 class Gateway
 {
 public:
-  struct Addresses
-  {
-    IpAddress gateway_ipv4;
-    IpAddress gateway_ipv6;
-    IpAddress dns_ipv4;
-    IpAddress dns_ipv6;
-  };
   struct Settings
   {
-    Addresses addresses;
+    OurAddresses addresses;
     Policy::Settings policy;
     Admission::Settings admission;
     /// How what policy denies is answered.
     DenialManner denial_manner = DenialManner::prohibited;
-    /// Off: the DNS addresses are of nobody.
-    bool has_dns = true;
     /// Any echo request is answered by us, whoever it is for.
     bool answers_every_echo = false;
     TcpRelays::Settings tcp;
@@ -101,7 +95,10 @@ public:
 
   [[nodiscard]] const EventTime& time() const { return time_; }
   /// Whether that is a service of ours, which policy's defaults do not concern.
-  [[nodiscard]] bool serves(const Endpoint& destination) const { return is_dns(destination); }
+  [[nodiscard]] bool serves(const Endpoint& destination) const
+  {
+    return settings_.addresses.is_dns(destination);
+  }
   [[nodiscard]] ForwardSet& forwards() { return forwards_; }
   /// Changes are for flows to come.
   [[nodiscard]] PrefixMap& prefixes() { return prefixes_; }
@@ -122,35 +119,20 @@ public:
   [[nodiscard]] const Stack& stack() const { return stack_; }
 
 private:
-  void on_whole_packet(GuestPacket&& packet, const IpHeader& ip);
-  void on_fragment(const GuestPacket& packet, const IpHeader& ip);
   void on_tcp(GuestPacket&& packet, const IpHeader& ip);
-  void on_syn(const FlowKey& key, const IpHeader& ip, const TcpHeader& tcp, ByteView packet);
   void on_udp(const GuestPacket& packet, const IpHeader& ip);
-  void on_new_datagram(const FlowKey& key, const GuestDatagram& datagram, ByteView packet);
-  void on_dns_datagram(const FlowKey& key, const GuestDatagram& datagram, ByteView packet);
   void on_icmp(const GuestPacket& packet, const IpHeader& ip);
   void on_echo_request(const IpHeader& ip, const IcmpEcho& echo, ByteView packet);
   void on_icmp_error(const IcmpErrorMessage& error);
-  void answer_segment(const IpHeader& ip, const TcpHeader& tcp);
-  void refuse_segment(RefusalAnswer answer,
-                      const IpHeader& ip,
-                      const TcpHeader& tcp,
-                      ByteView packet);
-  void refuse_packet(RefusalAnswer answer, ByteView packet);
 
-  [[nodiscard]] bool is_ours(const IpAddress& address) const;
-  [[nodiscard]] bool is_dns(const Endpoint& endpoint) const;
-  [[nodiscard]] bool acceptable(const GuestPacket& packet, const IpHeader& ip);
   Settings settings_;
   EventTime time_;
-  PacketSink& guest_;
-  BlockPool& pool_;
   DropCounters drops_;
   Policy policy_;
   IcmpReporter icmp_;
   GuestSender sender_;
-  Reassembler reassembler_;
+  PacketIntake intake_;
+  GuestRefuser refuser_;
   Stack stack_;
   Sources sources_;
   DnsForwarder dns_;
@@ -163,6 +145,7 @@ private:
   UdpRelays udp_;
   PingRelays ping_;
   ForwardSet forwards_;
+  FlowOpener opener_;
 };
 
 } // namespace slirpstack

@@ -5,18 +5,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <limits>
 #include <utility>
 
 namespace slirpstack {
 
 namespace {
-
-// RFC 9293 3.8.4 leaves the numbers open; these are Linux's own (tcp_keepalive_intvl and _probes).
-constexpr std::chrono::seconds PROBE_INTERVAL(75);
-constexpr std::uint8_t MAX_PROBES = 9;
 
 // 2 MSL with a maximum segment lifetime of two seconds: the link is one hop inside a kernel.
 constexpr std::chrono::seconds TIME_WAIT_DURATION(4);
@@ -24,13 +17,8 @@ constexpr std::chrono::seconds TIME_WAIT_DURATION(4);
 // One flow moves at most this many reads before the others have their turn.
 constexpr int READS_PER_TURN = 4;
 
-// A smaller read would pin a block many times its size until the guest acknowledges it.
-constexpr std::size_t COPY_BELOW_BYTES = 16 << 10;
-
-constexpr std::uint64_t MOST_RATED_BYTES = 16 << 10;
-
-/// Cuts the pieces to that many bytes in all; returns how many pieces are left.
-std::size_t shorten(std::span<iovec> pieces, std::size_t length_bytes)
+/// Cuts the pieces to that many bytes in all; returns those that are left.
+std::span<iovec> shorten(std::span<iovec> pieces, std::size_t length_bytes)
 {
   std::size_t count = 0;
   while (count < pieces.size() && length_bytes > 0) {
@@ -38,7 +26,7 @@ std::size_t shorten(std::span<iovec> pieces, std::size_t length_bytes)
     piece.iov_len = std::min(piece.iov_len, length_bytes);
     length_bytes -= piece.iov_len;
   }
-  return count;
+  return pieces.first(count);
 }
 
 } // namespace
@@ -48,7 +36,8 @@ TcpRelay::TcpRelay(TcpRelays& relays, const FlowKey& key, std::unique_ptr<HostSt
   , relays_(relays)
   , stream_(std::move(stream))
   , deadline_(relays.time_.now + relays.settings_.idle)
-  , guest_heard_(relays.time_.now)
+  , keepalive_(relays.settings_.idle, relays.time_.now)
+  , throttle_(record())
 {
   stream_->deliver_to(*this);
 }
@@ -66,7 +55,7 @@ bool TcpRelay::delivering(TimePoint quiet_since) const
   if (!stream_ || guest_ended_) {
     return false;
   }
-  return connection_->unread_bytes() > 0 || guest_heard_ >= quiet_since;
+  return connection_->unread_bytes() > 0 || keepalive_.heard_at() >= quiet_since;
 }
 
 bool TcpRelay::admit(const ParkedSyn& syn)
@@ -106,8 +95,7 @@ void TcpRelay::note_end(Side side, Act act, std::error_code error)
 
 void TcpRelay::on_segment(GuestPacket&& packet, const IpHeader& ip, std::uint8_t flags)
 {
-  guest_heard_ = relays_.time_.now;
-  probes_ = 0;
+  keepalive_.on_heard(relays_.time_.now);
   if ((flags & TCP_FLAG_SYN) != 0 && connection_->closing()) {
     return; // the host still takes the old connection's data; the guest will ask again
   }
@@ -206,26 +194,21 @@ void TcpRelay::push_to_host()
 {
   std::array<iovec, Connection::MAX_PIECES> pieces; // NOLINT: only what unread() fills is read
   while (stream_ && writable_ && connection_->unread_bytes() > 0) {
-    std::size_t count = connection_->unread(pieces);
-    std::size_t offered = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      offered += pieces[i].iov_len;
-    }
-    offered = std::min(offered, query_allowance(std::span(pieces).first(count)));
-    const std::size_t allowed = offered > 0 ? allowance(offered) : 0;
-    if (allowed == 0) {
+    const std::span<iovec> unread = std::span(pieces).first(connection_->unread(pieces));
+    const Throttle::Allowance allowed = throttle_.ask_to_send(unread, relays_.time_.now);
+    if (allowed.bytes == 0) {
+      relays_.pause(*this, allowed.retry_at);
       return;
     }
-    count = shorten(std::span(pieces).first(count), allowed);
-    const Transfer sent = stream_->send(std::span(pieces).first(count));
-    charge_queries(std::span(pieces).first(count), sent.bytes);
-    give_back(allowed - sent.bytes);
+    const std::span<iovec> next = shorten(unread, allowed.bytes);
+    const Transfer sent = stream_->send(next);
+    throttle_.on_sent(next, sent.bytes, allowed.bytes, relays_.time_.now);
     if (sent.code) {
       note_end(Side::host, Act::write, sent.code);
       fail();
       return;
     }
-    writable_ = !sent.would_block && sent.bytes == allowed;
+    writable_ = !sent.would_block && sent.bytes == allowed.bytes;
     record().traffic.to_host_bytes += sent.bytes;
     connection_->consume(sent.bytes);
   }
@@ -258,18 +241,20 @@ bool TcpRelay::pull_from_host()
 bool TcpRelay::pull_once(std::uint32_t room_bytes)
 {
   const std::uint32_t segment = connection_->super_segment_bytes();
-  const auto allowed = static_cast<std::uint32_t>(
-    allowance(std::min<std::size_t>(room_bytes, segment * TcpRelays::READ_BLOCKS)));
-  if (allowed == 0) {
+  const Throttle::Allowance allowed = throttle_.ask_to_receive(
+    std::min<std::size_t>(room_bytes, segment * ReadBlocks::COUNT), relays_.time_.now);
+  if (allowed.bytes == 0) {
+    relays_.pause(*this, allowed.retry_at);
     return false;
   }
-  const std::span<iovec> pieces = relays_.read_pieces(allowed, segment);
+  const std::span<iovec> pieces
+    = relays_.read_blocks_.pieces(static_cast<std::uint32_t>(allowed.bytes), segment);
   std::size_t wanted = 0;
   for (const iovec& piece : pieces) {
     wanted += piece.iov_len;
   }
   const Transfer received = stream_->receive(pieces);
-  give_back(allowed - received.bytes);
+  throttle_.on_received(received.bytes, allowed.bytes);
   if (received.code) {
     note_end(Side::host, Act::read, received.code);
     fail();
@@ -298,78 +283,12 @@ bool TcpRelay::write_to_guest(std::size_t received_bytes, std::uint32_t segment_
     const auto length
       = static_cast<std::uint32_t>(std::min<std::size_t>(received_bytes, segment_bytes));
     received_bytes -= length;
-    Block block;
-    if (length < COPY_BELOW_BYTES) {
-      block = relays_.pool_.take_small(length);
-      std::memcpy(block->data(), relays_.read_blocks_[i]->data(), length);
-    } else {
-      block = std::move(relays_.read_blocks_[i]);
-    }
+    Block block = relays_.read_blocks_.take(i, length);
     if (!connection_->write(std::move(block), length, received_bytes > 0)) {
       return false;
     }
   }
   return true;
-}
-
-std::size_t TcpRelay::allowance(std::size_t wanted_bytes)
-{
-  RuleAccount* const rule = record().grant.rule();
-  if (rule == nullptr || !rule->bytes) {
-    return wanted_bytes;
-  }
-  // Not by single bytes: what a twentieth of a second brings, up to a good-sized call's worth.
-  const std::uint64_t least
-    = std::clamp<std::uint64_t>(rule->bytes->rate() / 20, 1, MOST_RATED_BYTES);
-  const TimePoint now = relays_.time_.now;
-  const TimePoint enough = rule->bytes->available_at(std::min(least, wanted_bytes), now);
-  if (enough > now) {
-    relays_.pause(*this, enough);
-    return 0;
-  }
-  return rule->bytes->take_up_to(wanted_bytes, now);
-}
-
-void TcpRelay::give_back(std::size_t unused_bytes)
-{
-  RuleAccount* const rule = record().grant.rule();
-  if (rule != nullptr && rule->bytes && unused_bytes > 0) {
-    rule->bytes->give_back(unused_bytes);
-  }
-}
-
-std::size_t TcpRelay::query_allowance(std::span<const iovec> next)
-{
-  if (record().origin != FlowOrigin::service) {
-    return std::numeric_limits<std::size_t>::max();
-  }
-  if (!queries_) {
-    queries_ = std::make_unique<DnsStream>();
-  }
-  RuleAccount* const rule = record().grant.rule();
-  if (rule == nullptr || !rule->queries) {
-    return std::numeric_limits<std::size_t>::max();
-  }
-  const TimePoint now = relays_.time_.now;
-  const TimePoint next_query = rule->queries->available_at(1, now);
-  const std::size_t allowed = queries_->prefix(next, next_query > now ? 0 : 1);
-  if (allowed == 0) {
-    ++rule->limited;
-    relays_.pause(*this, next_query);
-  }
-  return allowed;
-}
-
-void TcpRelay::charge_queries(std::span<const iovec> sent, std::size_t length_bytes)
-{
-  if (!queries_) {
-    return;
-  }
-  const std::uint64_t begun = queries_->pass(sent, length_bytes);
-  RuleAccount* const rule = record().grant.rule();
-  if (rule != nullptr && rule->queries && begun > 0) {
-    static_cast<void>(rule->queries->take_up_to(begun, relays_.time_.now));
-  }
 }
 
 void TcpRelay::on_host_end()
@@ -415,19 +334,16 @@ void TcpRelay::on_deadline(TimePoint now)
     relays_.flows_.finish(*this);
     return;
   }
-  const TimePoint idle_until = guest_heard_ + relays_.settings_.idle;
-  if (now < idle_until) { // heard from since the deadline was set
-    deadline_ = idle_until;
-    return;
-  }
-  if (probes_ == MAX_PROBES) {
+  const Keepalive::Check check = keepalive_.check(now);
+  if (check.verdict == Keepalive::Verdict::dead) {
     log(LogLevel::info, "guest no longer answers; flow closed", {{"flow", key().to_string()}});
     fail();
     return;
   }
-  ++probes_;
-  connection_->probe();
-  deadline_ = now + PROBE_INTERVAL;
+  if (check.verdict == Keepalive::Verdict::probe) {
+    connection_->probe();
+  }
+  deadline_ = check.next;
 }
 
 } // namespace slirpstack

@@ -1,10 +1,11 @@
 #pragma once
 
 #include "flow/host_network.hh"
+#include "gateway/keepalive.hh"
 #include "gateway/tcp_flow.hh"
+#include "gateway/throttle.hh"
 #include "stack/connection.hh"
 #include "stack/parked_syn.hh"
-#include "wire/dns_stream.hh"
 
 #include <memory>
 
@@ -78,14 +79,6 @@ private:
   [[nodiscard]] bool pull_from_host();
   [[nodiscard]] bool pull_once(std::uint32_t room_bytes);
   [[nodiscard]] bool write_to_guest(std::size_t received_bytes, std::uint32_t segment_bytes);
-  /// How much of that many bytes the rate of its rule allows now; after 0 the relay is woken when
-  /// there is more.
-  [[nodiscard]] std::size_t allowance(std::size_t wanted_bytes);
-  void give_back(std::size_t unused_bytes);
-  /// How much of `next`, which goes to a resolver, the limit of its rule on queries allows now;
-  /// after 0 the relay is woken when there is more.
-  [[nodiscard]] std::size_t query_allowance(std::span<const iovec> next);
-  void charge_queries(std::span<const iovec> sent, std::size_t length_bytes);
   void on_host_end();
   void close_if_done();
   void fail();
@@ -97,16 +90,15 @@ private:
   std::unique_ptr<HostStream> stream_;
   std::unique_ptr<Connection> connection_;
   TimePoint deadline_ = NEVER;
-  TimePoint guest_heard_;              ///< when its last segment came
-  std::unique_ptr<DnsStream> queries_; ///< of a connection to our DNS address
-  std::uint8_t probes_ = 0;            ///< unanswered
-  bool has_work_ = false;              ///< is on the work list
-  bool is_paused_ = false;             ///< is on the list of those that wait for their rate
-  bool readable_ = false;              ///< the host may have data
-  bool hangup_ = false;                ///< a short receive does not mean drained
-  bool writable_ = true;               ///< the host's socket has not refused data
-  bool host_ended_ = false;            ///< end of stream read, FIN sent to the guest
-  bool guest_ended_ = false;           ///< all of the guest's data passed on, FIN sent to the host
+  Keepalive keepalive_; ///< of the guest's end
+  Throttle throttle_;
+  bool has_work_ = false;    ///< is on the work list
+  bool is_paused_ = false;   ///< is on the list of those that wait for their rate
+  bool readable_ = false;    ///< the host may have data
+  bool hangup_ = false;      ///< a short receive does not mean drained
+  bool writable_ = true;     ///< the host's socket has not refused data
+  bool host_ended_ = false;  ///< end of stream read, FIN sent to the guest
+  bool guest_ended_ = false; ///< all of the guest's data passed on, FIN sent to the host
 
   friend class TcpRelays;
 };

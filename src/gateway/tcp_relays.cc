@@ -20,7 +20,6 @@ TcpRelays::TcpRelays(const Settings& settings,
   : settings_(settings)
   , time_(time)
   , stack_(stack)
-  , pool_(pool)
   , host_(host)
   , names_(names)
   , flows_(flows)
@@ -29,6 +28,7 @@ TcpRelays::TcpRelays(const Settings& settings,
   , guest_(guest)
   , icmp_(icmp)
   , drops_(drops)
+  , read_blocks_(pool)
 {}
 
 void TcpRelays::open_from_guest(const FlowKey& key,
@@ -123,9 +123,7 @@ bool TcpRelays::flush()
   std::erase_if(work_, is_finished);
   std::erase_if(paused_, is_finished);
   if (work_.empty()) {
-    for (Block& block : read_blocks_) {
-      block.reset();
-    }
+    read_blocks_.release();
   }
   return !work_.empty();
 }
@@ -151,25 +149,6 @@ void TcpRelays::on_deadline()
       relay->note_work();
     }
   }
-}
-
-std::span<iovec> TcpRelays::read_pieces(std::uint32_t room_bytes, std::uint32_t segment_bytes)
-{
-  std::size_t count = 0;
-  while (room_bytes > 0 && count < READ_BLOCKS) {
-    // Whole segments, so that no runt stands between them; less only if that is all the room.
-    const std::uint32_t length = std::min(room_bytes, segment_bytes);
-    if (count > 0 && length < segment_bytes) {
-      break;
-    }
-    if (!read_blocks_[count]) {
-      read_blocks_[count] = pool_.take_large();
-    }
-    read_pieces_[count] = {read_blocks_[count]->data(), length};
-    room_bytes -= length;
-    ++count;
-  }
-  return std::span(read_pieces_).first(count);
 }
 
 ChosenSource TcpRelays::source_of(const IpAddress& guest) const

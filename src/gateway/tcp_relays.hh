@@ -8,14 +8,13 @@
 #include "gateway/host_opening.hh"
 #include "gateway/icmp_reporter.hh"
 #include "gateway/mapped_sources.hh"
+#include "gateway/read_blocks.hh"
 #include "gateway/tcp_relay.hh"
 #include "wire/proxy_protocol.hh"
 #include "wire/tcp.hh"
 
-#include <array>
 #include <chrono>
 #include <optional>
-#include <span>
 #include <vector>
 
 namespace slirpstack {
@@ -76,10 +75,6 @@ private:
   friend class HostOpening;
   friend class TcpRelay;
 
-  /// Bytes that one flow takes from the host in one receive: eight super-segments. Fewer, larger
-  /// calls are what speed is made of (64 KiB: 16.6, 512 KiB: 28.7 Gbit/s in the prototype).
-  static constexpr std::size_t READ_BLOCKS = 8;
-
   /// The host's end of an opening is there: it goes on as a relay.
   void admit(GuestOpening& opening, std::unique_ptr<HostStream> stream, const ParkedSyn& syn);
   /// The same with the guest's end; `readable` and `hangup` are what the host's has said.
@@ -90,13 +85,11 @@ private:
             bool hangup);
 
   void pause(TcpRelay& relay, TimePoint until);
-  [[nodiscard]] std::span<iovec> read_pieces(std::uint32_t room_bytes, std::uint32_t segment_bytes);
   [[nodiscard]] ChosenSource source_of(const IpAddress& guest) const;
 
   Settings settings_;
   const EventTime& time_;
   Stack& stack_;
-  BlockPool& pool_;
   HostNetwork& host_;
   NameResolver& names_;
   FlowTable& flows_;
@@ -109,8 +102,7 @@ private:
   std::vector<TcpRelay*> working_;
   std::vector<TcpRelay*> paused_;
   TimePoint resume_at_ = NEVER; ///< the earliest of theirs
-  std::array<Block, READ_BLOCKS> read_blocks_;
-  std::array<iovec, READ_BLOCKS> read_pieces_{};
+  ReadBlocks read_blocks_;
 };
 
 } // namespace slirpstack
