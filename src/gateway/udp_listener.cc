@@ -12,7 +12,7 @@ namespace {
 
 UdpClient client_of(const InboundDatagram& datagram)
 {
-  return {.from = datagram.from, .to = datagram.to};
+  return {.from = datagram.from, .to = datagram.to, .interface_index = datagram.interface_index};
 }
 
 } // namespace
@@ -244,7 +244,8 @@ void UdpClientFlow::answer(ByteView data, std::uint16_t segment_size_bytes)
                                 {.to = client_.from,
                                  .payload = data,
                                  .segment_size_bytes = segment_size_bytes,
-                                 .source = client_.to});
+                                 .source = client_.to,
+                                 .interface_index = client_.interface_index});
 }
 
 } // namespace slirpstack

@@ -13,11 +13,13 @@ class UdpClientFlow;
 class UdpRun;
 
 /// Who sends to a listener, and to which of the host's addresses: an answer is one only if it comes
-/// from there, so the same socket of a client that asks two of our addresses is two clients.
+/// from there, so the same socket of a client that asks two of our addresses is two clients. So are
+/// two that have the same link-local address on different links.
 struct UdpClient
 {
   Endpoint from;
   std::optional<IpAddress> to;
+  std::uint32_t interface_index = 0; ///< as of InboundDatagram
   auto operator<=>(const UdpClient&) const = default;
 };
 

@@ -192,6 +192,25 @@ class LocalDatagrams(ForwardTest):
             self.assertEqual(echo.seen[-1][0][0], GATEWAY[4])
             self.ask(self.topology.host, (LOOPBACK[6], PORT), 6)
 
+    def test_link_local_clients_are_answered_on_their_link(self) -> None:
+        guest = self.guest("-L", f"udp://[::]:{PORT}::53")
+        with Datagrams(guest, 6, GUEST_ADDRESS[6], 53) as echo:
+            for ours, theirs in (("up0", "down0"), ("lan0", "lan1")):
+                address, _ = self.link_local(self.topology.host, ours)
+                peer, index = self.link_local(self.topology.router, theirs)
+                with self.topology.router.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
+                    client.bind((peer, 0, 0, index))
+                    client.connect((address, PORT, 0, index))
+                    for size in (1, 1000, 9000):
+                        client.send(DATA[:size])
+                        self.assertEqual(client.recv(70000), DATA[:size])
+            self.assertEqual(len({sender for sender, _ in echo.seen}), 2)
+
+    def link_local(self, place: Namespace, device: str) -> tuple[str, int]:
+        """A device's fe80 address and its number."""
+        shown = place.shell(f"ip -6 -o address show dev {device} scope link").split()
+        return shown[shown.index("inet6") + 1].partition("/")[0], int(shown[0].rstrip(":"))
+
     def test_one_question_one_answer(self) -> None:
         guest = self.guest("-L", f"udprpc://{PORT}::53", "-log-level", "debug")
         with Datagrams(guest, 4, GUEST_ADDRESS[4], 53):

@@ -184,7 +184,8 @@ public:
                                    datagram.segment_size_bytes,
                                    datagram.hop_limit,
                                    datagram.dont_fragment,
-                                   datagram.source});
+                                   datagram.source,
+                                   datagram.interface_index});
     }
   }
   [[nodiscard]] std::uint16_t port() const override { return datagrams_->port_hint_; }
@@ -202,8 +203,11 @@ void FakeDatagrams::receives(const std::vector<Inbound>& datagrams)
   std::vector<InboundDatagram> views;
   views.reserve(datagrams.size());
   for (const Inbound& datagram : datagrams) {
-    views.push_back(
-      {datagram.from, bytes_of(datagram.payload), datagram.segment_size_bytes, datagram.to});
+    views.push_back({datagram.from,
+                     bytes_of(datagram.payload),
+                     datagram.segment_size_bytes,
+                     datagram.to,
+                     datagram.interface_index});
   }
   if (!closed_) {
     events_->on_datagrams(views);

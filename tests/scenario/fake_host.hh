@@ -87,6 +87,7 @@ public:
     std::uint8_t hop_limit = 0;
     bool dont_fragment = false;
     std::optional<IpAddress> source;
+    std::uint32_t interface_index = 0;
   };
   struct Inbound
   {
@@ -94,6 +95,7 @@ public:
     std::string payload;
     std::uint16_t segment_size_bytes = 0;
     std::optional<IpAddress> to;
+    std::uint32_t interface_index = 0;
   };
 
   void receives(const Endpoint& from, std::string_view payload)

@@ -118,6 +118,27 @@ TEST_CASE("a client that asks two addresses of the host is answered from each")
   CHECK(world.gateway.flows().size() == 0);
 }
 
+TEST_CASE("a link-local client is answered through the link that it is on")
+{
+  World world;
+  const Endpoint bind = endpoint("::", 5300);
+  world.gateway.forwards().add(local(ForwardScheme::udp, bind));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  const Endpoint client = endpoint("fe80::7", 51000);
+  const IpAddress ours = endpoint("fe80::1", 0).address;
+  // The same address on two links: two clients.
+  socket.receives({{client, "1", 0, ours, 3}, {client, "2", 0, ours, 4}});
+  const GuestReceived on_one = next(world);
+  const GuestReceived on_other = next(world);
+  REQUIRE(on_one.udp_from() != on_other.udp_from());
+  guest_sends(world, SERVICE, on_other.udp_from(), "other");
+  guest_sends(world, SERVICE, on_one.udp_from(), "one");
+  REQUIRE(socket.sent().size() == 2);
+  CHECK(socket.sent()[0].payload == "other");
+  CHECK(socket.sent()[0].interface_index == 4);
+  CHECK(socket.sent()[1].interface_index == 3);
+}
+
 TEST_CASE("a wildcard listens in both families, on one port")
 {
   World world;
