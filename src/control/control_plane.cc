@@ -84,7 +84,7 @@ MetricsSnapshot ControlPlane::snapshot()
           .max_flows = gateway_.flows().capacity(),
           .memory_bytes = pool_.used_bytes(),
           .max_memory_bytes = pool_.ceiling_bytes(),
-          .forwards = gateway_.forwards().list().size(),
+          .forwards = gateway_.forwards().size(),
           .rules = gateway_.policy().rules().rules().size()};
 }
 

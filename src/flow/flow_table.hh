@@ -116,6 +116,8 @@ public:
 
   [[nodiscard]] std::size_t size() const { return flows_.size(); }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
+  /// How many flows a forward has, by the number in their records, which stays while they live.
+  [[nodiscard]] std::size_t flows_of_forward(std::uint32_t forward) const;
   [[nodiscard]] bool any_delivering(TimePoint quiet_since) const;
   /// Finishes every flow.
   void finish_all();
@@ -126,11 +128,13 @@ public:
 
 private:
   void unschedule(Relay& relay);
+  void count_forward(const Relay& relay, bool comes);
 
   std::unordered_map<FlowKey, std::unique_ptr<Relay>, FlowKeyHash> flows_;
   std::vector<std::unique_ptr<Relay>> finished_;
   Deadlines deadlines_;
   std::vector<FlowObserver*> observers_;
+  std::unordered_map<std::uint32_t, std::size_t> of_forwards_; ///< flows, by the forward's number
   std::size_t capacity_;
 };
 

@@ -37,9 +37,16 @@ UdpListener::~UdpListener()
 
 HostError UdpListener::open(HostNetwork& host, const ListenOptions& options)
 {
+  family_ = std::get<Endpoint>(options.address).address.family();
   auto opened = host.listen_datagrams(options, *this);
   socket_ = std::move(opened.socket);
   return opened.error;
+}
+
+void UdpListener::close()
+{
+  relays_.outbox_.forget(*this);
+  socket_.reset();
 }
 
 void UdpListener::on_send_failed(const OutboundDatagram&, const HostError& error)

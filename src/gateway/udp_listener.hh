@@ -44,10 +44,15 @@ public:
   /// Only then may anything else be called.
   HostError open(HostNetwork& host, const ListenOptions& options);
   [[nodiscard]] std::uint16_t port() const { return socket_->port(); }
+  [[nodiscard]] Family family() const { return family_; }
   [[nodiscard]] HostDatagrams& socket() override { return *socket_; }
 
   /// Clients that have no flow get none from now on.
   void stop_accepting() { accepting_ = false; }
+  /// Closes the socket; the flows must have finished. What was to be sent is lost. Nothing but
+  /// `clients()` may be called any more.
+  void close();
+  /// Flows that have not been buried.
   [[nodiscard]] std::size_t clients() const { return flows_.size(); }
 
 private:
@@ -76,6 +81,7 @@ private:
   std::deque<Endpoint> targets_; ///< the one in use first
   std::uint32_t forward_id_;
   bool accepting_ = true;
+  Family family_ = Family::ipv4;
   std::unique_ptr<HostDatagrams> socket_;
   std::map<UdpClient, UdpClientFlow*> flows_;
 };

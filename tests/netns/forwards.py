@@ -331,10 +331,27 @@ class Control(ForwardTest):
             with self.dialogue(self.topology.host, where, listener, 4) as (client, server, _):
                 self.assertIn("1 flows", self.ctl(path, "forward", "list"))
                 self.ctl(path, "forward", "remove", "1", "-drain")
+                self.assertIn("1 flows, draining", self.ctl(path, "forward", "list"))
                 self.carries(client, server)
         with self.topology.host.socket(socket.AF_INET) as client:
             self.assertNotEqual(client.connect_ex(where), 0)
-        self.assertEqual(self.ctl(path, "forward", "list"), "")
+        wait_until(lambda: self.ctl(path, "forward", "list") == "", "the forward to be drained")
+
+    def test_a_drained_udp_forward_tells_why_its_port_is_taken(self) -> None:
+        guest, path = self.controlled("-L", "udp://8080::53")
+        add = ("forward", "add", "-L", "udp://8080::54")
+        with Datagrams(guest, 4, GUEST_ADDRESS[4], 53):
+            with self.topology.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.connect((LOOPBACK[4], PORT))
+                for _ in range(2):
+                    client.send(b"question")
+                    self.assertEqual(client.recv(100), b"question")
+                    if "draining" not in self.ctl(path, "forward", "list"):
+                        self.ctl(path, "forward", "remove", "1", "-drain")
+                self.assertIn("8080", self.ctl(path, *add, status=1))
+                self.assertIn("1 flows, draining", self.ctl(path, "forward", "list"))
+                self.ctl(path, "forward", "remove", "1")
+                self.ctl(path, *add)
 
     def test_a_removed_forwards_connections_end(self) -> None:
         guest, path = self.controlled("-L", "8080::80")

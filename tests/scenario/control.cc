@@ -1,5 +1,6 @@
 // The control socket and the metrics, over a host in memory.
 
+#include "control/answer_text.hh"
 #include "control/control_plane.hh"
 #include "scenario/tcp_guest.hh"
 
@@ -79,6 +80,24 @@ TEST_CASE("forwards are added, listed and removed at run time")
   CHECK(controlled.ask(R"({"command": "forward remove", "id": 1})").at("ok") == true);
   CHECK(controlled.ask(R"({"command": "forward remove", "id": 1})").at("ok") == false);
   CHECK(controlled.ask(R"({"command": "forward list"})").at("forwards").size() == 1);
+}
+
+TEST_CASE("a forward that drains is listed as such, and can be removed for good")
+{
+  Controlled controlled;
+  controlled.ask(R"({"command": "forward add", "local": "udp://203.0.113.1:8080::80"})");
+  controlled.world.host.datagrams(0).receives(endpoint("198.51.100.7", 51000), "x");
+  CHECK(controlled.ask(R"({"command": "forward remove", "id": 1, "drain": true})").at("ok")
+        == true);
+  const Json listed = controlled.ask(R"({"command": "forward list"})").at("forwards");
+  REQUIRE(listed.size() == 1);
+  CHECK(listed[0].at("draining") == true);
+  CHECK(listed[0].at("flows") == 1);
+  const std::string shown
+    = answer_text(ListForwards{}, Json{{"ok", true}, {"forwards", listed}}.dump()).text;
+  CHECK(shown.ends_with("1 flows, draining\n"));
+  CHECK(controlled.ask(R"({"command": "forward remove", "id": 1})").at("ok") == true);
+  CHECK(controlled.ask(R"({"command": "forward list"})").at("forwards").empty());
 }
 
 TEST_CASE("an add that fails says why and changes nothing")

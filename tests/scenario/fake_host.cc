@@ -355,10 +355,28 @@ Opened<HostListener> FakeHost::listen(const ListenOptions& options, HostListener
   return {std::make_unique<FakeListenerSocket>(listener), {}};
 }
 
+/// By another program, or by a listener of our own at the same address.
+bool FakeHost::is_taken(const Endpoint& asked) const
+{
+  const auto is_ours = [&](const auto& socket) {
+    return !socket->closed_ && socket->listening_ && socket->port_hint_ == asked.port
+           && std::get<Endpoint>(socket->listening_->address).address == asked.address;
+  };
+  return std::ranges::find(taken_, asked) != taken_.end()
+         || (asked.port != 0 && std::ranges::any_of(datagrams_, is_ours));
+}
+
 Opened<HostDatagrams> FakeHost::listen_datagrams(const ListenOptions& options,
                                                  HostDatagramEvents& events)
 {
-  const auto& endpoint = std::get<Endpoint>(options.address);
+  Endpoint endpoint = std::get<Endpoint>(options.address);
+  if (endpoint.port == 0 && !chosen_ports_.empty()) {
+    endpoint.port = chosen_ports_.front();
+    chosen_ports_.pop_front();
+  }
+  if (is_taken(endpoint)) {
+    return {nullptr, host_error(EADDRINUSE)};
+  }
   auto opened = open_datagrams(endpoint.address.family(), endpoint.address, endpoint.port, events);
   if (opened.socket) {
     datagrams_.back()->listening_ = options;

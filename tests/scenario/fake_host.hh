@@ -225,6 +225,11 @@ public:
   /// Whatever is opened from now on fails so; no code: it works again.
   void refuses_to_open(const HostError& error) { open_error_ = error; }
 
+  /// Another program of the host has this UDP port, of the address's family.
+  void occupies(const Endpoint& taken) { taken_.push_back(taken); }
+  /// The ports that are given, in this order, where a UDP listener asks for any.
+  void chooses_ports(std::deque<std::uint16_t> ports) { chosen_ports_ = std::move(ports); }
+
   /// Sockets in the order in which they were opened, closed ones included.
   [[nodiscard]] FakeStream& stream(std::size_t index) { return *streams_.at(index); }
   [[nodiscard]] FakeDatagrams& datagrams(std::size_t index) { return *datagrams_.at(index); }
@@ -253,7 +258,11 @@ public:
 private:
   friend class FakeListener;
 
+  [[nodiscard]] bool is_taken(const Endpoint& asked) const;
+
   HostError open_error_;
+  std::vector<Endpoint> taken_;
+  std::deque<std::uint16_t> chosen_ports_;
   std::vector<std::shared_ptr<FakeListener>> listeners_;
   std::vector<std::shared_ptr<FakeStream>> streams_;
   std::vector<std::shared_ptr<FakeDatagrams>> datagrams_;

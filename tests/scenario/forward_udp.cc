@@ -228,6 +228,88 @@ TEST_CASE("a drained forward serves the clients that it has, and no others")
   CHECK(socket.closed());
 }
 
+TEST_CASE("a drained forward is listed until its last client has gone")
+{
+  World world;
+  ForwardSet& forwards = world.gateway.forwards();
+  const auto forward = forwards.add(local(ForwardScheme::udp));
+  world.host.datagrams(0).receives(CLIENT, "1");
+  CHECK_FALSE(forwards.list().at(0).draining);
+  CHECK(forwards.remove(forward.id, ForwardSet::Removal::drain));
+  world.settle();
+  REQUIRE(forwards.list().size() == 1);
+  CHECK(forwards.list()[0].draining);
+  CHECK(forwards.list()[0].flows == 1);
+  CHECK(forwards.list()[0].listening == std::vector<StreamAddress>{LOCAL});
+  CHECK(forwards.size() == 0);
+  CHECK_THROWS_AS(forwards.add(local(ForwardScheme::udp)), ForwardError);
+  world.advance(301s);
+  CHECK(forwards.list().empty());
+}
+
+TEST_CASE("a forward that drains can be ended, and its port is free at once")
+{
+  World world;
+  ForwardSet& forwards = world.gateway.forwards();
+  const auto forward = forwards.add(local(ForwardScheme::udp));
+  world.host.datagrams(0).receives(CLIENT, "1");
+  CHECK(forwards.remove(forward.id, ForwardSet::Removal::drain));
+  CHECK(forwards.remove(forward.id, ForwardSet::Removal::drain));
+  CHECK(forwards.remove(forward.id, ForwardSet::Removal::end));
+  CHECK_FALSE(forwards.remove(forward.id, ForwardSet::Removal::end));
+  CHECK(forwards.list().empty());
+  CHECK(world.host.datagrams(0).closed());
+  forwards.add(local(ForwardScheme::udp)); // in the same turn
+  guest_sends(world, SERVICE, CLIENT, "late");
+  CHECK(world.host.datagrams(0).sent().empty());
+  world.host.datagrams(1).receives(CLIENT, "2");
+  CHECK(world.gateway.flows().size() == 2); // and what the guest has sent by itself
+}
+
+TEST_CASE("a drained remote forward stands for nothing new, and is listed while it has flows")
+{
+  World world;
+  ForwardSet& forwards = world.gateway.forwards();
+  const auto forward = forwards.add(remote(ForwardScheme::udp));
+  guest_sends(world, GUEST, MATCH, "1");
+  CHECK(forwards.remove(forward.id, ForwardSet::Removal::drain));
+  CHECK(forwards.list().at(0).draining);
+  CHECK(forwards.list().at(0).matching == std::vector{MATCH});
+  forwards.add(remote(ForwardScheme::udp)); // its place is free
+  guest_sends(world, GUEST, MATCH, "2");
+  CHECK(world.host.datagrams(0).sent().size() == 2);
+  world.advance(301s);
+  CHECK(forwards.list().size() == 1);
+}
+
+TEST_CASE("a port that the host chose for one family and that is taken in the other is not kept")
+{
+  World world;
+  const Endpoint any = endpoint("::", 0);
+  world.host.chooses_ports({40001, 40002, 40003});
+  world.host.occupies(endpoint("0.0.0.0", 40001));
+  world.host.occupies(endpoint("0.0.0.0", 40002));
+  const auto forward = world.gateway.forwards().add(local(ForwardScheme::udp, any));
+  CHECK(forward.listening == std::vector<StreamAddress>{endpoint("::", 40003)});
+  CHECK(world.host.datagrams(0).closed());
+  CHECK(world.host.datagrams(1).closed());
+  CHECK_FALSE(world.host.datagrams(2).closed());
+  CHECK(world.host.datagrams(3).port_hint() == 40003);
+}
+
+TEST_CASE("the search for a port has an end, and a port that was asked for is not searched")
+{
+  World world;
+  const Endpoint asked = endpoint("::", 5300);
+  world.host.occupies(endpoint("0.0.0.0", 5300));
+  CHECK_THROWS_AS(world.gateway.forwards().add(local(ForwardScheme::udp, asked)), ForwardError);
+  CHECK(world.host.datagram_sockets() == 1);
+  world.host.chooses_ports(std::deque<std::uint16_t>(1000, 5300));
+  const Endpoint any = endpoint("::", 0);
+  CHECK_THROWS_AS(world.gateway.forwards().add(local(ForwardScheme::udp, any)), ForwardError);
+  CHECK(world.host.datagram_sockets() <= 100);
+}
+
 TEST_CASE("the guest reaches a service of the host under an address of its own world")
 {
   World world;
