@@ -7,6 +7,15 @@ namespace slirpstack {
 
 namespace {
 
+// A flood of clients that do not exist, from the host's side, leaves the guest the rest.
+constexpr std::size_t CLIENTS_PART = 4;
+
+UdpRelays::Settings bounding_clients(UdpRelays::Settings settings, std::size_t max_flows)
+{
+  settings.max_clients = std::max<std::size_t>(max_flows / CLIENTS_PART, 1);
+  return settings;
+}
+
 /// The settings of a kind of relays that knows the mappings.
 template<typename RelaySettings>
 RelaySettings mapping(RelaySettings settings, MappedSources& mapped)
@@ -82,7 +91,7 @@ Gateway::Gateway(const Settings& settings,
          guest,
          icmp_,
          drops_)
-  , udp_(mapping(settings.udp, mapped_),
+  , udp_(mapping(bounding_clients(settings.udp, settings.max_flows), mapped_),
          sources_.secret,
          time_,
          host,

@@ -49,6 +49,7 @@ public:
     UdpRelays::Settings udp;
     PingRelays::Settings ping;
     DnsForwarder::Settings dns;
+    /// Of all; a quarter of them for clients of local UDP forwards.
     std::size_t max_flows = 16384;
   };
 

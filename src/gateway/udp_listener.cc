@@ -4,11 +4,16 @@
 #include "gateway/udp_run.hh"
 
 #include <cassert>
+#include <chrono>
 #include <utility>
 
 namespace slirpstack {
 
 namespace {
+
+// Who has said nothing for that long, and heard nothing, gives way to a new client when there are
+// too many: RFC 4787 REQ-5 wants two minutes, which hold for as long as there is room.
+constexpr std::chrono::seconds LONG_SILENCE(30);
 
 UdpClient client_of(const InboundDatagram& datagram)
 {
@@ -140,7 +145,12 @@ UdpClientFlow* UdpListener::insert_flow(const InboundDatagram& datagram,
                                 .destination = target},
                     .origin = FlowOrigin::local_forward,
                     .forward = forward_id_};
-  Admitted admitted = relays_.admission_.ask(record.request, key);
+  Admitted admitted = relays_.admission_.ask_within({.name = "clients of UDP forwards",
+                                                     .most = relays_.forward_clients_.most(),
+                                                     .reason = Drop::too_many_clients,
+                                                     .has_room = [this] { return has_room(); }},
+                                                    record.request,
+                                                    key);
   if (!admitted.granted) {
     return nullptr;
   }
@@ -151,6 +161,14 @@ UdpClientFlow* UdpListener::insert_flow(const InboundDatagram& datagram,
   flows_.insert_or_assign(client_of(datagram), &inserted);
   relays_.flows_.announce(inserted);
   return &inserted;
+}
+
+bool UdpListener::has_room()
+{
+  UdpClients& clients = relays_.forward_clients_;
+  return !clients.full()
+         || (clients.most_silent() != nullptr
+             && clients.most_silent()->gives_way(relays_.time_.now - LONG_SILENCE));
 }
 
 Endpoint UdpListener::target_in_use() const
@@ -169,7 +187,10 @@ void UdpListener::on_target_refused(const Endpoint& target)
 }
 
 UdpClientFlow::UdpClientFlow(UdpListener& listener, const FlowKey& key, const UdpClient& client)
-  : UdpRelay(key), listener_(listener), client_(client), last_active_(listener.relays_.time_.now)
+  : UdpRelay(key)
+  , listener_(listener)
+  , client_(client)
+  , place_(listener.relays_.forward_clients_, *this, listener.relays_.time_.now)
 {}
 
 UdpClientFlow::~UdpClientFlow()
@@ -182,7 +203,17 @@ UdpClientFlow::~UdpClientFlow()
 
 TimePoint UdpClientFlow::deadline() const
 {
-  return last_active_ + listener_.relays_.settings_.timeout;
+  return place_.last_active() + listener_.relays_.settings_.timeout;
+}
+
+bool UdpClientFlow::gives_way(TimePoint silent_since)
+{
+  if (place_.last_active() > silent_since) {
+    return false;
+  }
+  place_.leave();
+  listener_.relays_.flows_.finish(*this);
+  return true;
 }
 
 void UdpClientFlow::on_deadline(TimePoint)
@@ -205,7 +236,7 @@ void UdpClientFlow::on_guest_unreachable()
 void UdpClientFlow::on_client_datagrams(const InboundDatagram& datagram, UdpRun& run)
 {
   UdpRelays& relays = listener_.relays_;
-  last_active_ = relays.time_.now;
+  place_.touch(relays.time_.now);
   if (!may_pass(&FlowTraffic::to_guest_bytes, datagram.payload.size(), relays.time_.now)) {
     relays.drops_.count(Drop::rate_limited);
     return;
@@ -226,7 +257,7 @@ void UdpClientFlow::on_client_datagrams(const InboundDatagram& datagram, UdpRun&
 void UdpClientFlow::on_guest_datagram(const GuestDatagram& datagram)
 {
   UdpRelays& relays = listener_.relays_;
-  last_active_ = relays.time_.now;
+  place_.touch(relays.time_.now);
   if (!may_pass(&FlowTraffic::to_host_bytes, datagram.data.size(), relays.time_.now)) {
     relays.drops_.count(Drop::rate_limited);
     return;

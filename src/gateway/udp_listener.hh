@@ -66,6 +66,8 @@ private:
   [[nodiscard]] std::optional<IpAddress> inside(const std::optional<IpAddress>& asked) const;
   [[nodiscard]] UdpClientFlow* flow_of(const InboundDatagram& datagram);
   [[nodiscard]] UdpClientFlow* open_flow(const InboundDatagram& datagram);
+  /// Whether there may be one more client; one that has been silent for long may go for it.
+  [[nodiscard]] bool has_room();
   [[nodiscard]] UdpClientFlow* insert_flow(const InboundDatagram& datagram,
                                            const Endpoint& client,
                                            const Endpoint& target);
@@ -106,6 +108,8 @@ public:
   [[nodiscard]] std::optional<StreamAddress> host_remote() const override { return client_.from; }
   /// The header that the Simple Proxy Protocol puts before the answers.
   void set_proxy_header(const SimpleProxyHeader& header) { proxy_header_ = header; }
+  /// Ends the flow if the client has been silent since then. False: it has not.
+  [[nodiscard]] bool gives_way(TimePoint silent_since);
 
 private:
   void answer(ByteView data, std::uint16_t segment_size_bytes);
@@ -113,7 +117,7 @@ private:
   UdpListener& listener_;
   UdpClient client_;
   std::optional<SimpleProxyHeader> proxy_header_;
-  TimePoint last_active_;
+  UdpClients::Place place_;
 };
 
 } // namespace slirpstack

@@ -228,6 +228,58 @@ TEST_CASE("a drained forward serves the clients that it has, and no others")
   CHECK(socket.closed());
 }
 
+namespace {
+
+/// A client that does not exist, one of many.
+Endpoint spoofed(std::uint32_t number)
+{
+  return {IpAddress::ipv4(0xc6120000U + number), 1000}; // 198.18.0.0/15, RFC 2544
+}
+
+} // namespace
+
+TEST_CASE("clients of UDP forwards take a quarter of the flows, and the guest has the rest")
+{
+  Gateway::Settings settings = World::settings();
+  settings.max_flows = 40;
+  World world(settings);
+  world.gateway.forwards().add(local(ForwardScheme::udp));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    socket.receives(spoofed(i), "flood");
+  }
+  CHECK(world.gateway.flows().size() == 10);
+  CHECK(world.gateway.drops().of(Drop::too_many_clients) == 90);
+  CHECK(world.gateway.refused_for_limit() == 90);
+  for (std::uint16_t i = 0; i < 30; ++i) {
+    guest_sends(world, {GUEST.address, std::uint16_t(4000 + i)}, endpoint("192.0.2.1", 9), "x");
+  }
+  CHECK(world.gateway.flows().size() == 40);
+}
+
+TEST_CASE("at the bound, who has been silent for long makes room for a new client")
+{
+  Gateway::Settings settings = World::settings();
+  settings.max_flows = 8;
+  World world(settings);
+  world.gateway.forwards().add(local(ForwardScheme::udp));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  socket.receives(spoofed(1), "first");
+  socket.receives(spoofed(2), "second");
+  world.advance(31s);
+  socket.receives(spoofed(1), "still here");
+  // Two more in one batch: only one of those that are there is silent.
+  socket.receives({{spoofed(3), "third", 0, {}}, {spoofed(4), "fourth", 0, {}}});
+  CHECK(world.gateway.flows().size() == 2);
+  CHECK(world.gateway.drops().of(Drop::too_many_clients) == 1);
+  world.settle();
+  world.loses_all();
+  guest_sends(world, SERVICE, spoofed(1), "answer");
+  guest_sends(world, SERVICE, spoofed(3), "answer");
+  REQUIRE(socket.sent().size() == 2);
+  CHECK(socket.sent()[1].to == spoofed(3));
+}
+
 TEST_CASE("a drained forward is listed until its last client has gone")
 {
   World world;
