@@ -31,8 +31,8 @@ namespace {
 
 // Descriptors that are not sockets of flows: the loop's, the log, the tap, some room; those of DNS
 // queries in flight (DnsForwarder::Settings::max_in_flight), of clients whose PROXY header is
-// awaited, and of control and metrics clients.
-constexpr std::uint64_t RESERVED_DESCRIPTORS = 64 + 256 + 128 + 96;
+// awaited, of control and metrics clients, and of the lookups of rules' names.
+constexpr std::uint64_t RESERVED_DESCRIPTORS = 64 + 256 + 128 + 96 + 64;
 
 // What a command gets to end by itself when -exit-fd says so.
 constexpr std::chrono::seconds EXIT_PATIENCE(5);

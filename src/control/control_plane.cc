@@ -4,6 +4,14 @@
 
 namespace slirpstack {
 
+namespace {
+
+// A resolver answers thousands a second, one lookup within milliseconds. Each has a socket, out of
+// those that are kept back from flows.
+constexpr std::size_t LOOKUPS_AT_A_TIME = 64;
+
+} // namespace
+
 struct ControlPlane::Restricted
 {
   Restricted(PrefixMap& map,
@@ -30,7 +38,8 @@ ControlPlane::ControlPlane(const Settings& settings,
   , pool_(pool)
   , host_networks_(std::move(host_networks))
   , planner_(names, settings.defaults)
-  , rules_(settings.rules_file, gateway, names, gateway.time())
+  , rule_names_(names, LOOKUPS_AT_A_TIME)
+  , rules_(settings.rules_file, gateway, rule_names_, gateway.time())
   , commands_({.gateway = gateway,
                .statistics = statistics_,
                .planner = planner_,
@@ -68,6 +77,15 @@ void ControlPlane::open_restricted_socket(const std::string& path, const MapScop
                             .max_request_bytes = 256 << 10,
                             .max_requests_at_once = 16},
     host_));
+}
+
+bool ControlPlane::flush()
+{
+  bool more = socket_ && socket_->flush();
+  for (const auto& restricted : restricted_) {
+    more = restricted->socket.flush() || more;
+  }
+  return more;
 }
 
 StreamAddress ControlPlane::serve_metrics(const ListenOptions& options)

@@ -5,6 +5,7 @@
 #include "scenario/tcp_guest.hh"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -42,6 +43,7 @@ struct Controlled
   /// What has been answered since the last call.
   std::string answers()
   {
+    while (plane.flush()) {}
     const std::string all = client->sent();
     std::string fresh = all.substr(read);
     read = all.size();
@@ -153,7 +155,71 @@ TEST_CASE("a request without end ends the connection")
 {
   Controlled controlled;
   controlled.client->has(std::string(ControlSocket::MAX_REQUEST_BYTES + 1, 'x'));
+  controlled.answers();
   CHECK(controlled.client->closed());
+}
+
+TEST_CASE("a client that sends without end has its part of each turn, and no more")
+{
+  for (const std::string& text : {std::string("\n"),
+                                  std::string(" \r\n"),
+                                  std::string("{\"command\":\"forward list\"}\n"),
+                                  std::string("x")}) {
+    CAPTURE(text);
+    Controlled controlled;
+    std::string flood;
+    while (flood.size() < 1 << 20) {
+      flood += text;
+    }
+    controlled.client->has(flood);
+    const std::size_t after_one = controlled.client->unread_bytes();
+    CHECK(flood.size() - after_one >= 1000);
+    CHECK(flood.size() - after_one <= 300 << 10);
+    CHECK(std::ranges::count(controlled.client->sent(), '\n') <= 64);
+    std::size_t turns = 1;
+    while (controlled.plane.flush()) {
+      ++turns;
+    }
+    CHECK(turns >= 4);
+    CHECK(controlled.client->unread_bytes() == 0);
+    CHECK_FALSE(controlled.client->closed());
+    controlled.answers();
+    if (text != "x") {
+      CHECK(controlled.ask("{\"command\":\"forward list\"}").at("ok") == true);
+    }
+  }
+}
+
+TEST_CASE("a client that leaves with work undone is forgotten")
+{
+  Controlled controlled;
+  controlled.client->has(std::string(1 << 20, '\n'));
+  controlled.client->resets();
+  CHECK(controlled.client->closed());
+  CHECK_FALSE(controlled.plane.flush());
+}
+
+TEST_CASE("the names of a large rules file are looked up a few at a time")
+{
+  const std::string path = std::string(SLIRPSTACK_TEST_FOLDER) + "/many-names.rules";
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) {
+    text += fmt::format("allow host{}.example\n", i);
+  }
+  std::ofstream(path) << text;
+  Controlled controlled(path);
+  std::optional<RuleLoader::Outcome> loaded;
+  controlled.plane.rules().load([&](const auto& outcome) { loaded = outcome; });
+  std::size_t most = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    most = std::max(most, controlled.world.names.waiting());
+    REQUIRE(controlled.world.names.answers_next(
+      {.addresses = {endpoint("192.0.2.1", 0).address}, .lifetime = std::chrono::seconds(60)}));
+  }
+  CHECK(most == 64);
+  REQUIRE(loaded);
+  CHECK(loaded->rules == 10'000);
+  std::remove(path.c_str());
 }
 
 TEST_CASE("explain tells the rule, the service and the forward behind a decision")

@@ -355,6 +355,20 @@ Opened<HostListener> FakeHost::listen(const ListenOptions& options, HostListener
   return {std::make_unique<FakeListenerSocket>(listener), {}};
 }
 
+bool FakeNames::answers_next(const LookupAnswer& answer)
+{
+  // An answered one keeps its place, without a name, until whoever asked drops it.
+  const auto next = std::ranges::find_if(
+    *waiting_, [](const auto& each) { return !each.second.name.name.empty(); });
+  if (next == waiting_->end()) {
+    return false;
+  }
+  const auto done = std::move(next->second.done);
+  next->second.name.name.clear();
+  done(answer);
+  return true;
+}
+
 /// By another program, or by a listener of our own at the same address.
 bool FakeHost::is_taken(const Endpoint& asked) const
 {

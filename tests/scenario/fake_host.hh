@@ -203,6 +203,8 @@ public:
                                          std::function<void(const LookupAnswer&)> done) override;
   /// Answers every lookup of the name that waits; returns how many did.
   std::size_t answers(std::string_view name, const LookupAnswer& answer);
+  /// Answers the one that has waited for longest; false: none waits.
+  bool answers_next(const LookupAnswer& answer);
   /// Lookups that wait.
   [[nodiscard]] std::size_t waiting() const { return waiting_->size(); }
 
