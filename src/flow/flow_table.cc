@@ -186,6 +186,16 @@ void FlowTable::for_each(const std::function<void(const Relay&)>& visit) const
   }
 }
 
+std::vector<FlowKey> FlowTable::keys() const
+{
+  std::vector<FlowKey> all;
+  all.reserve(flows_.size());
+  for (const auto& [key, relay] : flows_) {
+    all.push_back(key);
+  }
+  return all;
+}
+
 void FlowTable::finish_all()
 {
   while (!flows_.empty()) {

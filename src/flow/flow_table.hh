@@ -123,6 +123,8 @@ public:
   void finish_all();
   /// Finishes those of which `ends` is true; returns how many.
   std::size_t finish_if(const std::function<bool(Relay&)>& ends);
+  /// In no particular order.
+  [[nodiscard]] std::vector<FlowKey> keys() const;
   /// In no particular order; `visit` must not change the table.
   void for_each(const std::function<void(const Relay&)>& visit) const;
 

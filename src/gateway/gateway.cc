@@ -72,6 +72,7 @@ Gateway::Gateway(const Settings& settings,
                flows_,
                drops_,
                sources_.host_networks)
+  , review_(flows_, admission_, policy_)
   , clients_(policy_,
              flows_,
              settings.addresses.gateway_ipv4,
@@ -254,21 +255,16 @@ void Gateway::on_icmp_error(const IcmpErrorMessage& error)
   }
 }
 
-std::size_t Gateway::set_rules(RuleSet rules)
+void Gateway::set_rules(RuleSet rules, FlowReview::Done done)
 {
   policy_.set_rules(std::move(rules));
-  return end_denied_flows();
-}
-
-std::size_t Gateway::end_denied_flows()
-{
-  return flows_.finish_if(
-    [this](Relay& relay) { return !admission_.still_allows(relay.record()); });
+  review_.start(std::move(done));
 }
 
 bool Gateway::flush()
 {
-  const bool more = tcp_.flush();
+  const bool goes_on = review_.work();
+  const bool more = tcp_.flush() || goes_on;
   udp_.flush();
   flows_.bury();
   forwards_.flush();

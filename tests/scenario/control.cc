@@ -226,7 +226,7 @@ TEST_CASE("explain tells the rule, the service and the forward behind a decision
 {
   Controlled controlled;
   controlled.world.gateway.set_rules(
-    {parse_rules("deny 192.0.2.0/24:80\n"), controlled.world.now()});
+    {parse_rules("deny 192.0.2.0/24:80\n"), controlled.world.now()}, nullptr);
   const auto explain = [&](const std::string& destination) {
     controlled.client->has(R"({"command":"explain","protocol":"tcp","destination":")" + destination
                            + "\"}\n");
