@@ -1,8 +1,8 @@
 // UDP through forwards, both ways.
 
+#include "scenario/packets.hh"
 #include "scenario/world.hh"
 #include "wire/simple_proxy.hh"
-#include "wire/transport_checksum.hh"
 
 #include <cerrno>
 #include <doctest/doctest.h>
@@ -43,22 +43,9 @@ std::string text_of(ByteView bytes)
   return {bytes.begin(), bytes.end()};
 }
 
-void guest_sends(World& world, const Endpoint& from, const Endpoint& to, const std::string& text)
+void guest_sends(World& world, const Endpoint& from, const Endpoint& to, std::string_view text)
 {
-  std::vector<std::uint8_t> bytes(IPV4_HEADER_BYTES + UDP_HEADER_BYTES + text.size());
-  Writer writer(bytes);
-  IpHeader ip;
-  ip.source = from.address;
-  ip.destination = to.address;
-  ip.protocol = PROTOCOL_UDP;
-  ip.header_length_bytes = IPV4_HEADER_BYTES;
-  ip.total_length_bytes = static_cast<std::uint32_t>(bytes.size());
-  write_ip_header(writer, ip);
-  UdpHeader{from.port, to.port, static_cast<std::uint16_t>(UDP_HEADER_BYTES + text.size()), 0}
-    .write(writer);
-  writer.bytes({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-  fill_transport_checksum(ip, MutableBytes(bytes).subspan(IPV4_HEADER_BYTES));
-  world.guest_sends(bytes);
+  world.guest_sends(udp_packet(from, to, text));
   world.settle();
 }
 

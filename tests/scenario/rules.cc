@@ -1,5 +1,6 @@
 // Rules at work: what they refuse, what they limit, and what a reload does to live flows.
 
+#include "scenario/packets.hh"
 #include "scenario/tcp_guest.hh"
 
 #include <doctest/doctest.h>
@@ -36,24 +37,6 @@ std::size_t use(World& world, std::string_view text)
   return use(world, rules(text, world));
 }
 
-std::vector<std::uint8_t> datagram(const Endpoint& from, const Endpoint& to, ByteView data = {})
-{
-  std::vector<std::uint8_t> bytes(IPV4_HEADER_BYTES + UDP_HEADER_BYTES + data.size());
-  Writer writer(bytes);
-  IpHeader ip;
-  ip.source = from.address;
-  ip.destination = to.address;
-  ip.protocol = PROTOCOL_UDP;
-  ip.header_length_bytes = IPV4_HEADER_BYTES;
-  ip.total_length_bytes = static_cast<std::uint32_t>(bytes.size());
-  write_ip_header(writer, ip);
-  UdpHeader{from.port, to.port, static_cast<std::uint16_t>(UDP_HEADER_BYTES + data.size()), 0}
-    .write(writer);
-  writer.bytes(data);
-  fill_transport_checksum(ip, MutableBytes(bytes).subspan(IPV4_HEADER_BYTES));
-  return bytes;
-}
-
 /// `example.org`, type A, with an identifier.
 std::vector<std::uint8_t> query(std::uint8_t id)
 {
@@ -73,11 +56,11 @@ TEST_CASE("deny says prohibited, reject resets, drop is silent")
   TcpGuest rejected(world, GUEST, OTHER);
   rejected.sends(syn());
   rejected.expects(RST_ACK);
-  world.guest_sends(datagram(GUEST, OTHER));
+  world.guest_sends(udp_packet(GUEST, OTHER));
   world.expects_icmp(3, 3);
   TcpGuest dropped(world, GUEST, endpoint("192.0.2.3", 80));
   dropped.sends(syn());
-  world.guest_sends(datagram(GUEST, endpoint("192.0.2.3", 80)));
+  world.guest_sends(udp_packet(GUEST, endpoint("192.0.2.3", 80)));
   world.expects_nothing();
   CHECK(world.host.streams() == 0);
   CHECK(world.host.datagram_sockets() == 0);
@@ -258,7 +241,7 @@ TEST_CASE("DNS queries a second are limited by a refusal")
   use(world, "allow udp://10.0.2.3:53 queries 3\ndeny 10.0.2.3\n");
   const Endpoint dns = endpoint("10.0.2.3", 53);
   for (std::uint8_t id = 0; id < 5; ++id) {
-    world.guest_sends(datagram({GUEST.address, std::uint16_t(5000 + id)}, dns, query(id)));
+    world.guest_sends(udp_packet({GUEST.address, std::uint16_t(5000 + id)}, dns, query(id)));
   }
   world.settle();
   REQUIRE(world.inbox().size() == 2);
