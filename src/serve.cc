@@ -14,6 +14,7 @@
 #include "guest/resolv_conf.hh"
 #include "host/resolver.hh"
 #include "session.hh"
+#include "start_names.hh"
 
 #include <algorithm>
 #include <array>
@@ -31,8 +32,8 @@ namespace {
 
 // Descriptors that are not sockets of flows: the loop's, the log, the tap, some room; those of DNS
 // queries in flight (DnsForwarder::Settings::max_in_flight), of clients whose PROXY header is
-// awaited, and of control and metrics clients.
-constexpr std::uint64_t RESERVED_DESCRIPTORS = 64 + 256 + 128 + 96;
+// awaited, of control and metrics clients, and of the lookups of rules' names.
+constexpr std::uint64_t RESERVED_DESCRIPTORS = 64 + 256 + 128 + 96 + 64;
 
 // What a command gets to end by itself when -exit-fd says so.
 constexpr std::chrono::seconds EXIT_PATIENCE(5);
@@ -215,34 +216,6 @@ std::unique_ptr<FrameLog> open_capture(const Config& config, bool is_ethernet)
   }
 }
 
-/// The first address of the name, of that family. Throws StartError.
-IpAddress look_up_source(Loop& loop, NameResolver& names, const HostName& name, Family family)
-{
-  const LookupAnswer answer = resolve_now(loop, names, name);
-  const auto found = std::ranges::find(answer.addresses, family, &IpAddress::family);
-  if (found == answer.addresses.end()) {
-    throw StartError(EXIT_USAGE,
-                     answer.error.empty()
-                       ? fmt::format("source \"{}\" has no address of that family", name.name)
-                       : answer.error);
-  }
-  return *found;
-}
-
-/// The configuration with the names of its source addresses looked up.
-Config with_sources(const Config& config, Loop& loop, NameResolver& names)
-{
-  Config known = config;
-  if (const auto& name = config.egress.source_name_ipv4) {
-    known.egress.source_ipv4 = look_up_source(loop, names, *name, Family::ipv4);
-  }
-  if (const auto& name = config.egress.source_name_ipv6) {
-    known.egress.source_ipv6 = look_up_source(loop, names, *name, Family::ipv6);
-  }
-  check_sources(known);
-  return known;
-}
-
 } // namespace
 
 int serve_namespace(const Config& asked, pid_t parent, Narrator& narrator)
@@ -253,7 +226,7 @@ int serve_namespace(const Config& asked, pid_t parent, Narrator& narrator)
   ::signal(SIGPIPE, SIG_IGN);
   Loop loop;
   Resolver names(loop, asked.forwarding.dns_ttl);
-  const Config config = with_sources(asked, loop, names);
+  const Config config = with_names(asked, loop, names);
   std::optional<NamespaceWatch> watch;
   OpenedGuest guest = open_guest(config, narrator, watch);
   if (imitates_slirpnetstack(config)) {
@@ -308,7 +281,7 @@ int serve_command(const Config& asked, pid_t parent, Narrator& narrator)
   const GuestAddresses addresses = tap.addresses;
   Loop loop;
   Resolver names(loop, asked.forwarding.dns_ttl);
-  const Config config = with_sources(asked, loop, names);
+  const Config config = with_names(asked, loop, names);
   const std::unique_ptr<FrameLog> capture = open_capture(config, tap.is_tap);
   Session session(config, loop, names, narrator, link_device(tap), addresses, flow_limit(config));
   session.set_frame_log(capture.get());

@@ -299,7 +299,8 @@ std::vector<Endpoint> Session::resolvers()
 
 void Session::after_events()
 {
-  if (gateway_.flush()) {
+  const bool control_goes_on = control_.flush();
+  if (gateway_.flush() || control_goes_on) {
     loop_.keep_going();
   }
   deadline_.set(std::min(gateway_.next_deadline(), control_.next_deadline()));

@@ -23,12 +23,13 @@ std::string joined(const Json& list)
 std::string forward_line(const Json& forward)
 {
   const bool is_local = forward.contains("local");
-  return fmt::format("{}  {} {}  {}  {} flows\n",
+  return fmt::format("{}  {} {}  {}  {} flows{}\n",
                      forward.at("id").get<unsigned>(),
                      is_local ? "-L" : "-R",
                      forward.at(is_local ? "local" : "remote").get<std::string>(),
                      joined(forward.at(is_local ? "listening" : "matching")),
-                     forward.at("flows").get<std::uint64_t>());
+                     forward.at("flows").get<std::uint64_t>(),
+                     forward.at("draining").get<bool>() ? ", draining" : "");
 }
 
 std::string flow_line(const Json& flow)

@@ -7,6 +7,7 @@
 #include "control/metrics_server.hh"
 #include "control/rule_loader.hh"
 #include "flow/flow_statistics.hh"
+#include "flow/lookup_queue.hh"
 #include "gateway/gateway.hh"
 
 #include <functional>
@@ -47,6 +48,8 @@ public:
   void open_restricted_socket(const std::string& path, const MapScope& scope);
   StreamAddress serve_metrics(const ListenOptions& options);
 
+  /// The end of a turn of the loop. True: more work is left.
+  [[nodiscard]] bool flush();
   [[nodiscard]] TimePoint next_deadline() const { return rules_.next_deadline(); }
   void on_deadline() { rules_.on_deadline(); }
 
@@ -62,6 +65,7 @@ private:
   Admission::HostNetworksSource host_networks_;
   FlowStatistics statistics_;
   ForwardPlanner planner_;
+  LookupQueue rule_names_;
   RuleLoader rules_;
   Commands commands_;
   std::unique_ptr<ControlSocket> socket_;

@@ -48,7 +48,7 @@ public:
   {
     std::array<std::uint8_t, 4096> bytes; // NOLINT: filled as far as it is read
     const std::array<iovec, 1> pieces{iovec{bytes.data(), bytes.size()}};
-    for (;;) {
+    do {
       const Transfer received = stream_->receive(pieces);
       if (received.would_block) {
         return;
@@ -60,7 +60,7 @@ public:
       if (output_.empty() && !take(ByteView(bytes).first(received.bytes))) {
         return; // answered, and gone
       }
-    }
+    } while (output_.empty()); // who has asked and goes on sending is not read to the end
   }
   void on_writable() override
   {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -112,16 +113,25 @@ void RuleLoader::on_first_answer(const HostName& name, const LookupAnswer& answe
 void RuleLoader::on_names_known()
 {
   const std::unique_ptr<Load> load = std::move(load_);
-  Outcome outcome{.error = {}, .rules = load->rules.rules().size(), .flows_ended = 0};
-  if (std::string open = open_rule(*load); !open.empty()) {
-    outcome.error = std::move(open);
-  } else {
-    put_into_effect(*load, outcome);
-  }
   // Whoever is told may ask for the next load.
-  for (const Done& done : load->waiting) {
-    done(outcome);
+  const auto tell = [waiting = std::move(load->waiting)](const Outcome& outcome) {
+    for (const Done& done : waiting) {
+      done(outcome);
+    }
+  };
+  if (std::string open = open_rule(*load); !open.empty()) {
+    tell({.error = std::move(open)});
+    return;
   }
+  put_into_effect(
+    *load, [path = path_, tell, rules = load->rules.rules().size()](std::size_t flows_ended) {
+      if (!path.empty()) {
+        log(LogLevel::info,
+            "rules in effect",
+            {{"file", path}, {"rules", rules}, {"flows_ended", flows_ended}});
+      }
+      tell({.error = {}, .rules = rules, .flows_ended = flows_ended});
+    });
 }
 
 std::string RuleLoader::open_rule(const Load& load) const
@@ -138,7 +148,7 @@ std::string RuleLoader::open_rule(const Load& load) const
   return {};
 }
 
-void RuleLoader::put_into_effect(Load& load, Outcome& outcome)
+void RuleLoader::put_into_effect(Load& load, FlowReview::Done done)
 {
   for (const auto& [host, answer] : load.answers) {
     Name& name = followed_[host];
@@ -149,16 +159,14 @@ void RuleLoader::put_into_effect(Load& load, Outcome& outcome)
     load.rules.set_addresses(host, name.addresses);
     gateway_.policy().set_addresses(host, name.addresses);
   }
-  outcome.flows_ended = gateway_.set_rules(std::move(load.rules));
-  const std::vector<HostName> names = gateway_.policy().names();
+  // A name goes with the last rule that has it.
+  std::vector<HostName> names = load.rules.names();
+  std::ranges::move(gateway_.policy().list_names(), std::back_inserter(names));
+  std::ranges::sort(names);
   std::erase_if(followed_, [&](const auto& followed) {
     return !std::ranges::binary_search(names, followed.first);
   });
-  if (!path_.empty()) {
-    log(LogLevel::info,
-        "rules in effect",
-        {{"file", path_}, {"rules", outcome.rules}, {"flows_ended", outcome.flows_ended}});
-  }
+  gateway_.set_rules(std::move(load.rules), std::move(done)); // last: it may tell whoever waits
 }
 
 TimePoint RuleLoader::next_deadline() const

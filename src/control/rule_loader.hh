@@ -64,7 +64,7 @@ private:
   void on_names_known();
   /// Why the load cannot be put into effect; empty: it can.
   [[nodiscard]] std::string open_rule(const Load& load) const;
-  void put_into_effect(Load& load, Outcome& outcome);
+  void put_into_effect(Load& load, FlowReview::Done done);
   void on_refreshed(const HostName& name, const LookupAnswer& answer);
 
   std::string path_;

@@ -168,6 +168,9 @@ struct OutboundDatagram
   bool dont_fragment = false;
   /// Which of the host's addresses it leaves from, of the family of `to`; none: the socket's.
   std::optional<IpAddress> source;
+  /// The interface through which it leaves, which link-local addresses need (RFC 4007); 0: as the
+  /// host routes.
+  std::uint32_t interface_index = 0;
 };
 
 struct InboundDatagram
@@ -178,6 +181,9 @@ struct InboundDatagram
   std::uint16_t segment_size_bytes = 0;
   /// Which of the host's addresses it came to; told by sockets that listen.
   std::optional<IpAddress> to;
+  /// Where one of both is link-local, the interface through which it came, told by such sockets;
+  /// else 0.
+  std::uint32_t interface_index = 0;
 };
 
 class HostDatagramEvents

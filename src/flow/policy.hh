@@ -85,6 +85,11 @@ public:
   void set_rules(RuleSet rules);
   void set_lists(RuleSet deny, RuleSet allow);
   [[nodiscard]] const RuleSet& rules() const { return rules_; }
+  /// How many rules there are, those of the lists included.
+  [[nodiscard]] std::size_t rules_in_all() const
+  {
+    return rules_.rules().size() + deny_.rules().size() + allow_.rules().size();
+  }
   /// Every name in rules and lists.
   [[nodiscard]] std::vector<HostName> names() const;
   /// Those of the lists alone.

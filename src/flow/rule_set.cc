@@ -89,7 +89,7 @@ const std::shared_ptr<RuleAccount>& RuleSet::find(const FlowRequest& flow,
   const NetworkSketch::Bits inner_to
     = inner ? NetworkSketch::bits_of(inner->destination.address) : to;
   for (std::size_t i = 0; i < rules_.size(); ++i) {
-    if (!sketches_[i].may_have(to) && !sketches_[i].may_have(inner_to)) {
+    if (!sketches_[i].may_have(to) && (!inner || !sketches_[i].may_have(inner_to))) {
       continue;
     }
     const RuleAccount& account = *rules_[i];

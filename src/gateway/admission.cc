@@ -68,6 +68,11 @@ Admitted Admission::ask_for_room(const FlowKey& key)
   return has_room() ? Admitted{.granted = true} : refuse_for_limit(max_flows(), key);
 }
 
+Admitted Admission::ask_within(const Bound& bound, const FlowRequest& request, const FlowKey& key)
+{
+  return judge(policy_.decide(request, host_networks_()), request, key, LogLevel::warning, &bound);
+}
+
 Admitted Admission::ask_for_query(const FlowRequest& request, const FlowKey& key)
 {
   const Verdict verdict = policy_.decide_service(request);
@@ -91,7 +96,8 @@ Admitted Admission::ask_for_query(const FlowRequest& request, const FlowKey& key
 Admitted Admission::judge(const Verdict& verdict,
                           const FlowRequest& request,
                           const FlowKey& key,
-                          LogLevel level)
+                          LogLevel level,
+                          const Bound* bound)
 {
   if (verdict.rule) {
     ++verdict.rule->matched;
@@ -113,6 +119,9 @@ Admitted Admission::judge(const Verdict& verdict,
       ++verdict.rule->limited;
       return refuse_for_limit(*limit, key);
     }
+  }
+  if (bound != nullptr && !bound->has_room()) {
+    return refuse_for_limit({bound->name, bound->most, bound->reason}, key);
   }
   if (!has_room()) { // last: it may end another flow
     return refuse_for_limit(max_flows(), key);
@@ -152,7 +161,7 @@ Admitted Admission::refuse(const Verdict& verdict, const FlowKey& key, LogLevel 
 Admitted Admission::refuse_for_limit(const Limit& limit, const FlowKey& key)
 {
   ++refused_for_limit_;
-  drops_.count(Drop::too_many_flows);
+  drops_.count(limit.reason);
   log(LogLevel::warning,
       "too many flows; new one refused",
       {{"flow", key.to_string()},

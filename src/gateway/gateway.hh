@@ -10,6 +10,7 @@
 #include "gateway/admission.hh"
 #include "gateway/client_names.hh"
 #include "gateway/flow_opener.hh"
+#include "gateway/flow_review.hh"
 #include "gateway/forward_set.hh"
 #include "gateway/guest_refuser.hh"
 #include "gateway/guest_sender.hh"
@@ -49,6 +50,7 @@ public:
     UdpRelays::Settings udp;
     PingRelays::Settings ping;
     DnsForwarder::Settings dns;
+    /// Of all; a quarter of them for clients of local UDP forwards.
     std::size_t max_flows = 16384;
   };
 
@@ -104,11 +106,12 @@ public:
   [[nodiscard]] PrefixMap& prefixes() { return prefixes_; }
   /// Changed by `set_rules()`; its names get their addresses here.
   [[nodiscard]] Policy& policy() { return policy_; }
-  /// Puts other rules into effect. Flows that they no longer allow are ended; returns how many.
-  std::size_t set_rules(RuleSet rules);
-  /// Ends the flows that policy no longer allows, as after names have got other addresses; returns
-  /// how many.
-  std::size_t end_denied_flows();
+  /// Puts other rules into effect. Flows that they no longer allow are ended, now and in the next
+  /// turns; `done` as of FlowReview.
+  void set_rules(RuleSet rules, FlowReview::Done done);
+  /// Ends, in the same way, the flows that policy no longer allows, as after names have got other
+  /// addresses.
+  void end_denied_flows() { review_.start(nullptr); }
 
   /// `observer` must outlive this.
   void add_observer(FlowObserver& observer) { flows_.add_observer(observer); }
@@ -138,6 +141,7 @@ private:
   DnsForwarder dns_;
   FlowTable flows_; ///< emptied before anything else goes: its relays use all the rest
   Admission admission_;
+  FlowReview review_;
   ClientNames clients_;
   PrefixMap prefixes_;
   MappedSources mapped_;

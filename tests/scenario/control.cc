@@ -1,9 +1,11 @@
 // The control socket and the metrics, over a host in memory.
 
+#include "control/answer_text.hh"
 #include "control/control_plane.hh"
 #include "scenario/tcp_guest.hh"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -41,6 +43,7 @@ struct Controlled
   /// What has been answered since the last call.
   std::string answers()
   {
+    while (plane.flush()) {}
     const std::string all = client->sent();
     std::string fresh = all.substr(read);
     read = all.size();
@@ -79,6 +82,24 @@ TEST_CASE("forwards are added, listed and removed at run time")
   CHECK(controlled.ask(R"({"command": "forward remove", "id": 1})").at("ok") == true);
   CHECK(controlled.ask(R"({"command": "forward remove", "id": 1})").at("ok") == false);
   CHECK(controlled.ask(R"({"command": "forward list"})").at("forwards").size() == 1);
+}
+
+TEST_CASE("a forward that drains is listed as such, and can be removed for good")
+{
+  Controlled controlled;
+  controlled.ask(R"({"command": "forward add", "local": "udp://203.0.113.1:8080::80"})");
+  controlled.world.host.datagrams(0).receives(endpoint("198.51.100.7", 51000), "x");
+  CHECK(controlled.ask(R"({"command": "forward remove", "id": 1, "drain": true})").at("ok")
+        == true);
+  const Json listed = controlled.ask(R"({"command": "forward list"})").at("forwards");
+  REQUIRE(listed.size() == 1);
+  CHECK(listed[0].at("draining") == true);
+  CHECK(listed[0].at("flows") == 1);
+  const std::string shown
+    = answer_text(ListForwards{}, Json{{"ok", true}, {"forwards", listed}}.dump()).text;
+  CHECK(shown.ends_with("1 flows, draining\n"));
+  CHECK(controlled.ask(R"({"command": "forward remove", "id": 1})").at("ok") == true);
+  CHECK(controlled.ask(R"({"command": "forward list"})").at("forwards").empty());
 }
 
 TEST_CASE("an add that fails says why and changes nothing")
@@ -134,14 +155,78 @@ TEST_CASE("a request without end ends the connection")
 {
   Controlled controlled;
   controlled.client->has(std::string(ControlSocket::MAX_REQUEST_BYTES + 1, 'x'));
+  controlled.answers();
   CHECK(controlled.client->closed());
+}
+
+TEST_CASE("a client that sends without end has its part of each turn, and no more")
+{
+  for (const std::string& text : {std::string("\n"),
+                                  std::string(" \r\n"),
+                                  std::string("{\"command\":\"forward list\"}\n"),
+                                  std::string("x")}) {
+    CAPTURE(text);
+    Controlled controlled;
+    std::string flood;
+    while (flood.size() < 1 << 20) {
+      flood += text;
+    }
+    controlled.client->has(flood);
+    const std::size_t after_one = controlled.client->unread_bytes();
+    CHECK(flood.size() - after_one >= 1000);
+    CHECK(flood.size() - after_one <= 300 << 10);
+    CHECK(std::ranges::count(controlled.client->sent(), '\n') <= 64);
+    std::size_t turns = 1;
+    while (controlled.plane.flush()) {
+      ++turns;
+    }
+    CHECK(turns >= 4);
+    CHECK(controlled.client->unread_bytes() == 0);
+    CHECK_FALSE(controlled.client->closed());
+    controlled.answers();
+    if (text != "x") {
+      CHECK(controlled.ask("{\"command\":\"forward list\"}").at("ok") == true);
+    }
+  }
+}
+
+TEST_CASE("a client that leaves with work undone is forgotten")
+{
+  Controlled controlled;
+  controlled.client->has(std::string(1 << 20, '\n'));
+  controlled.client->resets();
+  CHECK(controlled.client->closed());
+  CHECK_FALSE(controlled.plane.flush());
+}
+
+TEST_CASE("the names of a large rules file are looked up a few at a time")
+{
+  const std::string path = std::string(SLIRPSTACK_TEST_FOLDER) + "/many-names.rules";
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) {
+    text += fmt::format("allow host{}.example\n", i);
+  }
+  std::ofstream(path) << text;
+  Controlled controlled(path);
+  std::optional<RuleLoader::Outcome> loaded;
+  controlled.plane.rules().load([&](const auto& outcome) { loaded = outcome; });
+  std::size_t most = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    most = std::max(most, controlled.world.names.waiting());
+    REQUIRE(controlled.world.names.answers_next(
+      {.addresses = {endpoint("192.0.2.1", 0).address}, .lifetime = std::chrono::seconds(60)}));
+  }
+  CHECK(most == 64);
+  REQUIRE(loaded);
+  CHECK(loaded->rules == 10'000);
+  std::remove(path.c_str());
 }
 
 TEST_CASE("explain tells the rule, the service and the forward behind a decision")
 {
   Controlled controlled;
   controlled.world.gateway.set_rules(
-    {parse_rules("deny 192.0.2.0/24:80\n"), controlled.world.now()});
+    {parse_rules("deny 192.0.2.0/24:80\n"), controlled.world.now()}, nullptr);
   const auto explain = [&](const std::string& destination) {
     controlled.client->has(R"({"command":"explain","protocol":"tcp","destination":")" + destination
                            + "\"}\n");

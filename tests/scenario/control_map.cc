@@ -43,6 +43,7 @@ struct Sockets
     world.host.listener(socket).accepts(std::nullopt);
     FakeStream& client = world.host.last_stream();
     client.has(serialize(request) + '\n');
+    while (plane.flush()) {}
     std::string answer = client.sent();
     client.eof();
     return answer;
@@ -195,6 +196,7 @@ TEST_CASE("a container that floods its socket is sent away, others go on")
     sockets.world.host.listener(socket).accepts(std::nullopt);
     FakeStream& client = sockets.world.host.last_stream();
     client.has(requests);
+    while (sockets.plane.flush()) {}
     return client;
   };
   std::string many;

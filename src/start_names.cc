@@ -1,0 +1,64 @@
+#include "start_names.hh"
+
+#include "base/error.hh"
+#include "face/exit_status.hh"
+#include "face/options.hh"
+#include "host/resolver.hh"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace slirpstack {
+
+namespace {
+
+/// The first address of the name, of that family. Throws StartError.
+IpAddress look_up_source(Loop& loop, NameResolver& names, const HostName& name, Family family)
+{
+  const LookupAnswer answer = resolve_now(loop, names, name);
+  const auto found = std::ranges::find(answer.addresses, family, &IpAddress::family);
+  if (found == answer.addresses.end()) {
+    throw StartError(EXIT_USAGE,
+                     answer.error.empty()
+                       ? fmt::format("source \"{}\" has no address of that family", name.name)
+                       : answer.error);
+  }
+  return *found;
+}
+
+void check_list_names(std::span<const Rule> list, Loop& loop, NameResolver& names)
+{
+  for (const Rule& rule : list) {
+    const auto* const name = std::get_if<HostName>(&rule.host);
+    const LookupAnswer answer = name != nullptr ? resolve_now(loop, names, *name) : LookupAnswer();
+    if (name != nullptr && answer.addresses.empty()) {
+      const std::string_view text = rule.text; // `-allow ENTRY`
+      const std::size_t blank = text.find(' ');
+      throw UsageError(fmt::format("invalid value \"{}\" for flag {}: {}",
+                                   text.substr(blank + 1),
+                                   text.substr(0, blank),
+                                   answer.error));
+    }
+  }
+}
+
+} // namespace
+
+Config with_names(const Config& config, Loop& loop, NameResolver& names)
+{
+  Config known = config;
+  if (const auto& name = config.egress.source_name_ipv4) {
+    known.egress.source_ipv4 = look_up_source(loop, names, *name, Family::ipv4);
+  }
+  if (const auto& name = config.egress.source_name_ipv6) {
+    known.egress.source_ipv6 = look_up_source(loop, names, *name, Family::ipv6);
+  }
+  check_sources(known);
+  if (config.manner == Config::Manner::slirpnetstack) {
+    check_list_names(config.egress.allow, loop, names);
+    check_list_names(config.egress.deny, loop, names);
+  }
+  return known;
+}
+
+} // namespace slirpstack
