@@ -224,6 +224,20 @@ TEST_CASE("metrics are answered over HTTP")
   CHECK(get("GET /" + std::string(20000, 'a')).starts_with("HTTP/1.1 400"));
 }
 
+TEST_CASE("a Unix socket for metrics is its owner's, and a guest gets nothing there")
+{
+  Controlled controlled;
+  controlled.plane.serve_metrics({.address = UnixPath{"/run/metrics"}, .device = {}});
+  FakeListener& listener = controlled.world.host.listener(1);
+  CHECK(listener.options().unix_mode == 0600);
+  listener.accepts_confined();
+  CHECK(controlled.world.host.last_stream().closed());
+  listener.accepts(std::nullopt);
+  FakeStream& client = controlled.world.host.last_stream();
+  client.has("GET /health HTTP/1.1\r\n\r\n");
+  CHECK(client.sent().ends_with("ok\n"));
+}
+
 namespace {
 
 /// A rules file that goes with the test.

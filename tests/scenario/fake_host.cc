@@ -283,17 +283,31 @@ private:
 
 void FakeListener::accepts(const std::optional<Endpoint>& client)
 {
+  AcceptedStream accepted;
+  if (client) {
+    accepted.peer = client;
+    accepted.local = std::get<Endpoint>(options_.address);
+  }
+  accepts(std::move(accepted));
+}
+
+void FakeListener::accepts_confined()
+{
+  AcceptedStream accepted;
+  accepted.is_confined = true;
+  accepts(std::move(accepted));
+}
+
+void FakeListener::accepts(AcceptedStream&& accepted)
+{
   if (closed_) {
     return;
   }
   auto& stream = host_->streams_.emplace_back(std::make_shared<FakeStream>());
   stream->connected_ = true;
-  AcceptedStream accepted;
-  if (client) {
-    stream->to_ = *client;
-    stream->local_ = std::get<Endpoint>(options_.address);
-    accepted.peer = client;
-    accepted.local = stream->local_;
+  if (accepted.peer) {
+    stream->to_ = *accepted.peer;
+    stream->local_ = accepted.local;
   }
   accepted.stream = std::make_unique<FakeStreamSocket>(stream);
   events_->on_accepted(std::move(accepted));

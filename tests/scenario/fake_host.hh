@@ -180,12 +180,16 @@ class FakeListener
 public:
   /// A client connects; its stream is the host's last one. Nothing happens once it is closed.
   void accepts(const std::optional<Endpoint>& client);
+  /// A client on a Unix socket, from a user namespace of its own.
+  void accepts_confined();
   [[nodiscard]] const ListenOptions& options() const { return options_; }
   [[nodiscard]] bool closed() const { return closed_; }
 
 private:
   friend class FakeHost;
   friend class FakeListenerSocket;
+
+  void accepts(AcceptedStream&& accepted);
 
   FakeHost* host_ = nullptr;
   ListenOptions options_;
