@@ -333,6 +333,14 @@ private:
 std::unique_ptr<PendingLookup> FakeNames::look_up(const HostName& name,
                                                   std::function<void(const LookupAnswer&)> done)
 {
+  ++not_afresh_;
+  return look_up_afresh(name, std::move(done));
+}
+
+std::unique_ptr<PendingLookup> FakeNames::look_up_afresh(
+  const HostName& name,
+  std::function<void(const LookupAnswer&)> done)
+{
   const std::size_t number = next_++;
   waiting_->emplace(number, Waiting{name, std::move(done)});
   return std::make_unique<Lookup>(waiting_, number);
