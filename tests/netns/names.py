@@ -31,7 +31,7 @@ class NameServer:
 
     def __init__(self, topology: Topology, **addresses: str) -> None:
         self.addresses = addresses
-        self._queries = 0
+        self._askers: set[tuple[str, int]] = set()
         self._awaited = 0
         self._socket = topology.internet.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((RESOLVERS[0], 53))
@@ -50,16 +50,16 @@ class NameServer:
         self._answering.set()
 
     def wait_for_query(self) -> None:
-        """Until a query has come that no one has waited for."""
-        wait_until(lambda: self._queries > self._awaited, "a query")
-        self._awaited = self._queries
+        """Until somebody asks whom no one has waited for; he asks for A and AAAA from one port."""
+        wait_until(lambda: len(self._askers) > self._awaited, "a query")
+        self._awaited = len(self._askers)
 
     def _serve(self) -> None:
         waiting: list[tuple[bytes, tuple[str, int]]] = []
         while not self._ended.is_set():
             try:
                 waiting.append(self._socket.recvfrom(512))
-                self._queries += 1
+                self._askers.add(waiting[-1][1])
             except TimeoutError:
                 pass
             while waiting and self._answering.is_set():
