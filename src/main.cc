@@ -1,4 +1,5 @@
 #include "base/error.hh"
+#include "base/interrupted.hh"
 #include "base/log.hh"
 #include "control/client.hh"
 #include "explain.hh"
@@ -51,6 +52,9 @@ int run(const Config& config, std::string_view program)
   const std::unique_ptr<Narrator> narrator = Narrator::make(config);
   try {
     return perform(config, program, *narrator);
+  } catch (const Interrupted& early) {
+    log(LogLevel::info, early.what());
+    return EXIT_SUCCESS;
   } catch (const StartError& error) {
     narrator->failed(error.what());
     return error.exit_status();

@@ -212,9 +212,6 @@ void Session::load_rules()
   std::optional<RuleLoader::Outcome> loaded;
   control_.rules().load([&](const RuleLoader::Outcome& outcome) { loaded = outcome; });
   loop_.run_until([&] { return loaded.has_value(); });
-  if (!loaded) {
-    throw StartError(EXIT_FAILURE, "ended before it was ready");
-  }
   if (loaded->error) {
     throw UsageError(*loaded->error);
   }
@@ -252,9 +249,6 @@ void Session::add_forward(const ForwardSpec& spec)
   control_.planner().plan(spec,
                           [&](ForwardPlanner::Outcome&& outcome) { planned = std::move(outcome); });
   loop_.run_until([&] { return planned.has_value(); });
-  if (!planned) {
-    throw StartError(EXIT_FAILURE, "ended before it was ready");
-  }
   if (const auto* wrong = std::get_if<std::string>(&*planned)) {
     throw StartError(EXIT_FORWARD_LOOKUP,
                      fmt::format("Failed to resolve bind address. dns lookup error of {} addr: {}",

@@ -37,7 +37,7 @@ public:
   Session& operator=(Session&&) = delete;
 
   /// Puts rules and forwards into effect and opens the control socket and the metrics; runs the
-  /// loop while names are looked up. Throws UsageError, StartError.
+  /// loop while names are looked up. Throws UsageError, StartError, Interrupted.
   void set_up(const Config& config);
   /// The guest's packets are taken from now on.
   void start();

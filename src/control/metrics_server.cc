@@ -1,5 +1,6 @@
 #include "control/metrics_server.hh"
 
+#include "base/log.hh"
 #include "control/http_request.hh"
 
 #include <array>
@@ -122,6 +123,10 @@ MetricsServer::~MetricsServer() = default;
 
 void MetricsServer::on_accepted(AcceptedStream&& accepted)
 {
+  if (accepted.is_confined) {
+    log(LogLevel::warning, "a metrics client from another user namespace is sent away");
+    return;
+  }
   if (clients_.size() == MAX_CLIENTS) {
     clients_.pop_front();
   }

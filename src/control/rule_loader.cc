@@ -50,11 +50,11 @@ std::vector<Rule> read_rules_file(const std::string& path)
   }
 }
 
-/// Rules that wait for the addresses of their names.
+/// A reading of the file: its rules, which wait for the addresses of their names.
 struct RuleLoader::Load
 {
+  std::vector<Done> askers;
   RuleSet rules;
-  std::vector<Done> waiting; ///< for the outcome
   std::map<HostName, LookupAnswer> answers;
   std::size_t left = 0;
   std::vector<std::unique_ptr<PendingLookup>> lookups;
@@ -71,27 +71,36 @@ RuleLoader::~RuleLoader() = default;
 
 void RuleLoader::load(Done done)
 {
-  auto load = std::make_unique<Load>();
+  asked_.push_back(std::move(done));
+  load_next();
+}
+
+void RuleLoader::load_next()
+{
+  if (!load_ && !asked_.empty()) {
+    load_ = std::make_unique<Load>();
+    load_->askers = std::exchange(asked_, {});
+    begin();
+  }
+}
+
+void RuleLoader::begin()
+{
   try {
     if (!path_.empty()) {
-      load->rules = RuleSet(read_rules_file(path_), time_.now);
+      load_->rules = RuleSet(read_rules_file(path_), time_.now);
     }
   } catch (const std::exception& error) {
-    done({.error = error.what()});
+    end({.error = error.what()});
     return;
   }
-  if (load_) {
-    load->waiting = std::move(load_->waiting);
-  }
-  load->waiting.push_back(std::move(done));
-  std::vector<HostName> names = load->rules.names();
+  std::vector<HostName> names = load_->rules.names();
   for (HostName& name : gateway_.policy().list_names()) {
     names.push_back(std::move(name));
   }
-  load->left = names.size();
-  load_ = std::move(load);
+  load_->left = names.size();
   for (const HostName& name : names) {
-    load_->lookups.push_back(names_.look_up(
+    load_->lookups.push_back(names_.look_up_afresh(
       name, [this, name](const LookupAnswer& answer) { on_first_answer(name, answer); }));
   }
   if (names.empty()) {
@@ -112,26 +121,29 @@ void RuleLoader::on_first_answer(const HostName& name, const LookupAnswer& answe
 
 void RuleLoader::on_names_known()
 {
-  const std::unique_ptr<Load> load = std::move(load_);
-  // Whoever is told may ask for the next load.
-  const auto tell = [waiting = std::move(load->waiting)](const Outcome& outcome) {
-    for (const Done& done : waiting) {
-      done(outcome);
-    }
-  };
-  if (std::string open = open_rule(*load); !open.empty()) {
-    tell({.error = std::move(open)});
+  if (std::string open = open_rule(*load_); !open.empty()) {
+    end({.error = std::move(open)});
     return;
   }
-  put_into_effect(
-    *load, [path = path_, tell, rules = load->rules.rules().size()](std::size_t flows_ended) {
-      if (!path.empty()) {
-        log(LogLevel::info,
-            "rules in effect",
-            {{"file", path}, {"rules", rules}, {"flows_ended", flows_ended}});
-      }
-      tell({.error = {}, .rules = rules, .flows_ended = flows_ended});
-    });
+  const std::size_t rules = load_->rules.rules().size();
+  put_into_effect(*load_, [this, rules](std::size_t flows_ended) {
+    if (!path_.empty()) {
+      log(LogLevel::info,
+          "rules in effect",
+          {{"file", path_}, {"rules", rules}, {"flows_ended", flows_ended}});
+    }
+    end({.error = {}, .rules = rules, .flows_ended = flows_ended});
+  });
+}
+
+void RuleLoader::end(const Outcome& outcome)
+{
+  // Whoever is told may ask for the next load: it waits until all are told of this one.
+  for (const Done& done : load_->askers) {
+    done(outcome);
+  }
+  load_.reset();
+  load_next();
 }
 
 std::string RuleLoader::open_rule(const Load& load) const
@@ -183,7 +195,7 @@ void RuleLoader::on_deadline()
   for (auto& [host, name] : followed_) {
     if (name.next_lookup <= time_.now) {
       name.next_lookup = NEVER; // until it is answered
-      name.lookup = names_.look_up(
+      name.lookup = names_.look_up_afresh(
         host, [this, host = host](const LookupAnswer& answer) { on_refreshed(host, answer); });
     }
   }

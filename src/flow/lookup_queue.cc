@@ -8,8 +8,12 @@ namespace slirpstack {
 class LookupQueue::Lookup final : public PendingLookup
 {
 public:
-  Lookup(LookupQueue& queue, const HostName& name, std::function<void(const LookupAnswer&)> done)
+  Lookup(LookupQueue& queue,
+         Ask ask,
+         const HostName& name,
+         std::function<void(const LookupAnswer&)> done)
     : queue_(queue)
+    , ask_(ask)
     , name_(name)
     , done_(std::move(done))
     , position_(queue.waiting_.insert(queue.waiting_.end(), this))
@@ -39,7 +43,7 @@ public:
     leave_line(State::under_way);
     ++queue_.under_way_;
     lookup_
-      = queue_.names_.look_up(name_, [this](const LookupAnswer& answer) { on_answer(answer); });
+      = (queue_.names_.*ask_)(name_, [this](const LookupAnswer& answer) { on_answer(answer); });
   }
 
   /// Without having asked. This may be gone when it returns.
@@ -79,6 +83,7 @@ private:
   }
 
   LookupQueue& queue_;
+  Ask ask_;
   HostName name_;
   std::function<void(const LookupAnswer&)> done_;
   std::list<Lookup*>::iterator position_; ///< while it waits
@@ -89,7 +94,21 @@ private:
 std::unique_ptr<PendingLookup> LookupQueue::look_up(const HostName& name,
                                                     std::function<void(const LookupAnswer&)> done)
 {
-  auto lookup = std::make_unique<Lookup>(*this, name, std::move(done));
+  return queue_up(&NameResolver::look_up, name, std::move(done));
+}
+
+std::unique_ptr<PendingLookup> LookupQueue::look_up_afresh(
+  const HostName& name,
+  std::function<void(const LookupAnswer&)> done)
+{
+  return queue_up(&NameResolver::look_up_afresh, name, std::move(done));
+}
+
+std::unique_ptr<PendingLookup> LookupQueue::queue_up(Ask ask,
+                                                     const HostName& name,
+                                                     std::function<void(const LookupAnswer&)> done)
+{
+  auto lookup = std::make_unique<Lookup>(*this, ask, name, std::move(done));
   start_waiting();
   return lookup;
 }

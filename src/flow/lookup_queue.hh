@@ -20,12 +20,23 @@ public:
 
   std::unique_ptr<PendingLookup> look_up(const HostName& name,
                                          std::function<void(const LookupAnswer&)> done) override;
+  std::unique_ptr<PendingLookup> look_up_afresh(
+    const HostName& name,
+    std::function<void(const LookupAnswer&)> done) override;
 
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 
 private:
   class Lookup;
 
+  /// How the name service is asked: NameResolver::look_up or look_up_afresh.
+  using Ask
+    = std::unique_ptr<PendingLookup> (NameResolver::*)(const HostName&,
+                                                       std::function<void(const LookupAnswer&)>);
+
+  std::unique_ptr<PendingLookup> queue_up(Ask ask,
+                                          const HostName& name,
+                                          std::function<void(const LookupAnswer&)> done);
   /// Fills the places that have become free.
   void start_waiting();
   void on_answer(const LookupAnswer& answer);

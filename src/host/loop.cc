@@ -1,5 +1,6 @@
 #include "host/loop.hh"
 
+#include "base/interrupted.hh"
 #include "host/uv_node.hh"
 
 #include <cassert>
@@ -50,13 +51,18 @@ void Loop::LoopClose::operator()(uv_loop_s* loop) const noexcept
 
 void Loop::run()
 {
-  uv_run(raw(), UV_RUN_DEFAULT);
+  if (!stopped_) {
+    uv_run(raw(), UV_RUN_DEFAULT);
+  }
+  stopped_ = false;
 }
 
 void Loop::run_until(const std::function<bool()>& done)
 {
-  stopped_ = false;
-  while (!done() && !stopped_) {
+  while (!done()) {
+    if (std::exchange(stopped_, false)) {
+      throw Interrupted();
+    }
     uv_run(raw(), UV_RUN_ONCE);
   }
 }

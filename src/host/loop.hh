@@ -25,9 +25,11 @@ public:
 
   /// Runs until `stop()`.
   void run();
-  /// Runs until `done` is true or `stop()` was called; `done` is asked before each turn.
+  /// Runs until `done` is true, which is asked before each turn. Throws Interrupted if `stop()`
+  /// comes first.
   void run_until(const std::function<bool()>& done);
-  /// Makes `run()` and `run_until()` return once the callbacks of this turn are done.
+  /// For callbacks: ends `run()` or `run_until()` once the callbacks of this turn are done. Where
+  /// `run_until()` has ended by itself in that turn, it ends the next of them as it begins.
   void stop();
 
   /// `callback` runs before the first event, timer or signal of a turn is delivered: the place to

@@ -309,6 +309,20 @@ TEST_CASE("metrics are answered over HTTP")
   CHECK(get("GET /" + std::string(20000, 'a')).starts_with("HTTP/1.1 400"));
 }
 
+TEST_CASE("a Unix socket for metrics is its owner's, and a guest gets nothing there")
+{
+  Controlled controlled;
+  controlled.plane.serve_metrics({.address = UnixPath{"/run/metrics"}, .device = {}});
+  FakeListener& listener = controlled.world.host.listener(1);
+  CHECK(listener.options().unix_mode == 0600);
+  listener.accepts_confined();
+  CHECK(controlled.world.host.last_stream().closed());
+  listener.accepts(std::nullopt);
+  FakeStream& client = controlled.world.host.last_stream();
+  client.has("GET /health HTTP/1.1\r\n\r\n");
+  CHECK(client.sent().ends_with("ok\n"));
+}
+
 namespace {
 
 /// A rules file that goes with the test.
@@ -371,17 +385,78 @@ TEST_CASE("a denied name that was never known fails the load, one that does not 
   CHECK(!outcomes[1].error);
 }
 
-TEST_CASE("a load that is asked for during another ends both")
+namespace {
+
+/// Loads the rules, and notes what was told in which order: `name: rules`, or the error.
+void load_and_note(Controlled& controlled, std::vector<std::string>& told, const std::string& name)
+{
+  controlled.plane.rules().load([&told, name](const RuleLoader::Outcome& outcome) {
+    told.push_back(name + ": " + outcome.error.value_or(std::to_string(outcome.rules)));
+  });
+}
+
+} // namespace
+
+TEST_CASE("a load that is under way ends first; then the file is read once for all who wait")
 {
   const RulesFile file("deny evil.example\n");
   Controlled controlled(file.path);
-  int ended = 0;
-  const auto count = [&](const RuleLoader::Outcome& outcome) { ended += outcome.error ? 0 : 1; };
-  controlled.plane.rules().load(count);
-  controlled.plane.rules().load(count);
-  CHECK(ended == 0);
+  std::vector<std::string> told;
+  load_and_note(controlled, told, "first");
+  file.write("deny evil.example\ndeny 192.0.2.7\n");
+  load_and_note(controlled, told, "second");
+  file.write("deny evil.example\ndeny 192.0.2.7\ndeny 192.0.2.8\n");
+  load_and_note(controlled, told, "third");
+  CHECK(told.empty());
   controlled.world.names.answers("evil.example", FOUND);
-  CHECK(ended == 2);
+  CHECK(told == std::vector<std::string>{"first: 1"});
+  CHECK(controlled.world.gateway.policy().rules().rules().size() == 1);
+  controlled.world.names.answers("evil.example", FOUND);
+  CHECK(told == std::vector<std::string>{"first: 1", "second: 3", "third: 3"});
+  CHECK(controlled.world.names.waiting() == 0);
+}
+
+TEST_CASE("reloads that come faster than answers cannot keep the rules from their effect")
+{
+  const RulesFile file("deny evil.example\n");
+  Controlled controlled(file.path);
+  for (int i = 0; i < 10; ++i) {
+    controlled.plane.rules().load([](const auto&) {});
+    controlled.plane.rules().load([](const auto&) {});
+    controlled.world.names.answers("evil.example", FOUND);
+    CHECK(controlled.world.gateway.policy().rules().rules().size() == 1);
+  }
+}
+
+TEST_CASE(
+  "whoever asks when told of a load gets one of his own; a mistake is told to those it meets")
+{
+  const RulesFile file("deny evil.example\n");
+  Controlled controlled(file.path);
+  std::vector<std::string> told;
+  controlled.plane.rules().load([&](const RuleLoader::Outcome&) {
+    file.write("nonsense\n");
+    load_and_note(controlled, told, "again");
+    CHECK(told.empty());
+  });
+  load_and_note(controlled, told, "waiting");
+  controlled.world.names.answers("evil.example", FOUND);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].starts_with("waiting: " + file.path + ": line 1"));
+  CHECK(told[1].starts_with("again: " + file.path + ": line 1"));
+  CHECK(controlled.world.gateway.policy().rules().rules().size() == 1);
+}
+
+TEST_CASE("rules do not take a name's addresses from what is kept for forwards")
+{
+  const RulesFile file("deny evil.example\n");
+  Controlled controlled(file.path);
+  controlled.plane.rules().load([](const auto&) {});
+  controlled.world.names.answers("evil.example", FOUND);
+  controlled.world.advance(std::chrono::seconds(61));
+  controlled.plane.rules().on_deadline();
+  CHECK(controlled.world.names.waiting() == 1);
+  CHECK(controlled.world.names.not_afresh() == 0);
 }
 
 TEST_CASE("reloads that a client sends in a row are each answered")

@@ -287,17 +287,31 @@ private:
 
 void FakeListener::accepts(const std::optional<Endpoint>& client)
 {
+  AcceptedStream accepted;
+  if (client) {
+    accepted.peer = client;
+    accepted.local = std::get<Endpoint>(options_.address);
+  }
+  accepts(std::move(accepted));
+}
+
+void FakeListener::accepts_confined()
+{
+  AcceptedStream accepted;
+  accepted.is_confined = true;
+  accepts(std::move(accepted));
+}
+
+void FakeListener::accepts(AcceptedStream&& accepted)
+{
   if (closed_) {
     return;
   }
   auto& stream = host_->streams_.emplace_back(std::make_shared<FakeStream>());
   stream->connected_ = true;
-  AcceptedStream accepted;
-  if (client) {
-    stream->to_ = *client;
-    stream->local_ = std::get<Endpoint>(options_.address);
-    accepted.peer = client;
-    accepted.local = stream->local_;
+  if (accepted.peer) {
+    stream->to_ = *accepted.peer;
+    stream->local_ = accepted.local;
   }
   accepted.stream = std::make_unique<FakeStreamSocket>(stream);
   events_->on_accepted(std::move(accepted));
@@ -322,6 +336,14 @@ private:
 
 std::unique_ptr<PendingLookup> FakeNames::look_up(const HostName& name,
                                                   std::function<void(const LookupAnswer&)> done)
+{
+  ++not_afresh_;
+  return look_up_afresh(name, std::move(done));
+}
+
+std::unique_ptr<PendingLookup> FakeNames::look_up_afresh(
+  const HostName& name,
+  std::function<void(const LookupAnswer&)> done)
 {
   const std::size_t number = next_++;
   waiting_->emplace(number, Waiting{name, std::move(done)});

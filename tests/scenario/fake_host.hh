@@ -182,12 +182,16 @@ class FakeListener
 public:
   /// A client connects; its stream is the host's last one. Nothing happens once it is closed.
   void accepts(const std::optional<Endpoint>& client);
+  /// A client on a Unix socket, from a user namespace of its own.
+  void accepts_confined();
   [[nodiscard]] const ListenOptions& options() const { return options_; }
   [[nodiscard]] bool closed() const { return closed_; }
 
 private:
   friend class FakeHost;
   friend class FakeListenerSocket;
+
+  void accepts(AcceptedStream&& accepted);
 
   FakeHost* host_ = nullptr;
   ListenOptions options_;
@@ -201,12 +205,17 @@ class FakeNames final : public NameResolver
 public:
   std::unique_ptr<PendingLookup> look_up(const HostName& name,
                                          std::function<void(const LookupAnswer&)> done) override;
+  std::unique_ptr<PendingLookup> look_up_afresh(
+    const HostName& name,
+    std::function<void(const LookupAnswer&)> done) override;
   /// Answers every lookup of the name that waits; returns how many did.
   std::size_t answers(std::string_view name, const LookupAnswer& answer);
   /// Answers the one that has waited for longest; false: none waits.
   bool answers_next(const LookupAnswer& answer);
   /// Lookups that wait.
   [[nodiscard]] std::size_t waiting() const { return waiting_->size(); }
+  /// Lookups so far that a kept answer could have served.
+  [[nodiscard]] std::size_t not_afresh() const { return not_afresh_; }
 
 private:
   class Lookup;
@@ -218,6 +227,7 @@ private:
   std::shared_ptr<std::map<std::size_t, Waiting>> waiting_
     = std::make_shared<std::map<std::size_t, Waiting>>();
   std::size_t next_ = 0;
+  std::size_t not_afresh_ = 0;
 };
 
 /// A host network in memory. The test plays the far ends through the sockets that were opened.

@@ -1,5 +1,6 @@
 #include "host/loop.hh"
 
+#include "base/interrupted.hh"
 #include "test_namespace.hh"
 
 #include <array>
@@ -121,6 +122,35 @@ TEST_CASE("what callbacks batch is flushed once before the loop blocks, timers i
   timer.set(Loop::now());
   loop.run();
   CHECK(order == std::vector<std::string>{"before", "timer", "after"});
+}
+
+TEST_CASE("a stop interrupts what is run until")
+{
+  Loop loop;
+  Timer timer(loop, [&] { loop.stop(); });
+  timer.set(Loop::now());
+  CHECK_THROWS_AS(loop.run_until([] { return false; }), Interrupted);
+}
+
+TEST_CASE("a stop in the turn in which run_until ends is for what is run next")
+{
+  Loop loop;
+  bool done = false;
+  Timer timer(loop, [&] {
+    done = true;
+    loop.stop();
+  });
+  const auto run_out = [&] {
+    done = false;
+    timer.set(Loop::now());
+    loop.run_until([&] { return done; });
+  };
+  run_out();
+  CHECK_THROWS_AS(loop.run_until([] { return false; }), Interrupted);
+  run_out();
+  Timer never(loop, [] { FAIL("the loop did not stop"); });
+  never.set(Loop::now() + std::chrono::seconds(5));
+  loop.run();
 }
 
 TEST_CASE("work left over keeps the loop from blocking until it is done")

@@ -20,6 +20,13 @@ public:
     waiting[name.name] = std::move(done);
     return std::make_unique<Pending>(*this, name.name);
   }
+  std::unique_ptr<PendingLookup> look_up_afresh(
+    const HostName& name,
+    std::function<void(const LookupAnswer&)> done) override
+  {
+    afresh.push_back(name.name);
+    return look_up(name, std::move(done));
+  }
   void answers(const std::string& name, const LookupAnswer& answer)
   {
     const auto done = std::move(waiting.at(name));
@@ -27,6 +34,7 @@ public:
   }
 
   std::vector<std::string> asked;
+  std::vector<std::string> afresh;
   std::map<std::string, std::function<void(const LookupAnswer&)>> waiting;
 
 private:
@@ -141,4 +149,14 @@ TEST_CASE("who is answered may drop every lookup, and ask for more")
   CHECK(names.waiting.size() == 1);
   CHECK(names.waiting.contains("more"));
   CHECK(queue.waiting() == 0);
+}
+
+TEST_CASE("who asks afresh is asked for afresh, also after having waited")
+{
+  Asker asker(3);
+  const auto lookup
+    = asker.queue.look_up_afresh({.name = "fresh.example", .server = {}}, [](const auto&) {});
+  CHECK(asker.names.afresh.empty());
+  asker.names.answers("0.example", FOUND);
+  CHECK(asker.names.afresh == std::vector<std::string>{"fresh.example"});
 }
