@@ -1,0 +1,39 @@
+/* Both ends of a flood: a source that sends as fast as the processor can, and a sink that counts. */
+
+#include "traffic.bpf.h"
+
+#define INSIDE 10 /* 10.0.0.0/8 */
+
+struct
+{
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __type(key, __u32);
+  __type(value, struct seen);
+  __uint(max_entries, 1);
+} seen SEC(".maps");
+
+SEC("xdp") int flood(struct xdp_md* ctx)
+{
+  const struct traffic* wanted = wanted_traffic();
+  return !wanted || write_datagram(ctx) ? XDP_ABORTED : bpf_redirect(wanted->ifindex, 0);
+}
+
+SEC("xdp") int sink(struct xdp_md* ctx)
+{
+  const struct ethhdr* ethernet = (void*)(long)ctx->data;
+  const struct iphdr* ip = (void*)(ethernet + 1);
+  __u32 zero = 0;
+  struct seen* counts = bpf_map_lookup_elem(&seen, &zero);
+  if (!counts || (void*)(ip + 1) > (void*)(long)ctx->data_end
+      || ethernet->h_proto != bpf_htons(ETH_P_IP)) {
+    return XDP_PASS;
+  }
+  if (bpf_ntohl(ip->saddr) >> 24 == INSIDE) {
+    counts->inside++;
+  } else {
+    counts->outside++;
+  }
+  return XDP_DROP;
+}
+
+char live_license[] SEC("license") = "Dual BSD/GPL";
