@@ -1,5 +1,6 @@
+#include "frame.hh"
+#include "frame_socket.hh"
 #include "network.hh"
-#include "witness.hh"
 
 #include <array>
 #include <cstdint>
@@ -23,13 +24,17 @@ void expect_a_round_trip(int guest, int server)
   CHECK(answer->from == SERVER);
 }
 
-/// The addresses of a namespace's eth0 move to VLAN 7 on it.
-void move_to_vlan(const char* space, const char* address, const char* route)
+constexpr std::uint16_t VLAN = 7;
+
+/// A datagram with the tag; not every kernel has VLAN interfaces.
+Bytes tagged(const Frame& around, const Endpoint& source, const Endpoint& destination)
 {
-  shell("ip -n " + std::string(space) + " address flush dev eth0 && ip -n " + space
-        + " link add link eth0 name vlan7 type vlan id 7 && ip -n " + space
-        + " link set vlan7 up && ip -n " + space + " address add " + address
-        + " dev vlan7 && ip -n " + space + " route add " + route);
+  Packet packet;
+  packet.source = source;
+  packet.destination = destination;
+  Frame with_tag = around;
+  with_tag.vlan = VLAN;
+  return frame(with_tag, build(packet));
 }
 
 } // namespace
@@ -55,17 +60,19 @@ TEST_CASE("a VLAN's frames are translated and stay in it")
 {
   FOR_BOTH_NETWORKS(network)
   {
-    move_to_vlan("first",
-                 "10.0.0.2/24",
-                 "default via 10.0.0.1 && ip -n first neighbour add 10.0.0.1 lladdr "
-                 "02:00:00:00:01:01 dev vlan7 nud permanent");
-    move_to_vlan("world",
-                 "198.51.100.9/24",
-                 "203.0.113.0/24 dev vlan7 && ip -n world neighbour add 203.0.113.1 lladdr "
-                 "02:00:00:00:01:03 dev vlan7 nud permanent");
     const auto nat = network.start();
-    const FileDescriptor server = socket_in("world", SOCK_DGRAM, SERVER.port);
-    const FileDescriptor guest = socket_in("first", SOCK_DGRAM);
-    expect_a_round_trip(guest.get(), server.get());
+    const FrameSocket guest("first");
+    const FrameSocket world("world");
+    const Endpoint inside = at("10.0.0.2:5000");
+    guest.send(tagged({GATEWAY, FIRST_GUEST, {}}, inside, SERVER));
+    const auto question = world.receive_from(EXTERNAL_ADDRESS);
+    REQUIRE(question);
+    CHECK(question->vlan == VLAN);
+    const Endpoint external{EXTERNAL_ADDRESS, question->source_port};
+    world.send(tagged({EXTERNAL, WORLD, {}}, SERVER, external));
+    const auto answer = guest.receive_from(SERVER.address);
+    REQUIRE(answer);
+    CHECK(answer->vlan == VLAN);
+    CHECK(answer->destination_port == inside.port);
   }
 }

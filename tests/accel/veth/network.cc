@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdexcept>
@@ -24,9 +25,6 @@ namespace slirpstack::test {
 
 namespace {
 
-constexpr MacAddress GATEWAY{{2, 0, 0, 0, 1, 1}};
-constexpr MacAddress WORLD{{2, 0, 0, 0, 1, 2}};
-constexpr MacAddress EXTERNAL{{2, 0, 0, 0, 1, 3}};
 constexpr MacAddress SECOND_GUEST{{2, 0, 0, 0, 0, 3}};
 constexpr std::size_t IPV4_DESTINATION_OFFSET = 16;
 
@@ -181,11 +179,21 @@ FileDescriptor socket_at(const char* space, int type, const Endpoint& local)
   return socket;
 }
 
-FileDescriptor packet_socket_in(const char* space)
+FileDescriptor packet_socket_in(const char* space, int type)
 {
   const Visit there(space);
-  return FileDescriptor(system_call(
-    "open a packet socket", ::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_IP))));
+  const std::uint16_t protocol = htons(type == SOCK_RAW ? ETH_P_ALL : ETH_P_IP);
+  FileDescriptor socket(
+    system_call("open a packet socket", ::socket(AF_PACKET, type | SOCK_CLOEXEC, protocol)));
+  if (type == SOCK_RAW) {
+    sockaddr_ll address{};
+    address.sll_family = AF_PACKET;
+    address.sll_protocol = protocol;
+    address.sll_ifindex = static_cast<int>(::if_nametoindex("eth0"));
+    system_call("bind",
+                ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)));
+  }
+  return socket;
 }
 
 void send_packet(const char* space, const std::vector<std::uint8_t>& packet)
@@ -240,6 +248,8 @@ std::optional<Datagram> receive(int socket)
 
 int error_after_sending(int socket)
 {
+  const int on = 1; // or UDP keeps to itself what may pass, such as "host unreachable"
+  ::setsockopt(socket, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
   char byte = 'x';
   if (::send(socket, &byte, 1, 0) != 1) {
     return errno;

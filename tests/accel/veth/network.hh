@@ -48,6 +48,9 @@ bool succeeds(const std::string& command);
 
 inline const Endpoint SERVER{IpAddress::parse("198.51.100.9").value(), 7777};
 inline constexpr MacAddress FIRST_GUEST{{2, 0, 0, 0, 0, 2}};
+inline constexpr MacAddress GATEWAY{{2, 0, 0, 0, 1, 1}};
+inline constexpr MacAddress WORLD{{2, 0, 0, 0, 1, 2}};
+inline constexpr MacAddress EXTERNAL{{2, 0, 0, 0, 1, 3}};
 inline const IpAddress EXTERNAL_ADDRESS = IpAddress::parse("203.0.113.1").value();
 
 /// Each test with the programs at XDP and at TC.
@@ -59,8 +62,9 @@ inline const IpAddress EXTERNAL_ADDRESS = IpAddress::parse("203.0.113.1").value(
 /// waits two seconds at most.
 [[nodiscard]] FileDescriptor socket_at(const char* space, int type, const Endpoint& local);
 [[nodiscard]] FileDescriptor socket_in(const char* space, int type, std::uint16_t port = 0);
-/// A socket that gets all IPv4 packets that arrive in a namespace, each with its header first.
-[[nodiscard]] FileDescriptor packet_socket_in(const char* space);
+/// A packet socket in a namespace: with SOCK_RAW it sends and gets all frames of eth0, with
+/// SOCK_DGRAM it gets all IPv4 packets that arrive, each with its header first.
+[[nodiscard]] FileDescriptor packet_socket_in(const char* space, int type);
 /// Sends an IPv4 packet as it is; only its header checksum is filled in.
 void send_packet(const char* space, const std::vector<std::uint8_t>& packet);
 void connect_to(int socket, const Endpoint& remote);

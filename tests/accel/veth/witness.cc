@@ -18,7 +18,7 @@ constexpr std::uint8_t INSIDE = 10; // 10.0.0.0/24
 
 } // namespace
 
-Witness::Witness() : socket_(packet_socket_in("world")) {}
+Witness::Witness() : socket_(packet_socket_in("world", SOCK_DGRAM)) {}
 
 bool Witness::saw_inside()
 {
