@@ -28,12 +28,12 @@ static __always_inline int write_ipv6(struct xdp_md* ctx)
 
 SEC("xdp") int generate_only(context* ctx)
 {
-  return write_datagram(ctx) ? XDP_ABORTED : XDP_DROP;
+  return write_datagram(ctx) ? XDP_DROP : XDP_ABORTED;
 }
 
 SEC("xdp") int generate_traffic(context* ctx)
 {
-  return write_datagram(ctx) ? XDP_ABORTED : from_guest(ctx);
+  return write_datagram(ctx) ? from_guest(ctx) : XDP_ABORTED;
 }
 
 SEC("xdp") int generate_ipv6_only(context* ctx)

@@ -15,7 +15,12 @@ struct
 SEC("xdp") int flood(struct xdp_md* ctx)
 {
   const struct traffic* wanted = wanted_traffic();
-  return !wanted || write_datagram(ctx) ? XDP_ABORTED : bpf_redirect(wanted->ifindex, 0);
+  struct datagram* made = write_datagram(ctx);
+  if (!wanted || !made) {
+    return XDP_ABORTED;
+  }
+  write_checksums(made);
+  return bpf_redirect(wanted->ifindex, 0);
 }
 
 SEC("xdp") int sink(struct xdp_md* ctx)
