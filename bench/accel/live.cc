@@ -4,7 +4,6 @@
 #include "accel/nat_table.hh"
 #include "accel/traffic.h"
 #include "accel/veth_end.hh"
-#include "base/clock.hh"
 #include "base/error.hh"
 #include "slirpstack/nat_map.h"
 #include "test_object.hh"
@@ -16,6 +15,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <iostream>
+#include <memory>
 #include <net/if.h>
 #include <numeric>
 #include <string>
@@ -32,9 +32,9 @@ namespace {
 
 constexpr const char* USAGE = "usage: accel-live prepare INTERFACE\n"
                               "       accel-live nat xdp|tc GUEST EXTERNAL NEXT_HOP_MAC\n"
-                              "       accel-live flood OBJECT INTERFACE ROUTER_MAC FLOWS SECONDS\n"
+                              "       accel-live flood xdp|kernel GUEST EXTERNAL NEXT_HOP_MAC OBJECT FLOWS SECONDS\n"
                               "       accel-live sink OBJECT INTERFACE\n";
-constexpr std::uint32_t FRAMES_PER_CALL = 32768;
+constexpr std::uint32_t FRAMES_PER_CALL = 262144;
 constexpr std::size_t MOST_PROCESSORS = 1024;
 
 using Words = std::vector<std::string>;
@@ -80,6 +80,19 @@ void announce_ready()
   std::cout << "ready" << std::endl;
 }
 
+/// The way of the packets: in, out, and to whom.
+struct Way
+{
+  std::string guest;
+  std::string external;
+  MacAddress next_hop;
+};
+
+Way way_of(const Words& words)
+{
+  return {words[0], words[1], parse_mac(words[2])};
+}
+
 nat_settings settings_for(const std::string& guest)
 {
   nat_settings settings{};
@@ -95,25 +108,33 @@ nat_settings settings_for(const std::string& guest)
   return settings;
 }
 
+std::unique_ptr<NatAccelerator> start_nat(NatHook hook, const Way& way)
+{
+  auto nat
+    = std::make_unique<NatAccelerator>(hook, NatSizes{.bindings = 131072, .sessions = 131072});
+  NatTable<std::uint32_t, nat_settings>(nat->object().map("settings"))
+    .put(0, settings_for(way.guest));
+  nat_route route{};
+  route.ifindex = index_of(way.external);
+  route.mtu = 1500;
+  std::ranges::copy(way.next_hop.bytes, std::begin(route.destination_mac));
+  std::ranges::copy(mac_of(way.external).bytes, std::begin(route.source_mac));
+  NatTable<nat_route_key, nat_route>(nat->object().map("routes")).put({0, 0}, route);
+  nat->attach_guest(static_cast<int>(index_of(way.guest)));
+  nat->attach_external(static_cast<int>(route.ifindex));
+  return nat;
+}
+
 void run_nat(const Words& words)
 {
-  const NatHook hook = words[0] == "xdp" ? NatHook::xdp : NatHook::tc;
-  NatAccelerator nat(hook, NatSizes{.bindings = 131072, .sessions = 131072});
-  NatTable<std::uint32_t, nat_settings>(nat.object().map("settings"))
-    .put(0, settings_for(words[1]));
-  nat_route route{};
-  route.ifindex = index_of(words[2]);
-  route.mtu = 1500;
-  std::ranges::copy(parse_mac(words[3]).bytes, std::begin(route.destination_mac));
-  std::ranges::copy(mac_of(words[2]).bytes, std::begin(route.source_mac));
-  NatTable<nat_route_key, nat_route>(nat.object().map("routes")).put({0, 0}, route);
-  nat.attach_guest(static_cast<int>(index_of(words[1])));
-  nat.attach_external(static_cast<int>(route.ifindex));
+  const auto nat
+    = start_nat(words[0] == "xdp" ? NatHook::xdp : NatHook::tc, way_of(Words(words.begin() + 1, words.end())));
   announce_ready();
   for (std::string line; std::getline(std::cin, line);) {}
 }
 
-/// What this thread has had of the processor, the kernel's work for its packets included.
+/// What this thread has had of the processor. Each call that sends begins and ends with a wait for
+/// the other processors, which is no work.
 std::chrono::nanoseconds processor_time()
 {
   timespec spent{};
@@ -121,33 +142,43 @@ std::chrono::nanoseconds processor_time()
   return std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
 }
 
-/// Sends each flow once, uncounted, then at random.
+void flood(const TestObject& object, std::uint32_t guest, std::chrono::duration<double> duration)
+{
+  const auto start = processor_time();
+  std::uint64_t sent = 0;
+  for (; processor_time() - start < duration; sent += FRAMES_PER_CALL) {
+    object.run_live("flood", FRAMES_PER_CALL, guest);
+  }
+  const std::chrono::duration<double> seconds = processor_time() - start;
+  std::cout << fmt::format(R"({{"sent": {}, "seconds": {}}})", sent, seconds.count()) << std::endl;
+}
+
+/// Sends each flow twice, uncounted, then at random. `kernel`: to whatever is on the interface but
+/// XDP, whose program is called by the source itself.
 void run_flood(const Words& words)
 {
   stay_on_one_processor();
-  TestObject object(words[0].c_str());
+  go_first();
+  const Way way = way_of(Words(words.begin() + 1, words.begin() + 4));
+  const std::uint32_t guest = index_of(way.guest);
+  TestObject object(words[4].c_str());
   object.load();
+  std::unique_ptr<NatAccelerator> nat;
+  if (words[0] == "xdp") {
+    nat = start_nat(NatHook::xdp, way);
+    object.put("next", std::uint32_t{0}, nat->object().program("nat_internal"));
+  }
   traffic wanted{};
-  wanted.ifindex = index_of(words[1]);
   wanted.first_guest = IpAddress::parse("10.0.0.2")->ipv4_value();
-  wanted.flows = static_cast<std::uint32_t>(std::stoul(words[3]));
-  std::ranges::copy(parse_mac(words[2]).bytes, std::begin(wanted.destination_mac));
-  std::ranges::copy(mac_of(words[1]).bytes, std::begin(wanted.source_mac));
+  wanted.flows = static_cast<std::uint32_t>(std::stoul(words[5]));
+  std::ranges::copy(mac_of(way.guest).bytes, std::begin(wanted.destination_mac));
   object.put("traffic", std::uint32_t{0}, wanted);
-  object.run_live("flood", 2 * wanted.flows);
+  object.run_live("flood", 2 * wanted.flows, guest);
   wanted.is_random = 1;
   object.put("traffic", std::uint32_t{0}, wanted);
   announce_ready();
   for (std::string line; std::getline(std::cin, line);) {
-    const auto end = Clock::now() + std::chrono::duration<double>(std::stod(words[4]));
-    const auto before = processor_time();
-    std::uint64_t sent = 0;
-    for (; Clock::now() < end; sent += FRAMES_PER_CALL) {
-      object.run_live("flood", FRAMES_PER_CALL);
-    }
-    const std::chrono::duration<double> seconds = processor_time() - before;
-    std::cout << fmt::format(R"({{"sent": {}, "seconds": {}}})", sent, seconds.count())
-              << std::endl;
+    flood(object, guest, std::chrono::duration<double>(std::stod(words[6])));
   }
 }
 
@@ -183,7 +214,7 @@ void run(const Words& words)
     prepare_veth_end(rest[0]);
   } else if (name == "nat" && rest.size() == 4 && (rest[0] == "xdp" || rest[0] == "tc")) {
     run_nat(rest);
-  } else if (name == "flood" && rest.size() == 5) {
+  } else if (name == "flood" && rest.size() == 7) {
     run_flood(rest);
   } else if (name == "sink" && rest.size() == 2) {
     run_sink(rest);

@@ -63,11 +63,12 @@ unsigned TestObject::run(const char* name, std::uint32_t repeats) const
   return options.duration;
 }
 
-void TestObject::run_live(const char* name, std::uint32_t frames) const
+void TestObject::run_live(const char* name, std::uint32_t frames, std::uint32_t ifindex) const
 {
   std::array<std::uint8_t, FRAME_BYTES> frame{};
   xdp_md context{};
   context.data_end = frame.size();
+  context.ingress_ifindex = ifindex;
   LIBBPF_OPTS(bpf_test_run_opts, options);
   options.data_in = frame.data();
   options.data_size_in = frame.size();
@@ -85,6 +86,13 @@ void stay_on_one_processor()
   CPU_ZERO(&only);
   CPU_SET(static_cast<std::size_t>(::sysconf(_SC_NPROCESSORS_ONLN) - 1), &only);
   system_call("choose a processor", ::sched_setaffinity(0, sizeof(only), &only));
+}
+
+void go_first()
+{
+  sched_param parameters{};
+  parameters.sched_priority = 1;
+  system_call("ask for the processor", ::sched_setscheduler(0, SCHED_FIFO, &parameters));
 }
 
 } // namespace slirpstack::bench

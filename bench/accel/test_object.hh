@@ -30,8 +30,9 @@ public:
 
   /// Nanoseconds of one run, the mean of `repeats`.
   unsigned run(const char* name, std::uint32_t repeats) const;
-  /// Makes frames and has the kernel do with them what the program says.
-  void run_live(const char* name, std::uint32_t frames) const;
+  /// Makes frames, as if the interface had received them, and has the kernel do with them what the
+  /// program says.
+  void run_live(const char* name, std::uint32_t frames, std::uint32_t ifindex) const;
 
 private:
   struct Close
@@ -46,5 +47,8 @@ private:
 
 /// Keeps the calling thread, and the work that it gives to the kernel, on the last processor.
 void stay_on_one_processor();
+/// Runs before whatever else wants the processor. All of a packet's way is then in this thread's
+/// calls: nothing of it is left to the kernel's own threads.
+void go_first();
 
 } // namespace slirpstack::bench

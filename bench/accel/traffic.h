@@ -9,7 +9,6 @@ struct traffic
   __u32 flows;       /* for IPv6: prefixes */
   __u32 is_random;   /* else one flow after the other */
   __u32 first_guest; /* host order; the guests follow one another */
-  __u32 ifindex;     /* where a flood goes */
   __u8 destination_mac[6];
   __u8 source_mac[6];
 };
