@@ -30,10 +30,11 @@ using namespace slirpstack::bench;
 
 namespace {
 
-constexpr const char* USAGE = "usage: accel-live prepare INTERFACE\n"
-                              "       accel-live nat xdp|tc GUEST EXTERNAL NEXT_HOP_MAC\n"
-                              "       accel-live flood xdp|kernel GUEST EXTERNAL NEXT_HOP_MAC OBJECT FLOWS SECONDS\n"
-                              "       accel-live sink OBJECT INTERFACE\n";
+constexpr const char* USAGE
+  = "usage: accel-live prepare INTERFACE\n"
+    "       accel-live nat xdp|tc GUEST EXTERNAL NEXT_HOP_MAC\n"
+    "       accel-live flood xdp|kernel GUEST EXTERNAL NEXT_HOP_MAC OBJECT FLOWS SECONDS\n"
+    "       accel-live sink OBJECT INTERFACE\n";
 constexpr std::uint32_t FRAMES_PER_CALL = 262144;
 constexpr std::size_t MOST_PROCESSORS = 1024;
 
@@ -127,8 +128,8 @@ std::unique_ptr<NatAccelerator> start_nat(NatHook hook, const Way& way)
 
 void run_nat(const Words& words)
 {
-  const auto nat
-    = start_nat(words[0] == "xdp" ? NatHook::xdp : NatHook::tc, way_of(Words(words.begin() + 1, words.end())));
+  const auto nat = start_nat(words[0] == "xdp" ? NatHook::xdp : NatHook::tc,
+                             way_of(Words(words.begin() + 1, words.end())));
   announce_ready();
   for (std::string line; std::getline(std::cin, line);) {}
 }

@@ -144,13 +144,15 @@ TEST_CASE("neighbour discovery, multicast and internal destinations are never ma
 TEST_CASE("RFC 6296: what cannot be mapped does not leave; slirpstack says so, if it is there")
 {
   // A subnet of ffff behind a /48; behind a longer prefix an identifier of zeros, or of ones.
-  for (const char* source : {"[fd01:203:405:ffff::1]:1", "[fd02::]:1", "[fd02::ffff:ffff:ffff:ffff]:1"}) {
+  for (const char* source :
+       {"[fd01:203:405:ffff::1]:1", "[fd02::]:1", "[fd02::ffff:ffff:ffff:ffff]:1"}) {
     FOR_BOTH_HOOKS(nat)
     {
       CAPTURE(source);
       nat.map_prefix(
         Prefix::parse("fd01:203:405::/48").value(), Prefix::parse("2001:db8:1::/48").value(), true);
-      nat.map_prefix(Prefix::parse("fd02::/64").value(), Prefix::parse("2001:db8:2::/64").value(), true);
+      nat.map_prefix(
+        Prefix::parse("fd02::/64").value(), Prefix::parse("2001:db8:2::/64").value(), true);
       const Bytes sent = frame(FROM_GUEST, build_v6(at(source), REMOTE, {}, {1}));
       CHECK(nat.run("nat_internal", sent).verdict == Verdict::drop);
       CHECK(nat.counted(NAT_DROP_PREFIX) == 1);
@@ -167,8 +169,7 @@ TEST_CASE("RFC 6296: from outside too, what has no internal counterpart is dropp
   {
     nat.map_prefix(
       Prefix::parse("fd01:203:405::/48").value(), Prefix::parse("2001:db8:1::/48").value(), true);
-    const Bytes sent
-      = frame(FROM_WORLD, build_v6(REMOTE, at("[2001:db8:1:ffff::1]:1"), {}, {1}));
+    const Bytes sent = frame(FROM_WORLD, build_v6(REMOTE, at("[2001:db8:1:ffff::1]:1"), {}, {1}));
     CHECK(nat.run("nat_external", sent).verdict == Verdict::drop);
     CHECK(nat.counted(NAT_DROP_PREFIX) == 1);
   }

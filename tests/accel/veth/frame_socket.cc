@@ -27,7 +27,8 @@ std::uint32_t read_number(const std::uint8_t* from, std::size_t bytes)
 
 std::optional<std::uint16_t> vlan_of(msghdr& message)
 {
-  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
+       part = CMSG_NXTHDR(&message, part)) {
     const auto* const data = reinterpret_cast<const tpacket_auxdata*>(CMSG_DATA(part));
     if (part->cmsg_type == PACKET_AUXDATA && (data->tp_status & TP_STATUS_VLAN_VALID) != 0) {
       return data->tp_vlan_tci;

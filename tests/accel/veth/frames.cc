@@ -48,9 +48,8 @@ TEST_CASE("IP options pass")
     const FileDescriptor guest = socket_in("first", SOCK_DGRAM);
     const std::array<std::uint8_t, 8> record_route = {7, 7, 4, 0, 0, 0, 0, 0};
     for (const int socket : {guest.get(), server.get()}) {
-      REQUIRE(
-        ::setsockopt(socket, IPPROTO_IP, IP_OPTIONS, record_route.data(), record_route.size())
-        == 0);
+      REQUIRE(::setsockopt(socket, IPPROTO_IP, IP_OPTIONS, record_route.data(), record_route.size())
+              == 0);
     }
     expect_a_round_trip(guest.get(), server.get());
   }

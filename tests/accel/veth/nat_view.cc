@@ -50,10 +50,10 @@ std::uint64_t counted(const NatAccelerator& nat, nat_statistic statistic)
   std::vector<nat_count> each(MOST_PROCESSORS);
   system_call("read statistics",
               ::bpf_map_lookup_elem(nat.object().map("statistics"), &key, each.data()));
-  return std::accumulate(
-    each.begin(), each.end(), std::uint64_t{0}, [](std::uint64_t sum, const nat_count& one) {
-      return sum + one.packets;
-    });
+  return std::accumulate(each.begin(),
+                         each.end(),
+                         std::uint64_t{0},
+                         [](std::uint64_t sum, const nat_count& one) { return sum + one.packets; });
 }
 
 std::chrono::nanoseconds kernel_time()

@@ -58,10 +58,7 @@ sockaddr_in socket_address(const Endpoint& endpoint)
   return address;
 }
 
-void add_guest(const char* name,
-               const char* interface,
-               const char* address,
-               const MacAddress& mac)
+void add_guest(const char* name, const char* interface, const char* address, const MacAddress& mac)
 {
   shell(fmt::format("ip netns add {0} && ip -n {0} link set lo up"
                     " && ip link add {1} type veth peer name eth0 netns {0}"
