@@ -62,8 +62,12 @@ void NatAttachment::attach_filter(int program)
     errno = -created;
     throw_system_error("make a clsact queueing discipline");
   }
-  LIBBPF_OPTS(
-    bpf_tc_opts, options, .prog_fd = program, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+  LIBBPF_OPTS(bpf_tc_opts,
+              options,
+              .prog_fd = program,
+              .flags = BPF_TC_F_REPLACE, // one that SIGKILL has left behind
+              .handle = FILTER_HANDLE,
+              .priority = FILTER_PRIORITY);
   const int attached = ::bpf_tc_attach(&hook, &options);
   if (attached < 0) {
     errno = -attached;

@@ -259,7 +259,7 @@ public:
                                      HostStreamEvents& events)
     = 0;
   virtual Opened<HostListener> listen(const ListenOptions& options, HostListenerEvents& events) = 0;
-  /// `port_hint`: the local port to take if it is free (RFC 4787 suggests keeping it), 0: any.
+  /// `port_hint`: the local port to take if it is free (port preservation, RFC 4787 4.2.1), 0: any.
   virtual Opened<HostDatagrams> open_datagrams(Family family,
                                                const std::optional<SourceAddress>& source,
                                                std::uint16_t port_hint,

@@ -208,7 +208,10 @@ static __always_inline int translate_out(context* ctx,
   if (!binding) {
     return without_binding(ctx, now_set, origin, p, failure);
   }
-  refresh(&binding->last_out, now);
+  /* RFC 7857 section 7.1: a reset may answer a stranger, who shall not keep the binding alive. */
+  if (!(p->tcp_flags & TCP_RST)) {
+    refresh(&binding->last_out, now);
+  }
   struct translation to = ends_of(p);
   to.source = binding->address;
   to.source_port = binding->port;

@@ -10,7 +10,7 @@
 #include "icmp_error.bpf.h"
 #include "session.bpf.h"
 
-#define CODE_HOST_UNREACHABLE 1 /* RFC 6888 REQ-11: no port, no memory */
+#define CODE_HOST_UNREACHABLE 1 /* RFC 6888 REQ-11: no port, no memory; a soft error to TCP */
 #define CODE_FRAGMENTATION 4    /* RFC 1191 */
 #define CODE_PROHIBITED 13      /* RFC 5508 REQ-8: the quota */
 
