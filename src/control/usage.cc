@@ -46,7 +46,7 @@ std::string command_of(const Form& form)
 std::string control_help()
 {
   constexpr std::size_t COLUMN = 32;
-  const std::string below = '\n' + std::string(COLUMN + 2, ' ');
+  const std::string below = fmt::format("\n{:{}}", "", COLUMN + 2);
   std::string text = "slirpstack ctl asks a running slirpstack; SOCKET is what that one has been\n"
                      "started with as -control.\n\n";
   for (const Form& form : FORMS) {

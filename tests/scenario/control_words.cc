@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <sstream>
 
 namespace slirpstack {
@@ -108,7 +109,8 @@ TEST_CASE("the help of ctl fits a terminal and has each command that can be type
     const Words words = words_of(text);
     CHECK(error_of(words) == "no error");
     const bool has_verb = words.size() > 1 && words[0] != "explain";
-    CHECK(help.find("\n  " + words[0] + (has_verb ? ' ' + words[1] : "")) != std::string::npos);
+    const std::string begin = has_verb ? fmt::format("{} {}", words[0], words[1]) : words[0];
+    CHECK(help.find(fmt::format("\n  {}", begin)) != std::string::npos);
   }
 }
 
