@@ -18,7 +18,7 @@ Explain asked_for(const Config& config)
   std::vector<std::string> words{"explain"};
   words.insert(words.end(), config.command.begin(), config.command.end());
   try {
-    return std::get<Explain>(parse_request_words(words));
+    return std::get<Explain>(parse_request_words(words, "slirpstack"));
   } catch (const RequestError& error) {
     throw UsageError(error.what());
   }

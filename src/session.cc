@@ -2,6 +2,7 @@
 
 #include "base/error.hh"
 #include "base/log.hh"
+#include "control/map_commands.hh"
 #include "control/map_file.hh"
 #include "face/exit_status.hh"
 
@@ -224,6 +225,11 @@ void Session::load_mappings(const Config::Mapping& mapping)
       apply_edits(gateway_.prefixes(), edits);
     } catch (const MappingError& error) {
       throw UsageError(fmt::format("{}: {}", source, error.what()));
+    }
+    for (const Prefix& prefix : prefixes_without_local_route(edits, routes_.networks())) {
+      log(LogLevel::warning,
+          "nothing leaves from a mapped prefix before the host takes what is sent there",
+          {{"command", fmt::format("ip -6 route add local {} dev lo", prefix.to_string())}});
     }
   };
   if (mapping.file) {

@@ -1,5 +1,7 @@
 #include "control/answer_text.hh"
 
+#include "control/explanation.hh"
+
 #include <fmt/format.h>
 #include <iterator>
 #include <map>
@@ -53,9 +55,10 @@ std::string rule_line(const Json& rule)
                      rule.at("flows").get<std::uint64_t>());
 }
 
-std::string explanation_line(const Json& explanation)
+std::string explanation_line(const Explain& asked, const Json& explanation)
 {
-  return fmt::format("{}: {}, {}\n",
+  return fmt::format("{} {}: {}, {}\n",
+                     protocol_name(asked),
                      explanation.at("destination").get<std::string>(),
                      explanation.at("verdict").get<std::string>(),
                      explanation.at("by").get<std::string>());
@@ -105,12 +108,9 @@ AnswerText changed(const Json& answer)
   AnswerText text;
   if (answer.contains("without_local_route")) {
     for (const Json& prefix : answer.at("without_local_route")) {
-      text.error
-        += fmt::format("{}the host does not take what is sent to {}, so nothing leaves from "
-                       "there before: ip -6 route add local {} dev lo",
-                       text.error.empty() ? "" : "\n",
-                       prefix.get<std::string>(),
-                       prefix.get<std::string>());
+      text.warnings.push_back(
+        fmt::format("nothing leaves from {0} until the host runs: ip -6 route add local {0} dev lo",
+                    prefix.get<std::string>()));
     }
   }
   return text;
@@ -150,10 +150,11 @@ struct Wording
   {
     return {.text = lines(answer.at("rules"), rule_line), .error = {}};
   }
-  AnswerText operator()(const Explain&) const
+  AnswerText operator()(const Explain& asked) const
   {
-    AnswerText text{.text = lines(answer.at("explanations"), explanation_line), .error = {}};
+    AnswerText text;
     for (const Json& each : answer.at("explanations")) {
+      text.text += explanation_line(asked, each);
       text.exit_status = each.at("allowed").get<bool>() ? text.exit_status : 1;
     }
     return text;

@@ -23,11 +23,6 @@ std::string_view verdict_name(RuleAction action)
   return "rejected";
 }
 
-std::string_view protocol_name(std::uint8_t protocol)
-{
-  return protocol == PROTOCOL_TCP ? "tcp" : protocol == PROTOCOL_UDP ? "udp" : "icmp";
-}
-
 /// ICMP for IPv6 is another protocol; who asks says "icmp" for both.
 std::uint8_t protocol_for(std::uint8_t protocol, const IpAddress& address)
 {
@@ -62,10 +57,15 @@ Explanation explain(const Policy& policy,
           .allowed = verdict.allows()};
 }
 
+std::string_view protocol_name(const Explain& asked)
+{
+  return asked.protocol == PROTOCOL_TCP ? "tcp" : asked.protocol == PROTOCOL_UDP ? "udp" : "icmp";
+}
+
 std::string to_line(const Explain& asked, const Explanation& explanation)
 {
   return fmt::format("{} {}: {}, {}",
-                     protocol_name(asked.protocol),
+                     protocol_name(asked),
                      explanation.destination,
                      explanation.verdict,
                      explanation.by);

@@ -1,5 +1,7 @@
 #include "control/request.hh"
 
+#include "base/error.hh"
+#include "base/quoted.hh"
 #include "control/request_members.hh"
 #include "wire/ip.hh"
 
@@ -31,8 +33,8 @@ Request read_add_forward(Members& members)
   if (local.has_value() == remote.has_value()) {
     throw RequestError("forward add takes one of \"local\" and \"remote\"");
   }
-  return AddForward{local ? ForwardDirection::local : ForwardDirection::remote,
-                    local ? *local : *remote};
+  return add_forward(local ? ForwardDirection::local : ForwardDirection::remote,
+                     local ? *local : *remote);
 }
 
 Request read_explain(Members& members)
@@ -216,6 +218,16 @@ Request parse_request(std::string_view line)
   Request request = command->read(members);
   members.end();
   return request;
+}
+
+AddForward add_forward(ForwardDirection direction, std::string spec)
+{
+  try {
+    check_not_blank(direction, spec);
+  } catch (const UsageError& error) {
+    throw RequestError(fmt::format("forward {}: {}", slirpstack::quoted(spec), error.what()));
+  }
+  return {direction, std::move(spec)};
 }
 
 Explain parse_explain(FlowDirection direction,

@@ -133,17 +133,23 @@ public:
 
 /// The same from the words of a command line:
 ///
-///     forward add -L SPEC | -R SPEC      forward list      forward remove ID [-drain]
+///     forward add -L SPEC | -R SPEC      forward list      forward remove NUMBER [-drain]
 ///     rules reload | list                explain [in|out] tcp|udp HOST:PORT | icmp HOST
 ///     flows                              statistics
 ///     map add IF INTERNAL/LENGTH EXTERNAL/LENGTH [neutral]
 ///     map del IF INTERNAL/LENGTH         map drop IF | -all
 ///     map list [IF]                      map status [IF]
 ///     map batch [-delete] FILE           map resolve ADDRESS
-[[nodiscard]] Request parse_request_words(std::span<const std::string> words);
+///
+/// `program` is what the words were typed after, for a complaint. Throws RequestError.
+[[nodiscard]] Request parse_request_words(std::span<const std::string> words,
+                                          std::string_view program = "slirpstack ctl SOCKET");
 
 /// The line for the control protocol, without its newline.
 [[nodiscard]] std::string serialize(const Request& request);
+
+/// A request with that `-L` or `-R`. Throws RequestError for one that names nothing at all.
+[[nodiscard]] AddForward add_forward(ForwardDirection direction, std::string spec);
 
 /// `explain`'s PROTOCOL and DESTINATION: `tcp 192.0.2.1:443`, `udp [2001:db8::1]:53`, `icmp host`.
 [[nodiscard]] Explain parse_explain(FlowDirection direction,

@@ -8,7 +8,8 @@ namespace {
 
 constexpr std::string_view GUEST = "Guest";
 constexpr std::string_view EGRESS = "Egress (the host and its networks are refused by default)";
-constexpr std::string_view FORWARDS = "Forwards ([SCHEME://]BIND[:TARGET]; see slirpstack(1))";
+constexpr std::string_view FORWARDS
+  = "Forwards ([SCHEME://]BIND[:TARGET], each [ADDRESS:]PORT; see below)";
 constexpr std::string_view MAPPINGS = "IPv6 prefix mapping";
 constexpr std::string_view TIMEOUTS = "Timeouts (90s, 5m, 1h30m; a bare number is seconds)";
 constexpr std::string_view LIFECYCLE = "Lifecycle and limits";
@@ -57,7 +58,7 @@ constexpr std::array OPTIONS{
   Option{LIFECYCLE, "exit-fd", "N", "end when this is readable or closed"},
   Option{LIFECYCLE, "exit-with-parent", "", "end when the parent process ends"},
   Option{LIFECYCLE, "max-flows", "N", "flows at a time (default by RLIMIT_NOFILE)"},
-  Option{LIFECYCLE, "max-flows-per-destination", "N", "flows to one address (0: no limit)", "0"},
+  Option{LIFECYCLE, "max-flows-per-destination", "N", "flows to one address (default no limit)"},
   Option{LIFECYCLE, "maxprocs", "N", "no effect: one processor does it all"},
   Option{LIFECYCLE, "max-memory", "SIZE", "buffered bytes, with K, M or G", "256M"},
   Option{LIFECYCLE, "latency", "MODE", "normal, or low: spin, then sleep", "normal"},
@@ -65,7 +66,7 @@ constexpr std::array OPTIONS{
   Option{OUTPUT, "log-level", "LEVEL", "error, warning, info or debug", "info"},
   Option{OUTPUT, "log-format", "FORMAT", "text or json", "text"},
   Option{OUTPUT, "quiet", "", "only warnings and errors"},
-  Option{OUTPUT, "control", "PATH", "control socket, for slirpstack ctl"},
+  Option{OUTPUT, "control", "PATH", "control socket: the SOCKET of slirpstack ctl"},
   Option{OUTPUT, "metrics", "ADDRESS", "HTTP on tcp://IP:PORT or unix://PATH", "", 'm'},
   Option{OUTPUT, "pcap", "FILE", "write the guest's packets as pcapng"},
   Option{.group = OUTPUT, .name = "help", .placeholder = "", .summary = "this text", .letter = 'h'},

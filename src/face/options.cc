@@ -70,6 +70,21 @@ void read_operands(const std::vector<std::string>& operands, Config::Attach& att
                     *attach.pid));
 }
 
+/// slirpnetstack takes an empty one for a port of the host's choice.
+void check_forwards(const Config::Forwarding& forwarding)
+{
+  for (const auto* const specs : {&forwarding.local, &forwarding.remote}) {
+    for (const ForwardSpec& spec : *specs) {
+      try {
+        check_not_blank(spec.direction, spec.text);
+      } catch (const UsageError& error) {
+        throw invalid_value(
+          spec.text, spec.direction == ForwardDirection::local ? "L" : "R", error.what());
+      }
+    }
+  }
+}
+
 [[noreturn]] void refuse_pair(std::string_view one, std::string_view other, std::string_view reason)
 {
   throw UsageError(fmt::format("{} cannot be used with {}: {}", one, other, reason));
@@ -239,6 +254,7 @@ Config parse_command_line(std::span<const std::string> arguments)
   if (values.is_set("enable-routing") && config.egress.disable_routing) {
     refuse_pair("-enable-routing", "-disable-routing", "each says where the rest may go");
   }
+  check_forwards(config.forwarding);
   check_distinct_descriptors(config);
   if (runs) {
     config.action = Config::Action::run;
@@ -329,7 +345,14 @@ std::string help_text()
          "  slirpstack explain [options] [in|out] tcp|udp HOST:PORT | icmp HOST\n"
          "                                              what its rules would say\n"
          "\n"
-         + describe(native_options());
+         + describe(native_options())
+         + "\n"
+           "Without an address -L listens on the host's 127.0.0.1. The schemes are tcp (the\n"
+           "default), udp, udprpc, tcppp and udpspp.\n"
+           "  -L 8080:80            the host's 127.0.0.1:8080 is the guest's port 80\n"
+           "  -L 0.0.0.0:8080::80   the same at every address of the host\n"
+           "  -L udp://5353         UDP, the same port on both sides\n"
+           "  -R 5432               the guest's 10.0.2.2:5432 is the host's 127.0.0.1:5432\n";
 }
 
 void print_help(const Config& config, std::string_view program)

@@ -250,6 +250,17 @@ void check_forward(const ForwardSpec& spec)
   check_ports(spec);
 }
 
+void check_not_blank(ForwardDirection direction, std::string_view text)
+{
+  const std::size_t scheme_end = text.find("://");
+  const std::size_t begin = scheme_end == std::string_view::npos ? 0 : scheme_end;
+  if (text.find_first_not_of(":/,[]", begin) == std::string_view::npos) {
+    throw UsageError(direction == ForwardDirection::local
+                       ? "must name a port; 0 is one of the host's choice"
+                       : "must name a port");
+  }
+}
+
 ForwardSpec with_defaults(ForwardSpec spec, const ForwardDefaults& defaults)
 {
   const bool is_ipv6

@@ -49,6 +49,12 @@ MISTAKES = (
     (["1", "2"], "2"),
     (["1", "-configure"], "-configure"),
     (["-userns", "/proc/1/ns/user", "-interface", "x"], "-userns"),
+    (["ctl"], "slirpstack ctl SOCKET COMMAND"),
+    (["ctl", "flows"], "the first word after ctl is the socket: slirpstack ctl SOCKET flows"),
+    (["ctl", "rules", "list"], "slirpstack ctl SOCKET rules list"),
+    (["ctl", "/nowhere", "rules"], "slirpstack ctl SOCKET rules list | rules reload"),
+    (["explain", "tcp"], "slirpstack explain [in|out] tcp|udp HOST:PORT | icmp HOST"),
+    (["run", "-L", ""], "-L: must name a port"),
 )
 
 
@@ -76,6 +82,10 @@ class Mistakes(suite.AreaTest):
             done = self.start(*words)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertIn("-netns PATH|NAME", done.stdout)
+        for words in (["ctl", "-h"], ["ctl", "help"], ["ctl", "/nowhere", "--help"]):
+            done = self.start(*words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("  forward remove NUMBER [-drain]", done.stdout)
 
     def test_a_closed_tun_device_is_explained(self) -> None:
         if self.identity is not USER:

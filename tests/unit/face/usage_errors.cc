@@ -129,6 +129,21 @@ TEST_CASE("mistakes in forwards and rules are told with their flag")
   });
 }
 
+TEST_CASE("a forward that names nothing is a value that was forgotten")
+{
+  expect({
+    {{"run", "-L", ""},
+     R"(invalid value "" for flag -L: must name a port; 0 is one of the host's choice)"},
+    {{"run", "-L", "tcp://"},
+     R"(invalid value "tcp://" for flag -L: must name a port; 0 is one of the host's choice)"},
+    {{"run", "-R", ""}, R"(invalid value "" for flag -R: must name a port)"},
+    {{"run", "-R=:"}, R"(invalid value ":" for flag -R: must name a port)"},
+    {{"run", "-L", "0"}, "no error"},
+  });
+  const std::array<const char*, 3> there{"slirpnetstack", "-L", ""};
+  CHECK(error_of([&] { static_cast<void>(parse_command_line(3, there.data())); }) == "no error");
+}
+
 TEST_CASE("an unknown flag gets Go's text, then the nearest name")
 {
   expect({
