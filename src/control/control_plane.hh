@@ -46,12 +46,18 @@ public:
   /// A socket that whoever reaches its file may use, for the prefix map within `scope` alone.
   void open_restricted_socket(const std::string& path, const MapScope& scope);
   StreamAddress serve_metrics(const ListenOptions& options);
+  /// Sockets and metrics show the accelerator from now on; it must outlive this.
+  void set_accelerator(const AcceleratorView& accelerator)
+  {
+    commands_.accelerator().set_accelerator(accelerator);
+  }
 
   [[nodiscard]] TimePoint next_deadline() const { return rules_.next_deadline(); }
   void on_deadline() { rules_.on_deadline(); }
 
 private:
   [[nodiscard]] MetricsSnapshot snapshot();
+  [[nodiscard]] std::optional<AcceleratorStatus> accelerator_status();
 
   struct Restricted;
 

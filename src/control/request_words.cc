@@ -115,6 +115,17 @@ Request parse_map(Words words)
               "map resolve ADDRESS");
 }
 
+Request parse_accel(Words words)
+{
+  if (words.size() == 1 && words[0] == "status") {
+    return ShowAccelerator{};
+  }
+  if (words.size() == 1 && words[0] == "bindings") {
+    return ListBindings{};
+  }
+  throw_usage("accel status | accel bindings");
+}
+
 } // namespace
 
 Request parse_request_words(Words words)
@@ -133,6 +144,9 @@ Request parse_request_words(Words words)
   if (noun == "map") {
     return parse_map(rest);
   }
+  if (noun == "accel") {
+    return parse_accel(rest);
+  }
   if (noun == "flows" && rest.empty()) {
     return ListFlows{};
   }
@@ -140,7 +154,7 @@ Request parse_request_words(Words words)
     return ShowStatistics{};
   }
   throw_usage("forward add|list|remove, rules reload|list, explain, flows, statistics, "
-              "map add|del|drop|list|status|batch|resolve");
+              "map add|del|drop|list|status|batch|resolve, accel status|bindings");
 }
 
 } // namespace slirpstack

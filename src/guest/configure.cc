@@ -45,15 +45,6 @@ void bring_up_loopback(RouteSocket& socket)
   check(socket.transact(request), "bring lo up");
 }
 
-void bring_up(RouteSocket& socket, const Interface& interface, unsigned mtu_bytes)
-{
-  RouteRequest request(RTM_NEWLINK, NLM_F_ACK);
-  raise(request.body<ifinfomsg>(), interface.index);
-  request.put(IFLA_MTU, mtu_bytes);
-  request.put(IFLA_TXQLEN, TRANSMIT_QUEUE_FRAMES);
-  check(socket.transact(request), "set the guest interface's MTU and bring it up");
-}
-
 std::uint8_t address_family(const IpAddress& address)
 {
   return address.is_ipv4() ? AF_INET : AF_INET6;
@@ -126,6 +117,15 @@ void configure_ipv6(RouteSocket& socket,
 }
 
 } // namespace
+
+void bring_up(RouteSocket& socket, const Interface& interface, unsigned mtu_bytes)
+{
+  RouteRequest request(RTM_NEWLINK, NLM_F_ACK);
+  raise(request.body<ifinfomsg>(), interface.index);
+  request.put(IFLA_MTU, mtu_bytes);
+  request.put(IFLA_TXQLEN, TRANSMIT_QUEUE_FRAMES);
+  check(socket.transact(request), "set an interface's MTU and bring it up");
+}
 
 void configure_interface(RouteSocket& socket,
                          const Interface& interface,
