@@ -33,8 +33,7 @@ struct FakeAccelerator : AcceleratorView
             .sessions = 1,
             .counts = {{"out", 7, 700}, {"in", 0, 0}}};
   }
-  void for_each_binding(
-    const std::function<void(const AcceleratorBinding&)>& visit) const override
+  void for_each_binding(const std::function<void(const AcceleratorBinding&)>& visit) const override
   {
     const Endpoint guest = Endpoint::parse("10.0.2.100:4000").value();
     const Endpoint outside = Endpoint::parse("203.0.113.1:61000").value();
@@ -79,15 +78,16 @@ TEST_CASE("without an accelerator, or with one that is broken, an error says so"
 {
   AcceleratorCommands none;
   CHECK(none.run(ShowAccelerator{})
-        == R"({"ok":false,"error":"there is no accelerator at work (-accel)"})");
+        == R"({"ok":false,"error":"there is no accelerator at work (-accel)"
+})");
   FakeAccelerator broken;
-  broken.is_broken = true;
-  CHECK(ctl(broken, {"accel", "status"}) == "cannot read a BPF map: Input/output error");
-  CHECK_THROWS_WITH_AS(static_cast<void>(parse_request_words(Words{"accel"})),
-                       "usage: accel status | accel bindings",
-                       RequestError);
-  CHECK(ctl(FakeAccelerator(), {"flows"})
-        == "there is no user-mode stack here: only accel status, accel bindings");
+broken.is_broken = true;
+CHECK(ctl(broken, {"accel", "status"}) == "cannot read a BPF map: Input/output error");
+CHECK_THROWS_WITH_AS(static_cast<void>(parse_request_words(Words{"accel"})),
+                     "usage: accel status | accel bindings",
+                     RequestError);
+CHECK(ctl(FakeAccelerator(), {"flows"})
+      == "there is no user-mode stack here: only accel status, accel bindings");
 }
 
 TEST_CASE("the metrics have the accelerator's counters, if there is one")

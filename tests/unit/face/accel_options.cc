@@ -192,10 +192,10 @@ TEST_CASE("a forward whose packets the kernel would carry elsewhere is refused")
   CHECK(accelerated_error({"-xdp-alloc=kernel", "-L", "udp://5353:53"})
         == "-L udp://5353:53 cannot be used with -xdp-alloc=kernel: the kernel would send the "
            "guest's answers from another port");
-  CHECK(accelerated_error({"-xdp-alloc=kernel", "-R", "web.example:80:8080"})
-        == "-R web.example:80:8080 cannot be used with -xdp-alloc=kernel: the kernel has to know "
+  CHECK(accelerated_error({"-xdp-alloc=kernel", "-R", "web.example:80::8080"})
+        == "-R web.example:80::8080 cannot be used with -xdp-alloc=kernel: the kernel has to know "
            "its address, so give that and no name");
-  CHECK(accelerated_error({"-xdp-alloc=kernel", "-L", "8080:80", "-R", "192.0.2.1:80:8080"})
+  CHECK(accelerated_error({"-xdp-alloc=kernel", "-L", "8080:80", "-R", "192.0.2.1:80::8080"})
         == "no error");
   CHECK(accelerated_error({"-L", "udp://5353:53"}) == "no error");
 }

@@ -68,6 +68,16 @@ TEST_CASE("cgnat-ebpf's other options are understood, by their long names too")
   CHECK(config.acceleration.hook == Config::Acceleration::Hook::tc);
 }
 
+TEST_CASE("options beyond cgnat-ebpf's are slirpstack's own")
+{
+  const Config config
+    = parse({"-port-block=256", "-port-quota=200", "-control=/run/cgnat.sock", "-udp-filter=port"});
+  CHECK(config.acceleration.block_ports == 256);
+  CHECK(config.acceleration.quota == 200);
+  CHECK(config.control.socket == "/run/cgnat.sock");
+  CHECK(config.egress.udp_filter == Config::UdpFilter::port);
+}
+
 TEST_CASE("what cgnat lacks, or cannot be, is said in one line")
 {
   CHECK(error_of({}) == "-e is needed: the interface that leads to the world (-help tells more)");
