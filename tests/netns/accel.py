@@ -357,6 +357,29 @@ class WithoutPrivileges(suite.AreaTest):
         self.assertEqual(done.stdout, "30000")
         process.end()
 
+    def test_several_guests_of_one_process(self) -> None:
+        """No privilege is needed for that, nor the accelerator."""
+        words = self.topology.host.command([*self.identity.prefix, "unshare", "-Urn"])
+        guests = [HeldNamespace(words, WORK, owner=self.identity.prefix) for _ in range(2)]
+        for guest in guests:
+            self.addCleanup(guest.close)
+        process = self.slirpstack("-configure", "-netns", f"{guests[0].path},{guests[1].path}")
+        with file_server(self.topology.internet, 4, SERVER[4]) as port:
+            for guest in [*guests, guests[0]]:
+                done = guest.run(
+                    "curl", "-sS", "-o/dev/null", "-w%{size_download}", "-m20",
+                    f"http://{SERVER[4]}:{port}/3000000",
+                )
+                self.assertEqual(done.stdout, "3000000")
+        guests[0].close()
+        process.wait_for_log("the guest's namespace is gone")
+        with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+            with guests[1].socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.sendto(b"still there?", echo.endpoint)
+                self.assertEqual(client.recv(100), b"still there?")
+        guests[1].close()
+        self.assertEqual(process.exit_status(), 0)
+
 
 if __name__ == "__main__":
     suite.main(Carrying, Ending, Cgnat, WithoutPrivileges)

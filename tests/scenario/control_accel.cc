@@ -77,17 +77,19 @@ TEST_CASE("bindings are listed, and guests with the same address told apart")
 TEST_CASE("without an accelerator, or with one that is broken, an error says so")
 {
   AcceleratorCommands none;
-  CHECK(none.run(ShowAccelerator{})
-        == R"({"ok":false,"error":"there is no accelerator at work (-accel)"
-})");
+  const std::string refusal
+    = R"json({"ok":false,"error":"there is no accelerator at work (-accel)"})json";
+  CHECK(none.run(ShowAccelerator{}) == refusal);
+  CHECK(none.run(ListBindings{}) == refusal);
   FakeAccelerator broken;
-broken.is_broken = true;
-CHECK(ctl(broken, {"accel", "status"}) == "cannot read a BPF map: Input/output error");
-CHECK_THROWS_WITH_AS(static_cast<void>(parse_request_words(Words{"accel"})),
-                     "usage: accel status | accel bindings",
-                     RequestError);
-CHECK(ctl(FakeAccelerator(), {"flows"})
-      == "there is no user-mode stack here: only accel status, accel bindings");
+  broken.is_broken = true;
+  CHECK(ctl(broken, {"accel", "status"}) == "cannot read a BPF map: Input/output error");
+  const Words incomplete{"accel"};
+  CHECK_THROWS_WITH_AS(static_cast<void>(parse_request_words(incomplete)),
+                       "usage: accel status | accel bindings",
+                       RequestError);
+  CHECK(ctl(FakeAccelerator(), {"flows"})
+        == "there is no user-mode stack here: only accel status, accel bindings");
 }
 
 TEST_CASE("the metrics have the accelerator's counters, if there is one")
