@@ -1,9 +1,13 @@
 #include "ending.hh"
 
+#include "base/error.hh"
+#include "base/file_descriptor.hh"
 #include "base/interrupted.hh"
+#include "base/log.hh"
 
 #include <chrono>
 #include <csignal>
+#include <unistd.h>
 #include <utility>
 
 namespace slirpstack {
@@ -110,6 +114,16 @@ void CommandEnding::on_exit_descriptor()
     patience_.set(Loop::now() + EXIT_PATIENCE);
   }
   exit_watch_.reset(); // it stays readable
+}
+
+void tell_ready(const Config& config)
+{
+  if (const auto number = config.lifecycle.ready_fd) {
+    const FileDescriptor ready(*number);
+    if (::write(ready.get(), "1\n", 2) < 0) { // whoever waited no longer does; the guest still runs
+      log(LogLevel::warning, "-ready-fd could not be told", {{"reason", last_error().message()}});
+    }
+  }
 }
 
 } // namespace slirpstack

@@ -70,4 +70,7 @@ private:
   Timer patience_;
 };
 
+/// Tells whoever waits on `-ready-fd`.
+void tell_ready(const Config& config);
+
 } // namespace slirpstack

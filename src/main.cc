@@ -34,6 +34,9 @@ int perform(const Config& config, std::string_view program, Narrator& narrator)
       return run_control_client(config.command, program_name(config.manner));
     case Config::Action::explain:
       return explain_flow(config);
+    case Config::Action::translate:
+      check_descriptors(config);
+      return serve_translation(config, parent);
     case Config::Action::run:
       check_descriptors(config);
       return serve_command(config, parent, narrator);

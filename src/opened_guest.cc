@@ -3,10 +3,9 @@
 #include "base/error.hh"
 #include "face/exit_status.hh"
 #include "guest/guest_tap.hh"
+#include "planned_guest.hh"
 
 #include <fcntl.h>
-#include <fmt/format.h>
-#include <unistd.h>
 
 namespace slirpstack {
 
@@ -22,18 +21,12 @@ bool imitates_slirpnetstack(const Config& config)
 
 TapRequest tap_request(const Config& config, bool configure)
 {
-  TapRequest request{
-    .interface = config.network.interface, .configure = configure, .addresses = {}, .mac = {}};
+  TapRequest request{.interface = config.network.interface,
+                     .configure = configure,
+                     .addresses = planned_addresses(config),
+                     .mac = {}};
   if (config.network.mtu) {
     request.mtu_bytes = *config.network.mtu;
-  }
-  const Config::Network& network = config.network;
-  request.addresses.ipv4 = GuestAddress{
-    Prefix(network.guest(Family::ipv4), network.cidr.length_bits()), network.gateway(Family::ipv4)};
-  if (network.carries_ipv6()) {
-    request.addresses.ipv6
-      = GuestAddress{Prefix(network.guest(Family::ipv6), network.cidr6.length_bits()),
-                     network.gateway(Family::ipv6)};
   }
   return request;
 }
@@ -69,30 +62,6 @@ Link::Device inherited_device(const Config& config)
                        .mtu_bytes = config.network.mtu.value_or(DEFAULT_MTU_BYTES),
                        .guest_mac = {}},
                       config);
-}
-
-void check_file(const char* flag, const std::string& value, const std::string& path)
-{
-  if (::access(path.c_str(), F_OK) != 0) {
-    throw UsageError(
-      fmt::format("invalid value \"{}\" for flag -{}: there is no {}", value, flag, path));
-  }
-}
-
-NamespaceTarget attach_target(const Config& config)
-{
-  NamespaceTarget target;
-  if (config.attach.pid) {
-    target = NamespaceTarget::of_process(*config.attach.pid);
-  } else if (config.attach.netns) {
-    target = NamespaceTarget::named(*config.attach.netns);
-    check_file("netns", *config.attach.netns, target.path);
-  }
-  if (config.attach.userns) {
-    check_file("userns", *config.attach.userns, *config.attach.userns);
-    target.user_path = *config.attach.userns;
-  }
-  return target;
 }
 
 } // namespace

@@ -1,29 +1,27 @@
 #include "serve.hh"
 
+#include "acceleration.hh"
 #include "base/error.hh"
 #include "base/interrupted.hh"
 #include "base/log.hh"
 #include "ending.hh"
-#include "face/exit_status.hh"
-#include "face/narrator.hh"
 #include "face/options.hh"
-#include "guest/capture.hh"
 #include "guest/guest_command.hh"
-#include "guest/namespace_watch.hh"
 #include "guest/parent_death.hh"
-#include "guest/raw_capture.hh"
 #include "guest/resolv_conf.hh"
 #include "host/resolver.hh"
 #include "opened_guest.hh"
+#include "served_guest.hh"
 #include "session.hh"
 #include "start_names.hh"
 
 #include <algorithm>
 #include <csignal>
 #include <fmt/format.h>
+#include <list>
 #include <memory>
 #include <optional>
-#include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace slirpstack {
@@ -45,37 +43,6 @@ std::size_t flow_limit(const Config& config)
     = descriptors > 2 * RESERVED_DESCRIPTORS ? descriptors - RESERVED_DESCRIPTORS : descriptors / 2;
   return static_cast<std::size_t>(
     std::min<std::uint64_t>(config.limits.max_flows.value_or(DEFAULT_MAX_FLOWS), possible));
-}
-
-bool imitates_slirpnetstack(const Config& config)
-{
-  return config.manner == Config::Manner::slirpnetstack;
-}
-
-void tell_ready(const Config& config)
-{
-  if (const auto number = config.lifecycle.ready_fd) {
-    const FileDescriptor ready(*number);
-    if (::write(ready.get(), "1\n", 2) < 0) { // whoever waited no longer does; the guest still runs
-      log(LogLevel::warning, "-ready-fd could not be told", {{"reason", last_error().message()}});
-    }
-  }
-}
-
-/// Null when none was asked for.
-std::unique_ptr<FrameLog> open_capture(const Config& config, bool is_ethernet)
-{
-  if (!config.output.pcap) {
-    return nullptr;
-  }
-  try {
-    if (imitates_slirpnetstack(config)) {
-      return std::make_unique<RawCapture>(*config.output.pcap, is_ethernet);
-    }
-    return std::make_unique<Capture>(*config.output.pcap, is_ethernet);
-  } catch (const std::system_error& error) {
-    throw StartError(EXIT_CAPTURE, error.what());
-  }
 }
 
 /// The resolv.conf of a command in such a guest.
@@ -105,7 +72,7 @@ void serve(GuestCommand& command,
     config, loop, names, narrator, std::move(guest.device), guest.addresses, flow_limit(config));
   session.set_frame_log(capture.get());
   session.set_up(config);
-  session.start();
+  session.start([&loop] { loop.stop(); });
   ending.on_start();
   std::optional<Watch> ended;
   ended.emplace(loop, command.fd(), [&] {
@@ -120,6 +87,50 @@ void serve(GuestCommand& command,
   session.log_losses();
 }
 
+/// Null, after a line that says why, where there is none: the user-mode stack does without.
+std::unique_ptr<Acceleration> start_acceleration(const Config& config, Loop& loop)
+{
+  if (!config.acceleration.hook) {
+    return nullptr;
+  }
+  try {
+    return Acceleration::start(config, loop);
+  } catch (const AccelerationUnavailable& reason) {
+    log(LogLevel::warning,
+        "no accelerator: the user-mode stack does it all",
+        {{"reason", reason.what()}});
+    return nullptr;
+  }
+}
+
+std::size_t guest_count(const Config& config)
+{
+  return 1 + config.attach.further_netns.size();
+}
+
+/// What is asked for each of the guests.
+std::vector<Config> guest_configs(const Config& config)
+{
+  std::vector<Config> configs(guest_count(config), config);
+  if (configs.size() == 1) {
+    return configs;
+  }
+  constexpr std::uint64_t LEAST_BYTES = 1 << 20;
+  for (std::size_t i = 0; i < configs.size(); ++i) {
+    Config& each = configs[i];
+    if (i > 0) {
+      each.attach.netns = config.attach.further_netns[i - 1];
+    }
+    each.attach.further_netns.clear();
+    each.limits.max_memory_bytes
+      = std::max(LEAST_BYTES, config.limits.max_memory_bytes / configs.size());
+    if (config.control.socket) {
+      each.control.socket = fmt::format("{}.{}", *config.control.socket, i + 1);
+    }
+  }
+  return configs;
+}
+
 } // namespace
 
 int serve_namespace(const Config& asked, pid_t parent, Narrator& narrator)
@@ -132,36 +143,57 @@ int serve_namespace(const Config& asked, pid_t parent, Narrator& narrator)
   Ending ending(asked, loop);
   Resolver names(loop, asked.forwarding.dns_ttl);
   const Config config = with_names(asked, loop, names);
-  std::optional<NamespaceWatch> watch;
-  OpenedGuest guest = open_guest(config, narrator, watch);
-  const bool is_ethernet = guest.device.is_ethernet;
+  const std::unique_ptr<Acceleration> acceleration = start_acceleration(config, loop);
   const std::size_t max_flows = flow_limit(config);
-  const std::unique_ptr<FrameLog> capture = open_capture(config, is_ethernet);
-  Session session(
-    config, loop, names, narrator, std::move(guest.device), guest.addresses, max_flows);
-  session.set_frame_log(capture.get());
-  std::optional<Watch> gone;
-  if (watch && watch->fd() >= 0) {
-    gone.emplace(loop, watch->fd(), [&] {
-      if (watch->gone()) {
-        log(LogLevel::info, "the guest's namespace is gone");
-        loop.stop();
+  std::list<ServedGuest> guests;
+  const auto close_all = [&] {
+    for (ServedGuest& guest : guests) {
+      guest.session().close_all();
+      guest.session().log_losses();
+    }
+  };
+  for (const Config& each : guest_configs(config)) {
+    guests.emplace_back(
+      each, loop, names, narrator, acceleration.get(), max_flows / guest_count(config));
+  }
+  for (ServedGuest& guest : guests) {
+    guest.set_up();
+  }
+  ending.reload_by([&guests] {
+    for (ServedGuest& guest : guests) {
+      guest.session().reload_rules();
+    }
+  });
+  if (acceleration) {
+    acceleration->complete();
+  }
+  std::vector<ServedGuest*> gone;
+  Timer farewell(loop, [&] {
+    for (ServedGuest* const each : std::exchange(gone, {})) {
+      guests.remove_if([&](const ServedGuest& guest) { return &guest == each; });
+    }
+  });
+  for (ServedGuest& guest : guests) {
+    guest.start([&] {
+      if (std::ranges::find(gone, &guest) == gone.end()) {
+        gone.push_back(&guest);
+      }
+      if (gone.size() == guests.size()) {
+        loop.stop(); // nobody is left
+      } else {
+        farewell.set(Loop::now());
       }
     });
   }
-  session.set_up(config);
-  ending.reload_by([&session] { session.reload_rules(); });
-  session.start();
   tell_ready(config);
   narrator.started(max_flows);
   if (imitates_slirpnetstack(config)) {
-    session.announce();
+    guests.front().session().announce();
     ::kill(parent, SIGWINCH); // its sign that it has started
   }
   loop.run();
   narrator.closing();
-  session.close_all();
-  session.log_losses();
+  close_all();
   return EXIT_SUCCESS;
 }
 

@@ -158,6 +158,10 @@ Session::Session(const Config& config,
              names,
              pool_,
              [this]() -> const HostNetworks& { return routes_.networks(); })
+  , turns_(
+      loop,
+      [this] { gateway_.set_time(Loop::now()); },
+      [this] { after_events(); })
   , deadline_(loop,
               [this] {
                 gateway_.on_deadline();
@@ -169,8 +173,6 @@ Session::Session(const Config& config,
   link_.set_guest_addresses(own_addresses(config, guest));
   gateway_.set_time(Loop::now());
   gateway_.add_observer(narrator);
-  loop_.before_events([this] { gateway_.set_time(Loop::now()); });
-  loop_.after_events([this] { after_events(); });
   if (config.latency == Config::Latency::low) {
     loop_.spin_after_activity(Config::LATENCY_SPIN);
   }
@@ -274,12 +276,14 @@ void Session::announce()
   link_.announce(addresses_.gateway_ipv4, addresses_.guest_ipv4);
 }
 
-void Session::start()
+void Session::start(std::function<void()> on_gone)
 {
+  on_gone_ = std::move(on_gone);
   link_watch_.emplace(loop_, link_.fd(), [this] {
     if (!link_.read_batch()) {
       log(LogLevel::info, "the guest's interface is gone");
-      loop_.stop();
+      on_gone_();
+      return;
     }
     link_watch_->resume(); // an error that has passed must not leave us deaf
   });

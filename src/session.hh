@@ -12,6 +12,7 @@
 #include "host/resolver_config.hh"
 #include "host/routes.hh"
 
+#include <functional>
 #include <optional>
 
 namespace slirpstack {
@@ -39,8 +40,13 @@ public:
   /// Puts rules and forwards into effect and opens the control socket and the metrics; runs the
   /// loop while names are looked up. Throws UsageError, StartError, Interrupted.
   void set_up(const Config& config);
-  /// The guest's packets are taken from now on.
-  void start();
+  /// The guest's packets are taken from now on. `on_gone` runs when its device is gone.
+  void start(std::function<void()> on_gone);
+  /// Requests about the accelerator go to `accelerator` from now on, which must outlive this.
+  void set_accelerator(const AcceleratorView& accelerator)
+  {
+    control_.set_accelerator(accelerator);
+  }
   /// Shows the guest the gateway's Ethernet address.
   void announce();
   /// Reads the rules file anew.
@@ -75,7 +81,9 @@ private:
   ResolverFile resolver_file_;
   Gateway gateway_;
   ControlPlane control_;
+  LoopTurns turns_;
   std::optional<Watch> link_watch_;
+  std::function<void()> on_gone_;
   Timer deadline_;
   Timer trim_;
   Timer delivery_;

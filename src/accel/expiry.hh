@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <unordered_set>
 
 namespace slirpstack {
@@ -29,9 +30,13 @@ public:
     std::size_t bindings = 0; ///< ended now
     std::size_t sessions = 0;
     std::size_t ports = 0; ///< free again
+    /// Still there, of all three: while it is not 0 there will be more to sweep.
+    std::size_t left = 0;
   };
+  /// A binding has ended: its internal and its external endpoint.
+  using OnEnded = std::function<void(const nat_endpoint& internal, const nat_endpoint& external)>;
 
-  NatExpiry(const NatObject& object, const Timeouts& timeouts);
+  NatExpiry(const NatObject& object, const Timeouts& timeouts, OnEnded on_ended = {});
 
   /// Goes through all entries once. `now` is CLOCK_MONOTONIC's time. Throws std::system_error.
   Swept sweep(std::chrono::nanoseconds now);
@@ -48,6 +53,8 @@ private:
                    std::chrono::nanoseconds now);
 
   Timeouts timeouts_;
+  OnEnded on_ended_;
+  std::size_t left_ = 0;
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_endpoint, nat_owner> owners_;
   NatTable<nat_session_key, nat_session> sessions_;

@@ -122,6 +122,16 @@ bool log_enabled(LogLevel level)
   return level <= logger().level;
 }
 
+void log_record(std::string_view message, std::initializer_list<LogField> fields)
+{
+  if (log_enabled(LogLevel::info)) {
+    write_without_waiting(STDERR_FILENO,
+                          logger().format == LogFormat::json
+                            ? json_line(LogLevel::info, message, fields, 0)
+                            : text_line(LogLevel::info, message, fields, 0));
+  }
+}
+
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields)
 {
   if (!log_enabled(level)) {

@@ -125,6 +125,44 @@ std::string lines(const Json& list, std::string (*line)(const Json&))
   return text;
 }
 
+std::string status_text(const Json& answer)
+{
+  std::string text
+    = fmt::format("{} between {} and {}, ports bound by the {}\n"
+                  "addresses {}, ports {}\n"
+                  "{} of {} bindings, {} sessions\n",
+                  answer.at("hook").get<std::string>(),
+                  joined(answer.at("guests")),
+                  answer.at("external").get<std::string>(),
+                  answer.at("binds").get<std::string>() == "kernel" ? "kernel" : "user-mode stack",
+                  answer.at("addresses").get<std::string>(),
+                  answer.at("ports").get<std::string>(),
+                  answer.at("bindings").get<std::uint64_t>(),
+                  answer.at("max_bindings").get<std::uint64_t>(),
+                  answer.at("sessions").get<std::uint64_t>());
+  for (const auto& [name, count] : answer.at("counts").items()) {
+    if (count.at("packets").get<std::uint64_t>() > 0) {
+      text += fmt::format("{}: {} packets, {} B\n",
+                          name,
+                          count.at("packets").get<std::uint64_t>(),
+                          count.at("bytes").get<std::uint64_t>());
+    }
+  }
+  return text;
+}
+
+/// `udp 10.0.2.100:4000 203.0.113.1:61002  idle 3 s`; the zone where there are several.
+std::string binding_line(const Json& binding)
+{
+  const auto zone = binding.at("zone").get<unsigned>();
+  return fmt::format("{} {}{} {}  idle {} s\n",
+                     binding.at("protocol").get<std::string>(),
+                     binding.at("internal").get<std::string>(),
+                     zone == 0 ? std::string() : fmt::format("%{}", zone),
+                     binding.at("external").get<std::string>(),
+                     binding.at("idle_seconds").get<std::uint64_t>());
+}
+
 /// The words for each request; the answer is one that says yes.
 struct Wording
 {
@@ -187,6 +225,17 @@ struct Wording
     return {.text = translation_line(answer, "external", "->")
                     + translation_line(answer, "internal", "<-"),
             .error = {}};
+  }
+  AnswerText operator()(const ShowAccelerator&) const
+  {
+    return {.text = status_text(answer), .error = {}};
+  }
+  AnswerText operator()(const ListBindings&) const
+  {
+    const auto left_out = answer.at("left_out").get<std::uint64_t>();
+    return {.text = lines(answer.at("bindings"), binding_line),
+            .error
+            = left_out == 0 ? std::string() : fmt::format("{} more are not shown", left_out)};
   }
 };
 

@@ -1,5 +1,6 @@
 #include "control/control_plane.hh"
 
+#include <system_error>
 #include <utility>
 
 namespace slirpstack {
@@ -94,6 +95,19 @@ StreamAddress ControlPlane::serve_metrics(const ListenOptions& options)
   return metrics_->address();
 }
 
+std::optional<AcceleratorStatus> ControlPlane::accelerator_status()
+{
+  const AcceleratorView* const accelerator = commands_.accelerator().accelerator();
+  if (accelerator == nullptr) {
+    return std::nullopt;
+  }
+  try {
+    return accelerator->status();
+  } catch (const std::system_error&) {
+    return std::nullopt; // the other figures are worth having
+  }
+}
+
 MetricsSnapshot ControlPlane::snapshot()
 {
   return {.flows = statistics_.now(gateway_.flows()),
@@ -103,7 +117,8 @@ MetricsSnapshot ControlPlane::snapshot()
           .memory_bytes = pool_.used_bytes(),
           .max_memory_bytes = pool_.ceiling_bytes(),
           .forwards = gateway_.forwards().size(),
-          .rules = gateway_.policy().rules().rules().size()};
+          .rules = gateway_.policy().rules().rules().size(),
+          .accelerator = accelerator_status()};
 }
 
 } // namespace slirpstack

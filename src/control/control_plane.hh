@@ -47,6 +47,11 @@ public:
   /// A socket that whoever reaches its file may use, for the prefix map within `scope` alone.
   void open_restricted_socket(const std::string& path, const MapScope& scope);
   StreamAddress serve_metrics(const ListenOptions& options);
+  /// Sockets and metrics show the accelerator from now on; it must outlive this.
+  void set_accelerator(const AcceleratorView& accelerator)
+  {
+    commands_.accelerator().set_accelerator(accelerator);
+  }
 
   /// The end of a turn of the loop. True: more work is left.
   [[nodiscard]] bool flush();
@@ -55,6 +60,7 @@ public:
 
 private:
   [[nodiscard]] MetricsSnapshot snapshot();
+  [[nodiscard]] std::optional<AcceleratorStatus> accelerator_status();
 
   struct Restricted;
 

@@ -77,9 +77,9 @@ struct Command
   std::function<Request(Members&)> read;
 };
 
-const std::array<Command, 14>& commands()
+const std::array<Command, 16>& commands()
 {
-  static const std::array<Command, 14> all{{
+  static const std::array<Command, 16> all{{
     {"forward add", read_add_forward},
     {"forward list", [](Members&) { return ListForwards{}; }},
     {"forward remove",
@@ -100,6 +100,8 @@ const std::array<Command, 14>& commands()
     {"map batch", [](Members& members) { return BatchMap{members.required_text("text")}; }},
     {"map resolve",
      [](Members& members) { return ResolveAddress{members.required_text("address")}; }},
+    {"accel status", [](Members&) { return ShowAccelerator{}; }},
+    {"accel bindings", [](Members&) { return ListBindings{}; }},
   }};
   return all;
 }
@@ -199,6 +201,8 @@ struct Serializer
   {
     return {{"command", "map resolve"}, {"address", request.address}};
   }
+  Json operator()(const ShowAccelerator&) const { return {{"command", "accel status"}}; }
+  Json operator()(const ListBindings&) const { return {{"command", "accel bindings"}}; }
 };
 
 } // namespace

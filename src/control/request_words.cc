@@ -132,6 +132,17 @@ Request parse_map(Words words)
   throw_usage("map");
 }
 
+Request parse_accel(Words words)
+{
+  if (words.size() == 1 && words[0] == "status") {
+    return ShowAccelerator{};
+  }
+  if (words.size() == 1 && words[0] == "bindings") {
+    return ListBindings{};
+  }
+  throw_usage("accel");
+}
+
 } // namespace
 
 Request parse_request_words(Words words, std::string_view program)
@@ -149,6 +160,9 @@ Request parse_request_words(Words words, std::string_view program)
   }
   if (noun == "map") {
     return parse_map(rest);
+  }
+  if (noun == "accel") {
+    return parse_accel(rest);
   }
   if (noun == "flows" && rest.empty()) {
     return ListFlows{};

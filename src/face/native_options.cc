@@ -11,12 +11,13 @@ constexpr std::string_view EGRESS = "Egress (the host and its networks are refus
 constexpr std::string_view FORWARDS
   = "Forwards ([SCHEME://]BIND[:TARGET], each [ADDRESS:]PORT; see below)";
 constexpr std::string_view MAPPINGS = "IPv6 prefix mapping";
+constexpr std::string_view ACCELERATOR = "Accelerator (privileged hosts; see slirpstack(1))";
 constexpr std::string_view TIMEOUTS = "Timeouts (90s, 5m, 1h30m; a bare number is seconds)";
 constexpr std::string_view LIFECYCLE = "Lifecycle and limits";
 constexpr std::string_view OUTPUT = "Output";
 
 constexpr std::array OPTIONS{
-  Option{GUEST, "netns", "PATH|NAME", "network namespace; a NAME is in /run/netns"},
+  Option{GUEST, "netns", "LIST", "namespaces, each a path or a name", "", '\0', true},
   Option{GUEST, "userns", "PATH", "user namespace to join first (default its owner)"},
   Option{GUEST, "fd", "N", "inherited datagram socket with Ethernet frames"},
   Option{GUEST, "interface", "NAME", "the guest's tap or tun", "tun0"},
@@ -47,6 +48,19 @@ constexpr std::array OPTIONS{
          .placeholder = "SPEC",
          .summary = "PATH:INTERNAL/LEN[,...][=EXTERNAL/LEN[,...]]",
          .repeats = true},
+
+  Option{ACCELERATOR, "accel", "HOOK", "NAT in the kernel: xdp, tc or auto"},
+  Option{ACCELERATOR, "external", "NAME", "the interface that leads to the world"},
+  Option{ACCELERATOR, "external-address", "LIST", "A,A-B,NET/LEN (default that of -external)"},
+  Option{ACCELERATOR, "external-ports", "RANGE", "ports that guests are seen under"},
+  Option{ACCELERATOR, "internal", "LIST", "networks to translate (default -cidr)", "", '\0', true},
+  Option{ACCELERATOR, "xdp-alloc", "WHO", "user or kernel: who binds ports", "user"},
+  Option{ACCELERATOR, "port-block", "N", "ports of an address alone (0: none)", "0"},
+  Option{ACCELERATOR, "port-quota", "N", "ports of an address at most (0: all)", "0"},
+  Option{ACCELERATOR, "tcp-filter", "RULE", "TCP from: endpoint, address or port", "port"},
+  Option{ACCELERATOR, "max-bindings", "N", "room for ports in use", "65536"},
+  Option{ACCELERATOR, "log-bindings", "", "log each port, or block, that is bound"},
+  Option{ACCELERATOR, "pin", "DIR", "keep the maps there over a restart"},
 
   Option{TIMEOUTS, "tcp-timeout", "TIME", "established TCP, silent", "2h4m"},
   Option{TIMEOUTS, "tcp-closing-timeout", "TIME", "TCP opening or closing", "4m"},

@@ -61,6 +61,12 @@ bool OptionValues::has(std::string_view name) const
   return given != nullptr && given->is_typed && !given->text.empty();
 }
 
+bool OptionValues::is_typed(std::string_view name) const
+{
+  const Value* const given = find(name);
+  return given != nullptr && given->is_typed;
+}
+
 bool OptionValues::is_set(std::string_view name) const
 {
   const Value* const given = find(name);

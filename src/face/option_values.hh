@@ -22,6 +22,8 @@ public:
 
   /// Typed by the user, with a value that is not empty.
   [[nodiscard]] bool has(std::string_view name) const;
+  /// Typed by the user, with whatever value.
+  [[nodiscard]] bool is_typed(std::string_view name) const;
   /// A boolean's value.
   [[nodiscard]] bool is_set(std::string_view name) const;
   /// Runs `convert` on the option's text, typed or default; does nothing if there is neither.

@@ -2,6 +2,8 @@
 
 #include "base/error.hh"
 #include "base/file_descriptor.hh"
+#include "face/accel_settings.hh"
+#include "face/cgnat.hh"
 #include "face/go_flags.hh"
 #include "face/native_options.hh"
 #include "face/settings.hh"
@@ -265,6 +267,10 @@ Config parse_command_line(std::span<const std::string> arguments)
     read_operands(given.operands, config.attach);
     check_attach(config, values.has("interface"));
   }
+  check_acceleration(config);
+  if (config.acceleration.hook) {
+    config.network.configure = true; // without it too, should it not be available
+  }
   return config;
 }
 
@@ -275,12 +281,22 @@ Config::Manner manner_of(std::string_view program)
   if (name == "slnat") {
     return Config::Manner::slnat;
   }
+  if (name == "cgnat") {
+    return Config::Manner::cgnat;
+  }
   return name == "slirpnetstack" ? Config::Manner::slirpnetstack : Config::Manner::slirpstack;
 }
 
 std::string_view program_name(Config::Manner manner)
 {
-  return manner == Config::Manner::slnat ? "slnat" : "slirpstack";
+  switch (manner) {
+    case Config::Manner::slnat:
+      return "slnat";
+    case Config::Manner::cgnat:
+      return "cgnat";
+    default:
+      return "slirpstack";
+  }
 }
 
 Config parse_command_line(int argc, const char* const* argv)
@@ -292,6 +308,9 @@ Config parse_command_line(int argc, const char* const* argv)
   }
   if (argc > 0 && manner_of(argv[0]) == Config::Manner::slnat) {
     return parse_slnat(arguments);
+  }
+  if (argc > 0 && manner_of(argv[0]) == Config::Manner::cgnat) {
+    return parse_cgnat(arguments);
   }
   return parse_command_line(arguments);
 }
@@ -357,10 +376,19 @@ std::string help_text()
 
 void print_help(const Config& config, std::string_view program)
 {
-  if (config.manner == Config::Manner::slirpnetstack) {
-    fmt::print(stderr, "{}", slirpnetstack_usage(program));
-  } else {
-    fmt::print("{}", config.manner == Config::Manner::slnat ? slnat_usage() : help_text());
+  switch (config.manner) {
+    case Config::Manner::slirpnetstack:
+      fmt::print(stderr, "{}", slirpnetstack_usage(program));
+      break;
+    case Config::Manner::slnat:
+      fmt::print("{}", slnat_usage());
+      break;
+    case Config::Manner::cgnat:
+      fmt::print("{}", cgnat_usage());
+      break;
+    case Config::Manner::slirpstack:
+      fmt::print("{}", help_text());
+      break;
   }
 }
 

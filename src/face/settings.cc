@@ -1,8 +1,10 @@
 #include "face/settings.hh"
 
 #include "base/error.hh"
+#include "face/accel_settings.hh"
 #include "face/map_settings.hh"
 #include "face/values.hh"
+#include "face/words.hh"
 #include "flow/name_resolver.hh"
 
 #include <algorithm>
@@ -14,27 +16,6 @@
 namespace slirpstack {
 
 namespace {
-
-/// A word and what it stands for.
-template<typename Enum>
-struct Word
-{
-  std::string_view text;
-  Enum meaning;
-};
-
-template<typename Enum, std::size_t Count>
-Enum parse_word(std::string_view text, const std::array<Word<Enum>, Count>& words)
-{
-  std::string choices;
-  for (const Word<Enum>& word : words) {
-    if (word.text == text) {
-      return word.meaning;
-    }
-    choices += fmt::format("{}{}", choices.empty() ? "" : ", ", word.text);
-  }
-  throw BadValue("must be one of " + choices);
-}
 
 /// -1 is Go's way to say none.
 std::optional<int> parse_descriptor(std::string_view text)
@@ -114,9 +95,24 @@ StreamAddress parse_metrics_address(std::string_view text)
   return *endpoint;
 }
 
+void add_namespaces(std::string_view text, Config::Attach& attach)
+{
+  for (bool more = true; more;) {
+    const std::size_t comma = text.find(',');
+    more = comma != std::string_view::npos;
+    if (const auto one = parse_text(text.substr(0, comma)); one && attach.netns) {
+      attach.further_netns.push_back(*one);
+    } else if (one) {
+      attach.netns = one;
+    }
+    text.remove_prefix(more ? comma + 1 : text.size());
+  }
+}
+
 void read_attach(const OptionValues& values, Config::Attach& attach)
 {
   values.read("netns", [&](std::string_view text) { attach.netns = parse_text(text); });
+  values.read_each("netns", [&](std::string_view text) { add_namespaces(text, attach); });
   values.read("userns", [&](std::string_view text) { attach.userns = parse_text(text); });
   values.read("fd", [&](std::string_view text) { attach.fd = parse_descriptor(text); });
 }
@@ -135,9 +131,6 @@ void read_network(const OptionValues& values, Config::Network& network)
 
 void read_egress(const OptionValues& values, Config::Egress& egress)
 {
-  using Filter = Config::UdpFilter;
-  static constexpr std::array<Word<Filter>, 3> FILTERS{
-    {{"endpoint", Filter::endpoint}, {"address", Filter::address}, {"port", Filter::port}}};
   egress.enable_host = values.is_set("enable-host");
   egress.disable_routing = values.is_set("disable-routing");
   values.read("source-ipv4", [&](std::string_view text) {
@@ -156,7 +149,7 @@ void read_egress(const OptionValues& values, Config::Egress& egress)
   read_list("deny", RuleAction::deny, egress.deny);
   values.read("rules", [&](std::string_view text) { egress.rules_file = parse_text(text); });
   values.read("udp-filter",
-              [&](std::string_view text) { egress.udp_filter = parse_word(text, FILTERS); });
+              [&](std::string_view text) { egress.udp_filter = parse_word(text, FILTER_WORDS); });
 }
 
 void read_forwarding(const OptionValues& values, Config::Forwarding& forwarding)
@@ -253,6 +246,7 @@ void apply(const OptionValues& values, Config& config)
   read_forwarding(values, config.forwarding);
   read_control(values, config.control);
   apply_map_options(values, config);
+  apply_accel_options(values, config);
   read_timeouts(values, config.timeouts);
   read_lifecycle(values, config.lifecycle);
   read_limits(values, config.limits);

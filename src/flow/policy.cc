@@ -42,6 +42,21 @@ const std::vector<StaticDenial>& static_denials()
   return denials;
 }
 
+} // namespace
+
+std::vector<Prefix> closed_networks(Family family)
+{
+  std::vector<Prefix> networks;
+  for (const StaticDenial& denial : static_denials()) {
+    if (denial.prefix.address().family() == family) {
+      networks.push_back(denial.prefix);
+    }
+  }
+  return networks;
+}
+
+namespace {
+
 struct Embedding
 {
   Prefix prefix;

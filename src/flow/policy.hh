@@ -29,6 +29,9 @@ enum class Denial : std::uint8_t
 
 std::string_view denial_name(Denial denial);
 
+/// The destinations of 4, below, of one family: no guest has a reason to reach them.
+[[nodiscard]] std::vector<Prefix> closed_networks(Family family);
+
 /// What becomes of a new flow, and who says so.
 struct Verdict
 {

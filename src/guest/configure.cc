@@ -40,7 +40,7 @@ void set_limits(RouteSocket& socket, const Interface& interface, unsigned mtu_by
   body.ifi_index = interface.index;
   request.put(IFLA_MTU, mtu_bytes);
   request.put(IFLA_TXQLEN, TRANSMIT_QUEUE_FRAMES);
-  check(socket.transact(request), "set the guest interface's MTU");
+  check(socket.transact(request), "set an interface's MTU");
 }
 
 void bring_up(RouteSocket& socket, int index, const char* attempt)
@@ -127,14 +127,19 @@ void configure_ipv6(RouteSocket& socket,
 
 } // namespace
 
+void bring_up(RouteSocket& socket, const Interface& interface, unsigned mtu_bytes)
+{
+  set_limits(socket, interface, mtu_bytes);
+  bring_up(socket, interface.index, "bring an interface up");
+}
+
 void configure_interface(RouteSocket& socket,
                          const Interface& interface,
                          unsigned mtu_bytes,
                          const GuestAddresses& addresses)
 {
   bring_up(socket, LOOPBACK_INDEX, "bring lo up");
-  set_limits(socket, interface, mtu_bytes);
-  bring_up(socket, interface.index, "bring the guest's interface up");
+  bring_up(socket, interface, mtu_bytes);
   if (addresses.ipv4) {
     check(configure_family(socket, interface, *addresses.ipv4),
           "set the guest's IPv4 address and default route");

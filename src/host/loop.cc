@@ -73,16 +73,6 @@ void Loop::stop()
   uv_stop(raw());
 }
 
-void Loop::before_events(std::function<void()> callback)
-{
-  before_events_ = std::move(callback);
-}
-
-void Loop::after_events(std::function<void()> callback)
-{
-  after_events_ = std::move(callback);
-}
-
 void Loop::keep_going()
 {
   keep_going_ = true;
@@ -95,8 +85,12 @@ void Loop::spin_after_activity(std::chrono::microseconds duration)
 
 void Loop::note_activity()
 {
-  if (!std::exchange(active_, true) && before_events_) {
-    before_events_();
+  if (!std::exchange(active_, true)) {
+    for (const LoopTurns* each : turns_) {
+      if (each->before_) {
+        each->before_();
+      }
+    }
   }
 }
 
@@ -107,8 +101,12 @@ void Loop::before_poll()
   if (active && spin_.count() > 0) {
     last_activity_ = now();
   }
-  if ((std::exchange(keep_going_, false) || active) && after_events_) {
-    after_events_();
+  if (std::exchange(keep_going_, false) || active) {
+    for (const LoopTurns* each : turns_) {
+      if (each->after_) {
+        each->after_();
+      }
+    }
   }
   // An active idle handle, which has nothing else to do, makes the poll return at once.
   if (keep_going_ || spinning()) {
@@ -116,6 +114,17 @@ void Loop::before_poll()
   } else {
     uv_idle_stop(&idle_->handle);
   }
+}
+
+LoopTurns::LoopTurns(Loop& loop, std::function<void()> before, std::function<void()> after)
+  : loop_(loop), before_(std::move(before)), after_(std::move(after))
+{
+  loop_.turns_.push_back(this);
+}
+
+LoopTurns::~LoopTurns()
+{
+  std::erase(loop_.turns_, this);
 }
 
 bool Loop::spinning()

@@ -100,7 +100,8 @@ static __always_inline struct port_choice choose(const struct nat_settings* now,
     choice.first = 0;
     choice.count = 65536;
   } else if (bpf_ntohs(internal->port) < RESERVED_PORTS && !(now->flags & NAT_POOL_IS_LOCAL)) {
-    choice.first = 1; /* where the address is the host's own, its services lie there */
+    /* Where the address is the host's own, these are its services'. */
+    choice.first = 1;
     choice.count = RESERVED_PORTS - 1;
   }
   return choice;

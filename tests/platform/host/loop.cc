@@ -107,11 +107,13 @@ TEST_CASE("what callbacks batch is flushed once before the loop blocks, timers i
     second.get();
     order.emplace_back("event");
   });
-  loop.before_events([&] { order.emplace_back("before"); });
-  loop.after_events([&] {
-    order.emplace_back("after");
-    loop.stop();
-  });
+  const LoopTurns turns(
+    loop,
+    [&] { order.emplace_back("before"); },
+    [&] {
+      order.emplace_back("after");
+      loop.stop();
+    });
   first.put();
   second.put();
   loop.run();
@@ -153,11 +155,30 @@ TEST_CASE("a stop in the turn in which run_until ends is for what is run next")
   loop.run();
 }
 
+TEST_CASE("whoever is gone is not called around the events any more, and the others are")
+{
+  Loop loop;
+  int gone = 0;
+  int there = 0;
+  {
+    const LoopTurns first(loop, {}, [&] { ++gone; });
+    const LoopTurns second(loop, {}, [&] { ++gone; });
+  }
+  const LoopTurns third(loop, {}, [&] {
+    ++there;
+    loop.stop();
+  });
+  loop.keep_going();
+  loop.run();
+  CHECK(gone == 0);
+  CHECK(there == 1);
+}
+
 TEST_CASE("work left over keeps the loop from blocking until it is done")
 {
   Loop loop;
   int left = 5;
-  loop.after_events([&] {
+  const LoopTurns turns(loop, {}, [&] {
     if (--left > 0) {
       loop.keep_going();
     } else {

@@ -115,14 +115,13 @@ bool run_until(Loop& loop, const std::function<bool()>& done)
 {
   Timer limit(loop, [&] { loop.stop(); });
   limit.set(Loop::now() + std::chrono::seconds(2));
-  loop.after_events([&] {
+  const LoopTurns turns(loop, {}, [&] {
     if (done()) {
       loop.stop();
     }
   });
   loop.keep_going();
   loop.run();
-  loop.after_events(nullptr);
   return done();
 }
 
