@@ -106,8 +106,7 @@ ServedGuest::Opened ServedGuest::open(Narrator& narrator, Acceleration* accelera
     }
     watch_.emplace(target);
     narrator.opening(config_.network.interface);
-    if (acceleration != nullptr) {
-      accelerated_ = acceleration->join(target, config_);
+    if (acceleration != nullptr && is_accelerated(*acceleration, target)) {
       return {accelerated_->take_device(), accelerated_->addresses()};
     }
     OpenedTap tap = open_guest_tap(target, tap_request(config_, config_.network.configure));
@@ -117,6 +116,19 @@ ServedGuest::Opened ServedGuest::open(Narrator& narrator, Acceleration* accelera
       throw StartError(EXIT_INTERFACE, error.what());
     }
     throw;
+  }
+}
+
+bool ServedGuest::is_accelerated(Acceleration& acceleration, const NamespaceTarget& target)
+{
+  try {
+    accelerated_ = acceleration.join(target, config_);
+    return true;
+  } catch (const std::system_error& error) {
+    log(LogLevel::warning,
+        "a guest has no accelerator: the user-mode stack does it all",
+        {{"namespace", target.path}, {"reason", error.what()}});
+    return false;
   }
 }
 
