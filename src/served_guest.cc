@@ -51,13 +51,27 @@ ServedGuest::ServedGuest(const Config& config,
 
 OpenedGuest ServedGuest::open(Narrator& narrator, Acceleration* acceleration)
 {
-  if (acceleration == nullptr) {
-    return open_guest(config_, narrator, watch_);
+  if (acceleration != nullptr) {
+    const NamespaceTarget target = attach_target(config_);
+    watch_.emplace(target);
+    if (is_accelerated(*acceleration, target)) {
+      return {accelerated_->take_device(), accelerated_->addresses()};
+    }
   }
-  const NamespaceTarget target = attach_target(config_);
-  watch_.emplace(target);
-  accelerated_ = acceleration->join(target, config_);
-  return {accelerated_->take_device(), accelerated_->addresses()};
+  return open_guest(config_, narrator, watch_);
+}
+
+bool ServedGuest::is_accelerated(Acceleration& acceleration, const NamespaceTarget& target)
+{
+  try {
+    accelerated_ = acceleration.join(target, config_);
+    return true;
+  } catch (const std::system_error& error) {
+    log(LogLevel::warning,
+        "a guest has no accelerator: the user-mode stack does it all",
+        {{"namespace", target.path}, {"reason", error.what()}});
+    return false;
+  }
 }
 
 void ServedGuest::start(const std::function<void()>& on_gone)

@@ -37,6 +37,8 @@ public:
 
 private:
   [[nodiscard]] OpenedGuest open(Narrator& narrator, Acceleration* acceleration);
+  /// False, after a line in the log, where the guest cannot have it.
+  [[nodiscard]] bool is_accelerated(Acceleration& acceleration, const NamespaceTarget& target);
 
   Config config_;
   Loop& loop_;

@@ -129,6 +129,19 @@ Handover set_up_guest(const Namespace& guest, const VethRequest& asked, bool is_
   return handover;
 }
 
+/// A new pair, or none at all.
+Handover make_anew(RouteSocket& socket, const Namespace& guest, const VethRequest& request)
+{
+  try {
+    return run_in_child([&] { return set_up_guest(guest, request, true); });
+  } catch (...) {
+    if (const auto half_made = find_old_end(socket, request.host_name)) {
+      remove_link(socket, half_made->index);
+    }
+    throw;
+  }
+}
+
 void mark(RouteSocket& socket, const Interface& interface)
 {
   RouteRequest request(RTM_NEWLINK, NLM_F_ACK);
@@ -163,7 +176,9 @@ VethPair::VethPair(const NamespaceTarget& target, const VethRequest& request)
   if (old && is_new) {
     remove_link(socket, old->index);
   }
-  const Handover handover = run_in_child([&] { return set_up_guest(guest, request, is_new); });
+  const Handover handover = is_new
+                              ? make_anew(socket, guest, request)
+                              : run_in_child([&] { return set_up_guest(guest, request, false); });
   Facts facts;
   std::memcpy(static_cast<void*>(&facts), handover.bytes.data(), sizeof facts);
   guest_mac_ = facts.mac;

@@ -22,8 +22,8 @@ class Connection;
 /// afterwards they are empty again. Our flow table has found the connection already, so everything
 /// in lwIP that was linear in the number of connections is constant.
 ///
-/// lwIP's state is global: several Stacks share it, each with a clock of its own, and lwIP works for
-/// one at a time.
+/// lwIP's state is global: several Stacks share it, each with a clock of its own, and lwIP works
+/// for one at a time.
 class Stack
 {
 public:

@@ -68,7 +68,7 @@ class AcceleratorTest(suite.AreaTest):
             "-accel", hook, "-external", "up0", f"-xdp-alloc={binds}", "-netns", names,
             "-control", str(WORK / "accel.sock"), *options,
         )
-        if "no accelerator" in process.log:
+        if "no accelerator: " in process.log:
             self.skipTest(process.log)
         return process
 
@@ -189,6 +189,25 @@ class Carrying(AcceleratorTest):
                 self.assertEqual(self.last.recvfrom(100), (b"hello yourself", first))
                 self.assertEqual(self.counted("hairpin", guests=2), 2)
                 process.end()
+
+    def test_auto_says_what_it_picks_and_why(self) -> None:
+        guest = self.namespace()
+        process = self.accelerated("auto", [guest])
+        line = process.wait_for_log("NAT in the kernel")
+        self.assertIn("hook=tc because=up0 is a veth external=up0", line)
+        process.end()
+
+    def test_a_guest_that_cannot_have_it_is_served_all_the_same(self) -> None:
+        guest = self.namespace()
+        number = self.topology.host.shell(f"stat -L -c %i {guest.path}").strip()
+        self.topology.host.shell(f"ip link add slv{number} type bridge")
+        self.addCleanup(self.topology.host.shell, f"ip link del slv{number}")
+        process = self.accelerated("tc", [guest])
+        self.assertIn(f"slv{number}", process.wait_for_log("a guest has no accelerator"))
+        with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+            self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
+        self.assertEqual(self.counted("out"), 0)
+        process.end()
 
     def test_one_guest_goes_and_the_other_stays(self) -> None:
         guests = [self.namespace(), self.namespace()]

@@ -3,6 +3,7 @@
 #include "base/error.hh"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace slirpstack;
 
@@ -12,7 +13,7 @@ std::string read_back(std::string_view text)
 {
   std::string all;
   for (const AddressRange& range : parse_address_ranges(text)) {
-    all += (all.empty() ? "" : ",") + range.to_string();
+    all += fmt::format("{}{}", all.empty() ? "" : ",", range.to_string());
   }
   return all;
 }
