@@ -3,6 +3,7 @@
 #include "base/error.hh"
 #include "base/log.hh"
 #include "face/exit_status.hh"
+#include "face/go_flags.hh"
 #include "face/narrator.hh"
 #include "face/options.hh"
 #include "guest/capture.hh"
@@ -13,6 +14,7 @@
 #include "guest/raw_capture.hh"
 #include "guest/resolv_conf.hh"
 #include "host/resolver.hh"
+#include "served_addresses.hh"
 #include "session.hh"
 
 #include <algorithm>
@@ -45,8 +47,13 @@ std::size_t flow_limit(const Config& config)
   const std::uint64_t descriptors = raise_descriptor_limit();
   const std::uint64_t possible
     = descriptors > 2 * RESERVED_DESCRIPTORS ? descriptors - RESERVED_DESCRIPTORS : descriptors / 2;
-  return static_cast<std::size_t>(
-    std::min<std::uint64_t>(config.limits.max_flows.value_or(DEFAULT_MAX_FLOWS), possible));
+  const std::uint64_t asked = config.limits.max_flows.value_or(DEFAULT_MAX_FLOWS);
+  if (config.limits.max_flows && asked > possible) {
+    log(LogLevel::warning,
+        "-max-flows is lowered: RLIMIT_NOFILE allows no more",
+        {{"asked", asked}, {"max_flows", possible}});
+  }
+  return static_cast<std::size_t>(std::min(asked, possible));
 }
 
 TapRequest tap_request(const Config& config, bool configure)
@@ -211,22 +218,30 @@ std::unique_ptr<FrameLog> open_capture(const Config& config, bool is_ethernet)
     }
     return std::make_unique<Capture>(*config.output.pcap, is_ethernet);
   } catch (const std::system_error& error) {
-    throw StartError(EXIT_CAPTURE, error.what());
+    throw StartError(EXIT_CAPTURE, fmt::format("cannot {}", error.what()));
   }
 }
 
 /// The first address of the name, of that family. Throws StartError.
-IpAddress look_up_source(Loop& loop, NameResolver& names, const HostName& name, Family family)
+IpAddress look_up_source(Loop& loop,
+                         NameResolver& names,
+                         Config::Manner manner,
+                         const HostName& name,
+                         Family family)
 {
   const LookupAnswer answer = resolve_now(loop, names, name);
   const auto found = std::ranges::find(answer.addresses, family, &IpAddress::family);
-  if (found == answer.addresses.end()) {
-    throw StartError(EXIT_USAGE,
-                     answer.error.empty()
-                       ? fmt::format("source \"{}\" has no address of that family", name.name)
-                       : answer.error);
+  if (found != answer.addresses.end()) {
+    return *found;
   }
-  return *found;
+  const bool is_ipv4 = family == Family::ipv4;
+  const std::string reason
+    = answer.error.empty() ? fmt::format("it has no IPv{} address", is_ipv4 ? 4 : 6) : answer.error;
+  const std::string_view flag = is_ipv4 ? "source-ipv4" : "source-ipv6";
+  throw StartError(EXIT_USAGE,
+                   manner == Config::Manner::slirpnetstack && !answer.error.empty()
+                     ? reason
+                     : invalid_value(name.name, flag, reason).what());
 }
 
 /// The configuration with the names of its source addresses looked up.
@@ -234,10 +249,10 @@ Config with_sources(const Config& config, Loop& loop, NameResolver& names)
 {
   Config known = config;
   if (const auto& name = config.egress.source_name_ipv4) {
-    known.egress.source_ipv4 = look_up_source(loop, names, *name, Family::ipv4);
+    known.egress.source_ipv4 = look_up_source(loop, names, config.manner, *name, Family::ipv4);
   }
   if (const auto& name = config.egress.source_name_ipv6) {
-    known.egress.source_ipv6 = look_up_source(loop, names, *name, Family::ipv6);
+    known.egress.source_ipv6 = look_up_source(loop, names, config.manner, *name, Family::ipv6);
   }
   check_sources(known);
   return known;
@@ -298,13 +313,7 @@ int serve_command(const Config& asked, pid_t parent, Narrator& narrator)
   GuestCommand command(asked.command.empty() ? default_command(::getenv("SHELL")) : asked.command);
   ::signal(SIGPIPE, SIG_IGN);
   OpenedTap tap = open_guest_tap(command.target(), tap_request(asked, true));
-  std::vector<IpAddress> servers;
-  if (tap.addresses.ipv4) {
-    servers.push_back(tap.addresses.ipv4->dns());
-  }
-  if (tap.addresses.ipv6) {
-    servers.push_back(tap.addresses.ipv6->dns());
-  }
+  const std::vector<IpAddress> servers = dns_servers(asked, tap.addresses);
   const GuestAddresses addresses = tap.addresses;
   Loop loop;
   Resolver names(loop, asked.forwarding.dns_ttl);

@@ -4,6 +4,8 @@
 #include "base/log.hh"
 #include "control/map_file.hh"
 #include "face/exit_status.hh"
+#include "face/go_flags.hh"
+#include "served_addresses.hh"
 
 #include <fmt/format.h>
 #include <sys/random.h>
@@ -39,26 +41,6 @@ UdpFilter udp_filter(Config::UdpFilter filter)
 bool imitates_slirpnetstack(const Config& config)
 {
   return config.manner == Config::Manner::slirpnetstack;
-}
-
-/// We are host 2 and host 3 of the guest's network, or the gateway that its owner has set.
-OurAddresses our_addresses(const Config& config, const GuestAddresses& guest)
-{
-  OurAddresses ours{config.network.gateway(Family::ipv4),
-                    config.network.gateway(Family::ipv6),
-                    config.network.dns(Family::ipv4),
-                    config.network.dns(Family::ipv6)};
-  if (guest.ipv4) {
-    ours.gateway_ipv4 = guest.ipv4->gateway;
-    ours.dns_ipv4 = guest.ipv4->dns();
-  }
-  if (guest.ipv6) {
-    ours.gateway_ipv6 = guest.ipv6->gateway;
-    ours.dns_ipv6 = guest.ipv6->dns();
-  }
-  // In slirpnetstack's manner it would be a way out of a locked guest.
-  ours.has_dns = !imitates_slirpnetstack(config);
-  return ours;
 }
 
 std::vector<Prefix> guest_networks(const Config& config, const GuestAddresses& guest)
@@ -107,20 +89,18 @@ std::uint16_t random_id()
   return id;
 }
 
-std::vector<IpAddress> own_addresses(const Config& config, const GuestAddresses& guest)
+/// Why a forward could not be planned, in the face's words.
+std::string lookup_failure(const ForwardSpec& spec,
+                           Config::Manner manner,
+                           const std::string& reason)
 {
-  return {guest.ipv4 ? guest.ipv4->guest.address() : config.network.guest(Family::ipv4),
-          guest.ipv6 ? guest.ipv6->guest.address() : config.network.guest(Family::ipv6)};
-}
-
-ForwardDefaults forward_defaults(const Config& config, const GuestAddresses& guest)
-{
-  const std::vector<IpAddress> own = own_addresses(config, guest);
-  const OurAddresses ours = our_addresses(config, guest);
-  return {.guest_ipv4 = own[0],
-          .guest_ipv6 = own[1],
-          .gateway_ipv4 = ours.gateway_ipv4,
-          .gateway_ipv6 = ours.gateway_ipv6};
+  if (manner == Config::Manner::slirpnetstack) {
+    return fmt::format("Failed to resolve bind address. dns lookup error of {} addr: {}",
+                       scheme_protocol(spec.scheme) == PROTOCOL_TCP ? "tcp" : "udp",
+                       reason);
+  }
+  return invalid_value(spec.text, spec.direction == ForwardDirection::local ? "L" : "R", reason)
+    .what();
 }
 
 } // namespace
@@ -166,6 +146,8 @@ Session::Session(const Config& config,
   , delivery_(loop, [this] { stop_if_delivered(); })
 {
   link_.set_guest_addresses(own_addresses(config, guest));
+  narrator.serving(served_addresses(config, guest));
+  warn_of_addresses(config, guest);
   gateway_.set_time(Loop::now());
   gateway_.add_observer(narrator);
   loop_.before_events([this] { gateway_.set_time(Loop::now()); });
@@ -187,7 +169,7 @@ void Session::set_up(const Config& config)
       narrator_.metrics_running(
         control_.serve_metrics({.address = *config.control.metrics, .device = {}}));
     } catch (const std::system_error& error) {
-      throw StartError(EXIT_METRICS, error.what());
+      throw StartError(EXIT_METRICS, fmt::format("cannot {}", error.what()));
     }
   }
   gateway_.policy().set_lists(RuleSet(config.egress.deny, gateway_.time().now),
@@ -196,7 +178,7 @@ void Session::set_up(const Config& config)
   load_mappings(config.mapping);
   for (const auto* specs : {&config.forwarding.local, &config.forwarding.remote}) {
     for (const ForwardSpec& spec : *specs) {
-      add_forward(spec);
+      add_forward(spec, config.manner);
     }
   }
   if (config.control.socket) {
@@ -246,7 +228,7 @@ void Session::reload_rules()
   });
 }
 
-void Session::add_forward(const ForwardSpec& spec)
+void Session::add_forward(const ForwardSpec& spec, Config::Manner manner)
 {
   std::optional<ForwardPlanner::Outcome> planned;
   control_.planner().plan(spec,
@@ -256,16 +238,15 @@ void Session::add_forward(const ForwardSpec& spec)
     throw StartError(EXIT_FAILURE, "ended before it was ready");
   }
   if (const auto* wrong = std::get_if<std::string>(&*planned)) {
-    throw StartError(EXIT_FORWARD_LOOKUP,
-                     fmt::format("Failed to resolve bind address. dns lookup error of {} addr: {}",
-                                 scheme_protocol(spec.scheme) == PROTOCOL_TCP ? "tcp" : "udp",
-                                 *wrong));
+    throw StartError(EXIT_FORWARD_LOOKUP, lookup_failure(spec, manner, *wrong));
   }
   try {
     const ForwardSet::Info info = gateway_.forwards().add(std::get<ForwardPlan>(*planned));
     narrator_.forwarding({info.id, info.spec, info.listening, info.matching});
   } catch (const ForwardError& error) {
-    throw StartError(EXIT_LISTEN, error.what());
+    const bool is_native = manner != Config::Manner::slirpnetstack;
+    throw StartError(EXIT_LISTEN,
+                     fmt::format("{} {}", is_native ? "cannot" : "Failed to", error.what()));
   }
 }
 
