@@ -11,6 +11,7 @@ struct Loop::Prepare
 {
   uv_prepare_t handle{};
   Loop* loop = nullptr;
+  bool until_done = false; ///< in `run_until()`
 };
 
 struct Loop::Idle
@@ -56,9 +57,11 @@ void Loop::run()
 void Loop::run_until(const std::function<bool()>& done)
 {
   stopped_ = false;
+  prepare_->until_done = true;
   while (!done() && !stopped_) {
     uv_run(raw(), UV_RUN_ONCE);
   }
+  prepare_->until_done = false;
 }
 
 void Loop::stop()
@@ -104,8 +107,9 @@ void Loop::before_poll()
   if ((std::exchange(keep_going_, false) || active) && after_events_) {
     after_events_();
   }
-  // An active idle handle, which has nothing else to do, makes the poll return at once.
-  if (keep_going_ || spinning()) {
+  // An active idle handle, which has nothing else to do, makes the poll return at once. What was
+  // waited for may be a timer that was due as the turn began, and has run: the poll could last.
+  if (keep_going_ || spinning() || (active && prepare_->until_done)) {
     uv_idle_start(&idle_->handle, [](uv_idle_t*) {});
   } else {
     uv_idle_stop(&idle_->handle);
