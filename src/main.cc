@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <system_error>
 #include <unistd.h>
+#include <vector>
 
 using namespace slirpstack;
 
@@ -65,7 +66,7 @@ int run(const Config& config, std::string_view program)
     narrator->failed(error.what());
     return EXIT_USAGE;
   } catch (const std::system_error& error) { // its text begins with what was tried
-    narrator->failed(fmt::format("cannot {}", error.what()));
+    narrator->failed(fmt::format("cannot {}{}", error.what(), remedy_of(config, error.code())));
     return EXIT_FAILURE;
   } catch (const std::exception& error) {
     narrator->failed(error.what());
@@ -81,10 +82,11 @@ int main(int argc, char** argv)
   Config config;
   try {
     config = parse_command_line(argc, argv);
-  } catch (const StartError& error) {
+  } catch (const StartError& error) { // slirpnetstack's
     fmt::print(stderr, "{}\n", error.what());
     return error.exit_status();
   } catch (const std::exception& error) { // a UsageError
+    configure_log(LogLevel::info, typed_log_format(std::vector<std::string>(argv, argv + argc)));
     print_usage_error(program, error.what());
     return EXIT_USAGE;
   }

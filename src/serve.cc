@@ -11,6 +11,7 @@
 #include "guest/resolv_conf.hh"
 #include "host/resolver.hh"
 #include "opened_guest.hh"
+#include "served_addresses.hh"
 #include "served_guest.hh"
 #include "session.hh"
 #include "start_names.hh"
@@ -41,20 +42,13 @@ std::size_t flow_limit(const Config& config)
   const std::uint64_t descriptors = raise_descriptor_limit();
   const std::uint64_t possible
     = descriptors > 2 * RESERVED_DESCRIPTORS ? descriptors - RESERVED_DESCRIPTORS : descriptors / 2;
-  return static_cast<std::size_t>(
-    std::min<std::uint64_t>(config.limits.max_flows.value_or(DEFAULT_MAX_FLOWS), possible));
-}
-
-/// The resolv.conf of a command in such a guest.
-std::string guest_resolv_conf(const GuestAddresses& guest)
-{
-  std::vector<IpAddress> servers;
-  for (const auto& own : {guest.ipv4, guest.ipv6}) {
-    if (own) {
-      servers.push_back(own->dns());
-    }
+  const std::uint64_t asked = config.limits.max_flows.value_or(DEFAULT_MAX_FLOWS);
+  if (config.limits.max_flows && asked > possible) {
+    log(LogLevel::warning,
+        "-max-flows is lowered: RLIMIT_NOFILE allows no more",
+        {{"asked", asked}, {"max_flows", possible}});
   }
-  return resolv_conf_text(servers, read_host_resolv_conf());
+  return static_cast<std::size_t>(std::min(asked, possible));
 }
 
 /// Begins the command and serves it to its end. Throws Interrupted where it has not begun.
@@ -80,7 +74,7 @@ void serve(GuestCommand& command,
     session.stop_when_delivered();
     ended.reset(); // it stays readable
   });
-  command.start(guest_resolv_conf(guest.addresses));
+  command.start(resolv_conf_text(dns_servers(config, guest.addresses), read_host_resolv_conf()));
   tell_ready(config);
   loop.run();
   session.close_all();

@@ -7,6 +7,7 @@
 #include "guest/raw_capture.hh"
 #include "planned_guest.hh"
 
+#include <fmt/format.h>
 #include <utility>
 
 namespace slirpstack {
@@ -27,7 +28,7 @@ std::unique_ptr<FrameLog> open_capture(const Config& config, bool is_ethernet)
     }
     return std::make_unique<Capture>(*config.output.pcap, is_ethernet);
   } catch (const std::system_error& error) {
-    throw StartError(EXIT_CAPTURE, error.what());
+    throw StartError(EXIT_CAPTURE, fmt::format("cannot {}", error.what()));
   }
 }
 

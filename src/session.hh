@@ -65,7 +65,7 @@ private:
   [[nodiscard]] std::vector<Endpoint> resolvers();
   void load_rules();
   void load_mappings(const Config::Mapping& mapping);
-  void add_forward(const ForwardSpec& spec);
+  void add_forward(const ForwardSpec& spec, Config::Manner manner);
   void after_events();
   void trim_when_quiet();
   void stop_if_delivered();

@@ -70,8 +70,6 @@ private:
                          const LookupAnswer& answer,
                          const Reply& reply) const;
   [[nodiscard]] Explanation explain_one(const Explain& request, const IpAddress& address) const;
-  [[nodiscard]] Explanation explain_service(const Explain& request,
-                                            const Endpoint& destination) const;
 
   Subject subject_;
   MapCommands maps_;

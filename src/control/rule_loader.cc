@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <iterator>
-#include <stdexcept>
 #include <utility>
 
 namespace slirpstack {
@@ -34,20 +33,27 @@ std::vector<Rule> read_rules_file(const std::string& path)
 {
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    throw_system_error(fmt::format("read the rules file {}", path));
+    throw UsageError(
+      fmt::format("cannot read the rules file {}: {}", path, last_error().message()));
   }
   std::string text;
   for (std::array<char, 65536> piece; file.read(piece.data(), piece.size()), file.gcount() > 0;) {
     text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
     if (text.size() > MOST_BYTES) {
-      throw std::runtime_error(fmt::format("{}: is no rules file: larger than 64 MiB", path));
+      throw UsageError(fmt::format("{}: is no rules file: larger than 64 MiB", path));
     }
   }
   try {
     return parse_rules(text);
   } catch (const RuleError& error) {
-    throw std::runtime_error(fmt::format("{}: {}", path, error.what()));
+    throw UsageError(fmt::format("{}: {}", path, error.what()));
   }
+}
+
+std::string open_rule_text(const HostName& name, const LookupAnswer& answer)
+{
+  return fmt::format(
+    "a rule is against {}, whose addresses are not known: {}", name.to_string(), answer.error);
 }
 
 /// A reading of the file: its rules, which wait for the addresses of their names.
@@ -110,8 +116,14 @@ void RuleLoader::begin()
 
 void RuleLoader::on_first_answer(const HostName& name, const LookupAnswer& answer)
 {
-  if (answer.addresses.empty()) {
-    log(LogLevel::warning, "a rule's name has no address", {{"reason", answer.error}});
+  if (answer.addresses.empty() && !has_addresses(name)) {
+    std::vector<std::string> rules = load_->rules.about(name);
+    std::ranges::move(gateway_.policy().lists_about(name), std::back_inserter(rules));
+    for (const std::string& rule : rules) {
+      log(LogLevel::warning,
+          "a rule matches nothing: its name has no address",
+          {{"file", path_}, {"rule", rule}, {"reason", answer.error}});
+    }
   }
   load_->answers.insert_or_assign(name, answer);
   if (--load_->left == 0) {
@@ -151,13 +163,17 @@ std::string RuleLoader::open_rule(const Load& load) const
   for (const auto& [name, answer] : load.answers) {
     const bool is_open = answer.addresses.empty() && !answer.no_such_name
                          && (load.rules.forbids(name) || gateway_.policy().list_forbids(name));
-    const auto followed = followed_.find(name);
-    if (is_open && (followed == followed_.end() || followed->second.addresses.empty())) {
-      return fmt::format(
-        "a rule is against {}, whose addresses are not known: {}", name.to_string(), answer.error);
+    if (is_open && !has_addresses(name)) {
+      return open_rule_text(name, answer);
     }
   }
   return {};
+}
+
+bool RuleLoader::has_addresses(const HostName& name) const
+{
+  const auto followed = followed_.find(name);
+  return followed != followed_.end() && !followed->second.addresses.empty();
 }
 
 void RuleLoader::put_into_effect(Load& load, FlowReview::Done done)

@@ -70,6 +70,8 @@ private:
   void end(const Outcome& outcome);
   /// Why the load cannot be put into effect; empty: it can.
   [[nodiscard]] std::string open_rule(const Load& load) const;
+  /// Whether a name in effect had addresses when it was last looked up.
+  [[nodiscard]] bool has_addresses(const HostName& name) const;
   void put_into_effect(Load& load, FlowReview::Done done);
   void on_refreshed(const HostName& name, const LookupAnswer& answer);
 
@@ -82,7 +84,10 @@ private:
   std::map<HostName, Name> followed_; ///< the names in effect
 };
 
-/// Reads a rules file. Throws std::runtime_error with `PATH:LINE:COLUMN: …`, or std::system_error.
+/// Why rules with that name in them are not put into effect.
+[[nodiscard]] std::string open_rule_text(const HostName& name, const LookupAnswer& answer);
+
+/// Reads a rules file. Throws UsageError: `PATH: line 3, column 7: …`, or why it cannot be read.
 [[nodiscard]] std::vector<Rule> read_rules_file(const std::string& path);
 
 } // namespace slirpstack

@@ -88,10 +88,13 @@ struct Config
     std::optional<unsigned> mtu;
     Prefix cidr{IpAddress::ipv4(0x0a000200), 24};
     Prefix cidr6 = Prefix::parse("fd00::/64").value();
+    /// The DNS forwarder's addresses where they are not .3 of the guest's network.
+    std::optional<IpAddress> dns_ipv4;
+    std::optional<IpAddress> dns_ipv6;
 
     /// This program as the guest's router: .2 of the network.
     [[nodiscard]] IpAddress gateway(Family family) const;
-    /// The DNS forwarder: .3 of the network.
+    /// The DNS forwarder: the one above, or .3 of the network.
     [[nodiscard]] IpAddress dns(Family family) const;
     /// The guest's own address: .100 of the network (::100, as hexadecimal text, for IPv6).
     [[nodiscard]] IpAddress guest(Family family) const;

@@ -2,6 +2,7 @@
 
 #include "base/error.hh"
 #include "base/file_descriptor.hh"
+#include "base/last_word.hh"
 #include "face/accel_settings.hh"
 #include "face/cgnat.hh"
 #include "face/go_flags.hh"
@@ -28,7 +29,7 @@ namespace {
 GoArguments split(std::span<const std::string> arguments)
 {
   try {
-    return split_go_arguments(arguments, native_options());
+    return split_go_arguments(arguments, native_options(), DoubleDash::end);
   } catch (const UndefinedFlag& undefined) {
     const auto nearest = nearest_name(undefined.name(), native_options());
     if (!nearest) {
@@ -214,7 +215,7 @@ void check_can_be_watched(std::string_view name, int number)
 Config parse_explain_line(std::span<const std::string> arguments)
 {
   GoArguments given = split(arguments);
-  const OptionValues values(given.flags, native_options());
+  const OptionValues values(given.flags, native_options(), given.typed);
   Config config;
   if (values.is_set("help")) {
     config.action = Config::Action::help;
@@ -244,9 +245,10 @@ Config parse_command_line(std::span<const std::string> arguments)
   if (runs) {
     GoArguments rest = split(std::span(given.operands).subspan(1));
     given.flags.insert(given.flags.end(), rest.flags.begin(), rest.flags.end());
+    given.typed.insert(given.typed.end(), rest.typed.begin(), rest.typed.end());
     given.operands = std::move(rest.operands);
   }
-  const OptionValues values(given.flags, native_options());
+  const OptionValues values(given.flags, native_options(), given.typed);
   Config config;
   if (values.is_set("help") || values.is_set("version")) {
     config.action = values.is_set("help") ? Config::Action::help : Config::Action::version;
@@ -397,8 +399,35 @@ void print_usage_error(std::string_view program, std::string_view mistake)
   if (manner_of(program) == Config::Manner::slirpnetstack) {
     fmt::print(stderr, "{}\n{}", mistake, slirpnetstack_usage(program));
   } else {
-    fmt::print(stderr, "{}: {}\n", program_name(manner_of(program)), mistake);
+    write_last_word(program_name(manner_of(program)), mistake);
   }
+}
+
+LogFormat typed_log_format(std::span<const std::string> arguments)
+{
+  const auto asks = [](std::string_view argument) {
+    argument.remove_prefix(argument.starts_with("--") ? 1 : 0);
+    return argument == "-log-format=json";
+  };
+  for (auto next = arguments.begin(); next != arguments.end() && *next != "--"; ++next) {
+    const bool is_name = *next == "-log-format" || *next == "--log-format";
+    if (asks(*next) || (is_name && next + 1 != arguments.end() && *(next + 1) == "json")) {
+      return LogFormat::json;
+    }
+  }
+  return LogFormat::text;
+}
+
+std::string remedy_of(const Config& config, const std::error_code& error)
+{
+  const bool is_missing = config.action == Config::Action::attach && !config.network.configure
+                          && error == std::errc::no_such_device;
+  if (!is_missing) {
+    return {};
+  }
+  return config.attach.netns || config.attach.pid
+           ? " (-configure makes it)"
+           : " (with -netns or a process id, -configure makes it)";
 }
 
 std::string version_text(const Config& config)

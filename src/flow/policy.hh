@@ -99,6 +99,8 @@ public:
   [[nodiscard]] std::vector<HostName> list_names() const;
   /// Whether `-deny` names it.
   [[nodiscard]] bool list_forbids(const HostName& name) const { return deny_.forbids(name); }
+  /// What `-deny` and `-allow` say of it.
+  [[nodiscard]] std::vector<std::string> lists_about(const HostName& name) const;
   void set_addresses(const HostName& name, std::span<const IpAddress> addresses);
 
 private:

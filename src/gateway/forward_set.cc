@@ -33,10 +33,12 @@ std::vector<ListenOptions> sockets_of(const LocalForward& forward)
 
 [[noreturn]] void throw_not_listening(const LocalForward& forward, const HostError& error)
 {
+  const std::string& device = forward.listen.device;
   throw ForwardError(error.code,
-                     fmt::format("Failed to listen on {}://{}",
+                     fmt::format("listen on {}://{}{}",
                                  scheme_protocol(forward.scheme) == PROTOCOL_TCP ? "tcp" : "udp",
-                                 to_string(forward.listen.address)));
+                                 to_string(forward.listen.address),
+                                 device.empty() ? "" : fmt::format(" on device {}", device)));
 }
 
 bool has_no_ipv6(const HostError& error)

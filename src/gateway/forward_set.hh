@@ -14,7 +14,8 @@
 
 namespace slirpstack {
 
-/// What could not be set up: `Failed to listen on tcp://127.0.0.1:80: Address already in use`.
+/// What could not be set up, behind the words for that: `listen on tcp://127.0.0.1:80: Address
+/// already in use`.
 class ForwardError : public std::system_error
 {
 public:

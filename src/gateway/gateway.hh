@@ -97,10 +97,7 @@ public:
 
   [[nodiscard]] const EventTime& time() const { return time_; }
   /// Whether that is a service of ours, which policy's defaults do not concern.
-  [[nodiscard]] bool serves(const Endpoint& destination) const
-  {
-    return settings_.addresses.is_dns(destination);
-  }
+  [[nodiscard]] const OurAddresses& addresses() const { return settings_.addresses; }
   [[nodiscard]] ForwardSet& forwards() { return forwards_; }
   /// Changes are for flows to come.
   [[nodiscard]] PrefixMap& prefixes() { return prefixes_; }

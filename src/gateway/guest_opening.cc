@@ -96,8 +96,9 @@ void GuestOpening::answer_for_resolvers(const HostError& error)
 
 void GuestOpening::refuse(const HostError& error)
 {
-  log(LogLevel::debug,
-      "connection refused",
+  const bool is_forward = kind_ == OutboundPlan::Kind::forward;
+  log(is_forward ? LogLevel::info : LogLevel::debug,
+      is_forward ? "no target of the forward takes the connection" : "connection refused",
       {{"flow", key().to_string()}, {"reason", error.code.message()}});
   if (error.icmp && error.icmp->offender) {
     relays_.icmp_.report(error, syn_.headers());

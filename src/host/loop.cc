@@ -12,6 +12,7 @@ struct Loop::Prepare
 {
   uv_prepare_t handle{};
   Loop* loop = nullptr;
+  bool until_done = false; ///< in `run_until()`
 };
 
 struct Loop::Idle
@@ -59,12 +60,15 @@ void Loop::run()
 
 void Loop::run_until(const std::function<bool()>& done)
 {
+  prepare_->until_done = true;
   while (!done()) {
     if (std::exchange(stopped_, false)) {
+      prepare_->until_done = false;
       throw Interrupted();
     }
     uv_run(raw(), UV_RUN_ONCE);
   }
+  prepare_->until_done = false;
 }
 
 void Loop::stop()
@@ -108,8 +112,9 @@ void Loop::before_poll()
       }
     }
   }
-  // An active idle handle, which has nothing else to do, makes the poll return at once.
-  if (keep_going_ || spinning()) {
+  // An active idle handle, which has nothing else to do, makes the poll return at once. What was
+  // waited for may be a timer that was due as the turn began, and has run: the poll could last.
+  if (keep_going_ || spinning() || (active && prepare_->until_done)) {
     uv_idle_start(&idle_->handle, [](uv_idle_t*) {});
   } else {
     uv_idle_stop(&idle_->handle);

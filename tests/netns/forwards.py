@@ -296,6 +296,20 @@ class Remote(ForwardTest):
                     self.assertEqual(client.recv(70000), DATA[:size])
             self.assertEqual(len(echo.seen), 5)
 
+    def test_a_forward_that_leads_to_nobody_is_told(self) -> None:
+        guest = self.guest("-R", "5432", "-L", f"{PORT}:80")
+        with guest.socket(socket.AF_INET) as client:
+            self.assertNotEqual(client.connect_ex((GATEWAY[4], 5432)), 0)
+        said = guest.slirpstack.wait_for_log("no target of the forward takes the connection")
+        self.assertIn("10.0.2.2:5432", said)
+        with listening(guest, 4, LOOPBACK[4], 80):
+            with self.topology.host.socket(socket.AF_INET) as client:
+                with self.assertRaises(ConnectionResetError):
+                    client.connect((LOOPBACK[4], PORT))
+                    client.recv(1)
+        said = guest.slirpstack.wait_for_log("nobody in the guest takes the connection")
+        self.assertIn("10.0.2.100:80", said)
+
     def test_udp_that_nobody_takes_is_refused(self) -> None:
         guest = self.guest("-R", f"udp://53:{LOOPBACK[4]}:{PORT}")
         with guest.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:

@@ -106,7 +106,7 @@ TEST_CASE("an add that fails says why and changes nothing")
 {
   Controlled controlled;
   CHECK(controlled.ask(R"({"command": "forward add", "local": "sctp://80"})").at("error")
-        == "unknown network type \"sctp\"");
+        == "unknown scheme \"sctp\": must be tcp, udp, udprpc, tcppp or udpspp");
   controlled.world.host.refuses_to_open(host_error(EADDRINUSE));
   CHECK(controlled.ask(R"({"command": "forward add", "local": "8080"})").at("ok") == false);
   CHECK(controlled.ask(R"({"command": "forward list"})").at("forwards").empty());
@@ -240,6 +240,18 @@ TEST_CASE("explain tells the rule, the service and the forward behind a decision
   CHECK(explain("192.0.2.1:81").at("allowed") == true);
   CHECK(explain("127.0.0.1:81").at("by") == "loopback");
   CHECK(explain("10.0.2.3:53").at("by") == "it is our DNS service");
+  const Json closed = explain("10.0.2.2:80");
+  CHECK(closed.at("verdict") == "denied");
+  CHECK(closed.at("by") == "the gateway listens on no such port; -R makes one");
+  controlled.ask(R"({"command": "forward add", "remote": "80"})");
+  const Json forwarded = explain("10.0.2.2:80");
+  CHECK(forwarded.at("verdict") == "forwarded");
+  CHECK(forwarded.at("by") == "forward 1");
+  controlled.client->has(R"({"command":"explain","protocol":"icmp","destination":"10.0.2.2"})"
+                         "\n");
+  controlled.world.names.answers("10.0.2.2", {.addresses = {endpoint("10.0.2.2", 0).address}});
+  const Json echo = Json::parse(controlled.answers()).at("explanations").at(0);
+  CHECK(echo.at("by") == "the gateway answers pings itself");
 }
 
 TEST_CASE("rules are reloaded as a whole or not at all")

@@ -240,7 +240,16 @@ TEST_CASE("an address that cannot be listened on changes nothing")
 {
   World world;
   world.host.refuses_to_open(host_error(EADDRINUSE));
-  CHECK_THROWS_AS(world.gateway.forwards().add(local(ForwardScheme::tcp)), ForwardError);
+  std::string said;
+  try {
+    LocalForward forward = local(ForwardScheme::tcp).local.front();
+    forward.listen.device = "eth7";
+    world.gateway.forwards().add({.spec = {}, .local = {forward}, .remote = {}});
+  } catch (const ForwardError& error) {
+    said = error.what();
+  }
+  CHECK(said.starts_with("listen on tcp://"));
+  CHECK(said.find(" on device eth7: ") != std::string::npos);
   CHECK(world.gateway.forwards().list().empty());
 }
 

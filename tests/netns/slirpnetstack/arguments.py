@@ -24,6 +24,8 @@ class Arguments(FaceTest):
             self.assertEqual(done.returncode, 0, done.stderr)
         done = self.start("-quiet=maybe")
         self.assertEqual(done.returncode, 2)
+        said = 'invalid boolean value "maybe" for -quiet: parse error\n'
+        self.assertTrue(done.stderr.startswith(said), done.stderr)
 
     def test_mistakes_are_followed_by_the_usage(self) -> None:
         for words, said in (
@@ -105,6 +107,7 @@ class ExitStatuses(FaceTest):
         self.assertEqual(done.returncode, 253, done.stderr)
         self.assertIn(f"[.] Joininig netns {guest.path}\n", done.stderr)
         self.assertIn("[.] Opening tun interface nosuch0\n", done.stderr)
+        self.assertNotIn("-configure", done.stderr, "a flag that it does not know")
 
     def test_metrics_254(self) -> None:
         guest = self.namespace()

@@ -38,6 +38,25 @@ struct Pipe
 
 } // namespace
 
+TEST_CASE("waiting ends with a timer that was due before it began")
+{
+  Loop loop;
+  const Pipe pipe; // something else to wait for
+  const Watch watch(loop, pipe.read.get(), [] {});
+  bool done = false;
+  bool too_late = false;
+  Timer timer(loop, [&] { done = true; });
+  Timer guard(loop, [&] { too_late = true; });
+  guard.set(Loop::now() + std::chrono::seconds(2));
+  const TimePoint due = Loop::now();
+  timer.set(due);
+  while (Loop::now() < due + std::chrono::milliseconds(3)) {} // as a busy machine lets us wait
+  loop.run_until([&] { return done; });
+  CHECK(done);
+  CHECK_FALSE(too_late);
+  CHECK(Loop::now() < due + std::chrono::milliseconds(1500));
+}
+
 TEST_CASE("a timer fires once, and not before its deadline")
 {
   Loop loop;
