@@ -88,11 +88,11 @@ public:
   {
     return {.fd = std::move(tap_.fd), .mtu_bytes = mtu_bytes_, .guest_mac = veth_.guest_mac()};
   }
-  const GuestAddresses& addresses() const override { return veth_.addresses(); }
+  [[nodiscard]] const GuestAddresses& addresses() const override { return veth_.addresses(); }
   void forget() override { nat_.remove_guest(veth_.host_index()); }
 
 private:
-  HostTap open_tap(const NamespaceTarget& target) const
+  [[nodiscard]] HostTap open_tap(const NamespaceTarget& target) const
   {
     try {
       return open_host_tap(host_tap_name(target), mtu_bytes_);

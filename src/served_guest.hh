@@ -26,8 +26,11 @@ public:
               Narrator& narrator,
               Acceleration* acceleration,
               std::size_t max_flows);
+  ~ServedGuest() = default;
   ServedGuest(const ServedGuest&) = delete;
   ServedGuest& operator=(const ServedGuest&) = delete;
+  ServedGuest(ServedGuest&&) = delete;
+  ServedGuest& operator=(ServedGuest&&) = delete;
 
   /// Session::set_up() with the guest's configuration.
   void set_up() { session_->set_up(config_); }
