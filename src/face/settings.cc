@@ -123,6 +123,9 @@ void add_namespaces(std::string_view text, Config::Attach& attach)
 
 void read_attach(const OptionValues& values, Manner manner, Config::Attach& attach)
 {
+  values.read("netns", [&](std::string_view text) { // slirpnetstack takes just one
+    attach.netns = text.empty() ? std::nullopt : std::optional(std::string(text));
+  });
   values.read_each("netns", [&](std::string_view text) { add_namespaces(text, attach); });
   values.read("userns", [&](std::string_view text) { attach.userns = parse_text(text, manner); });
   values.read("fd", [&](std::string_view text) { attach.fd = parse_descriptor(text); });

