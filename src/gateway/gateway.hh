@@ -9,6 +9,7 @@
 #include "flow/prefix_map.hh"
 #include "gateway/admission.hh"
 #include "gateway/client_names.hh"
+#include "gateway/flow_handover.hh"
 #include "gateway/flow_opener.hh"
 #include "gateway/forward_set.hh"
 #include "gateway/guest_refuser.hh"
@@ -110,6 +111,12 @@ public:
   /// how many.
   std::size_t end_denied_flows();
 
+  /// Whom the guest's new flows to the host's network are offered to from now on. Its flows are not
+  /// among `flows()` and need no room there. Must outlive this.
+  void set_offload(FlowOffload& offload) { handover_.set_offload(offload); }
+  /// How many flows it has taken.
+  [[nodiscard]] std::uint64_t flows_handed_over() const { return handover_.taken(); }
+
   /// `observer` must outlive this.
   void add_observer(FlowObserver& observer) { flows_.add_observer(observer); }
   [[nodiscard]] const FlowTable& flows() const { return flows_; }
@@ -122,7 +129,7 @@ private:
   void on_tcp(GuestPacket&& packet, const IpHeader& ip);
   void on_udp(const GuestPacket& packet, const IpHeader& ip);
   void on_icmp(const GuestPacket& packet, const IpHeader& ip);
-  void on_echo_request(const IpHeader& ip, const IcmpEcho& echo, ByteView packet);
+  void on_echo_request(const IpHeader& ip, const IcmpEcho& echo, const GuestPacket& packet);
   void on_icmp_error(const IcmpErrorMessage& error);
 
   Settings settings_;
@@ -145,6 +152,7 @@ private:
   UdpRelays udp_;
   PingRelays ping_;
   ForwardSet forwards_;
+  FlowHandover handover_;
   FlowOpener opener_;
 };
 
