@@ -1,5 +1,7 @@
 #pragma once
 
+#include "accel/nat_bindings.hh"
+#include "accel/nat_endings.hh"
 #include "accel/nat_object.hh"
 #include "accel/nat_table.hh"
 #include "slirpstack/nat_map.h"
@@ -31,7 +33,8 @@ public:
     std::size_t ports = 0; ///< free again
   };
 
-  NatExpiry(const NatObject& object, const Timeouts& timeouts);
+  /// `maker`, which must outlive this, has made the bindings; null: the kernel has (NAT_ALLOCATE).
+  NatExpiry(const NatObject& object, const Timeouts& timeouts, NatEndings* maker = nullptr);
 
   /// Goes through all entries once. `now` is CLOCK_MONOTONIC's time. Throws std::system_error.
   Swept sweep(std::chrono::nanoseconds now);
@@ -48,6 +51,8 @@ private:
                    std::chrono::nanoseconds now);
 
   Timeouts timeouts_;
+  NatEndings* maker_;
+  NatBindings both_; ///< the two maps that follow
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_endpoint, nat_owner> owners_;
   NatTable<nat_session_key, nat_session> sessions_;

@@ -1,7 +1,6 @@
 #pragma once
 
-/* ICMP errors of our own: the packet at hand becomes the quotation, and goes back where it came
- * from. */
+/* ICMP errors of our own: the packet at hand becomes the quotation, and goes back to its sender. */
 
 #include "packet.bpf.h"
 
@@ -142,8 +141,12 @@ static __always_inline int write_answer(context* ctx,
   return 0;
 }
 
-/* RFC 1122 section 3.2.2: never about an ICMP error, nor about a later fragment. */
-static __noinline int send_answer(context* ctx, const struct packet* p, const struct answer* answer)
+/* RFC 1122 section 3.2.2: never about an ICMP error, nor about a later fragment. `ifindex` is where
+ * the sender is. */
+static __noinline int send_answer(context* ctx,
+                                  const struct packet* p,
+                                  const struct answer* answer,
+                                  __u32 ifindex)
 {
   if (!p || !answer) {
     return VERDICT_DROP;
@@ -160,5 +163,5 @@ static __noinline int send_answer(context* ctx, const struct packet* p, const st
     return VERDICT_DROP;
   }
   count(NAT_ANSWERED, ANSWER_HEADERS_BYTES + quote);
-  return redirect_frame(ctx, arrival(ctx));
+  return redirect_frame(ctx, ifindex);
 }

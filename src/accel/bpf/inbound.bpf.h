@@ -54,7 +54,7 @@ static __always_inline int too_old(context* ctx, const struct packet* p)
 {
   struct answer answer = {.type = ICMP_TIME_EXCEEDED, .source = p->destination};
   count(NAT_DROP_HOP_LIMIT, p->length);
-  return send_answer(ctx, p, &answer);
+  return send_answer(ctx, p, &answer, arrival(ctx));
 }
 
 static __always_inline int early_fragment(context* ctx,

@@ -75,7 +75,7 @@ static __always_inline int refuse(context* ctx,
     return redirect_frame(ctx, origin->tap);
   }
   count(statistic, p->length);
-  return send_answer(ctx, p, answer);
+  return send_answer(ctx, p, answer, origin->guest);
 }
 
 static __always_inline int refuse_binding(context* ctx,
