@@ -3,6 +3,9 @@
 # one from outside. bwrap tells the pid on one descriptor and holds the program on another.
 set -eu
 
+for program in bwrap slirpstack; do
+  command -v "$program" >/dev/null || { echo "$0: $program is not in PATH" >&2 && exit 1; }
+done
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 mkfifo "$directory/info" "$directory/go"
@@ -19,7 +22,9 @@ bwrap --unshare-user --unshare-net --die-with-parent \
 sandbox=$!
 
 guest=$(sed -n 's/.*"child-pid": \([0-9]*\).*/\1/p' "$directory/info")
-{ slirpstack -quiet -configure -ready-fd 4 "$guest" || kill "$sandbox" 2>/dev/null; } &
+# The program is bwrap's child, which waits on for the descriptor when bwrap alone has gone.
+[ -z "$guest" ] ||
+  { slirpstack -quiet -configure -ready-fd 4 "$guest" || kill "$guest" "$sandbox" 2>/dev/null; } &
 status=0
 wait "$sandbox" || status=$?
 exit $status

@@ -1,5 +1,5 @@
 #!/bin/sh
-# mapping-container.sh lxd|incus|docker|podman CONTAINER [ro]: hands the control socket of a running
+# mapping-container.sh lxd|incus|docker|podman CONTAINER: hands the control socket of a running
 # slirpstack, restricted to the container's own mappings, into a container. No /proc mounts, no
 # privileged container, no AppArmor profile switched off: a Unix socket in a folder is all it takes.
 #
@@ -22,26 +22,35 @@
 #   slnat eth0 list
 set -eu
 
+usage="usage: $0 lxd|incus|docker|podman CONTAINER"
+[ $# = 2 ] || { echo "$usage" >&2 && exit 2; }
 manager=$1
 container=$2
 folder=/run/slirpstack/$container
 inside=/run/slirpstack
-[ -d "$folder" ] || { echo "there is no $folder" >&2 && exit 1; }
+
+# Made above; without it nothing is mounted.
+check_folder() {
+  [ -d "$folder" ] || { echo "$0: there is no $folder" >&2 && exit 1; }
+}
 
 case $manager in
 lxd | incus)
+  check_folder
   # The container's root is mapped to another user of the host, which the socket's mode allows for.
   client=$([ "$manager" = lxd ] && echo lxc || echo incus)
   "$client" config device add "$container" slirpstack-map disk \
     source="$folder" path="$inside" readonly=true
   ;;
 docker | podman)
-  # A mount is given at the start; $IMAGE and what follows are the container's own.
+  check_folder
+  # A mount is given at the start; IMAGE and what follows are the container's own.
   echo "$manager run --name $container" \
     "--mount type=bind,source=$folder,target=$inside,readonly IMAGE"
   ;;
 *)
-  echo "usage: $0 lxd|incus|docker|podman CONTAINER" >&2
+  echo "$0: \"$manager\" is none of the container managers that this knows" >&2
+  echo "$usage" >&2
   exit 2
   ;;
 esac

@@ -3,6 +3,7 @@
 # in it. The program waits on a fifo until slirpstack says that the network is ready.
 set -eu
 
+command -v slirpstack >/dev/null || { echo "$0: slirpstack is not in PATH" >&2 && exit 1; }
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 mkfifo "$directory/ready"

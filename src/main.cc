@@ -1,4 +1,5 @@
 #include "base/error.hh"
+#include "base/interrupted.hh"
 #include "base/log.hh"
 #include "control/client.hh"
 #include "explain.hh"
@@ -14,6 +15,7 @@
 #include <fmt/format.h>
 #include <system_error>
 #include <unistd.h>
+#include <vector>
 
 using namespace slirpstack;
 
@@ -33,6 +35,9 @@ int perform(const Config& config, std::string_view program, Narrator& narrator)
       return run_control_client(config.command, program_name(config.manner));
     case Config::Action::explain:
       return explain_flow(config);
+    case Config::Action::translate:
+      check_descriptors(config);
+      return serve_translation(config, parent);
     case Config::Action::run:
       check_descriptors(config);
       return serve_command(config, parent, narrator);
@@ -51,6 +56,9 @@ int run(const Config& config, std::string_view program)
   const std::unique_ptr<Narrator> narrator = Narrator::make(config);
   try {
     return perform(config, program, *narrator);
+  } catch (const Interrupted& early) {
+    log(LogLevel::info, early.what());
+    return EXIT_SUCCESS;
   } catch (const StartError& error) {
     narrator->failed(error.what());
     return error.exit_status();
@@ -58,7 +66,7 @@ int run(const Config& config, std::string_view program)
     narrator->failed(error.what());
     return EXIT_USAGE;
   } catch (const std::system_error& error) { // its text begins with what was tried
-    narrator->failed(fmt::format("cannot {}", error.what()));
+    narrator->failed(fmt::format("cannot {}{}", error.what(), remedy_of(config, error.code())));
     return EXIT_FAILURE;
   } catch (const std::exception& error) {
     narrator->failed(error.what());
@@ -74,10 +82,11 @@ int main(int argc, char** argv)
   Config config;
   try {
     config = parse_command_line(argc, argv);
-  } catch (const StartError& error) {
+  } catch (const StartError& error) { // slirpnetstack's
     fmt::print(stderr, "{}\n", error.what());
     return error.exit_status();
   } catch (const std::exception& error) { // a UsageError
+    configure_log(LogLevel::info, typed_log_format(std::vector<std::string>(argv, argv + argc)));
     print_usage_error(program, error.what());
     return EXIT_USAGE;
   }

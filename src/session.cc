@@ -2,8 +2,11 @@
 
 #include "base/error.hh"
 #include "base/log.hh"
+#include "control/map_commands.hh"
 #include "control/map_file.hh"
 #include "face/exit_status.hh"
+#include "face/go_flags.hh"
+#include "served_addresses.hh"
 
 #include <fmt/format.h>
 #include <sys/random.h>
@@ -39,26 +42,6 @@ UdpFilter udp_filter(Config::UdpFilter filter)
 bool imitates_slirpnetstack(const Config& config)
 {
   return config.manner == Config::Manner::slirpnetstack;
-}
-
-/// We are host 2 and host 3 of the guest's network, or the gateway that its owner has set.
-OurAddresses our_addresses(const Config& config, const GuestAddresses& guest)
-{
-  OurAddresses ours{config.network.gateway(Family::ipv4),
-                    config.network.gateway(Family::ipv6),
-                    config.network.dns(Family::ipv4),
-                    config.network.dns(Family::ipv6)};
-  if (guest.ipv4) {
-    ours.gateway_ipv4 = guest.ipv4->gateway;
-    ours.dns_ipv4 = guest.ipv4->dns();
-  }
-  if (guest.ipv6) {
-    ours.gateway_ipv6 = guest.ipv6->gateway;
-    ours.dns_ipv6 = guest.ipv6->dns();
-  }
-  // In slirpnetstack's manner it would be a way out of a locked guest.
-  ours.has_dns = !imitates_slirpnetstack(config);
-  return ours;
 }
 
 std::vector<Prefix> guest_networks(const Config& config, const GuestAddresses& guest)
@@ -107,20 +90,18 @@ std::uint16_t random_id()
   return id;
 }
 
-std::vector<IpAddress> own_addresses(const Config& config, const GuestAddresses& guest)
+/// Why a forward could not be planned, in the face's words.
+std::string lookup_failure(const ForwardSpec& spec,
+                           Config::Manner manner,
+                           const std::string& reason)
 {
-  return {guest.ipv4 ? guest.ipv4->guest.address() : config.network.guest(Family::ipv4),
-          guest.ipv6 ? guest.ipv6->guest.address() : config.network.guest(Family::ipv6)};
-}
-
-ForwardDefaults forward_defaults(const Config& config, const GuestAddresses& guest)
-{
-  const std::vector<IpAddress> own = own_addresses(config, guest);
-  const OurAddresses ours = our_addresses(config, guest);
-  return {.guest_ipv4 = own[0],
-          .guest_ipv6 = own[1],
-          .gateway_ipv4 = ours.gateway_ipv4,
-          .gateway_ipv6 = ours.gateway_ipv6};
+  if (manner == Config::Manner::slirpnetstack) {
+    return fmt::format("Failed to resolve bind address. dns lookup error of {} addr: {}",
+                       scheme_protocol(spec.scheme) == PROTOCOL_TCP ? "tcp" : "udp",
+                       reason);
+  }
+  return invalid_value(spec.text, spec.direction == ForwardDirection::local ? "L" : "R", reason)
+    .what();
 }
 
 } // namespace
@@ -157,6 +138,10 @@ Session::Session(const Config& config,
              names,
              pool_,
              [this]() -> const HostNetworks& { return routes_.networks(); })
+  , turns_(
+      loop,
+      [this] { gateway_.set_time(Loop::now()); },
+      [this] { after_events(); })
   , deadline_(loop,
               [this] {
                 gateway_.on_deadline();
@@ -166,10 +151,10 @@ Session::Session(const Config& config,
   , delivery_(loop, [this] { stop_if_delivered(); })
 {
   link_.set_guest_addresses(own_addresses(config, guest));
+  narrator.serving(served_addresses(config, guest));
+  warn_of_addresses(config, guest);
   gateway_.set_time(Loop::now());
   gateway_.add_observer(narrator);
-  loop_.before_events([this] { gateway_.set_time(Loop::now()); });
-  loop_.after_events([this] { after_events(); });
   if (config.latency == Config::Latency::low) {
     loop_.spin_after_activity(Config::LATENCY_SPIN);
   }
@@ -187,7 +172,7 @@ void Session::set_up(const Config& config)
       narrator_.metrics_running(
         control_.serve_metrics({.address = *config.control.metrics, .device = {}}));
     } catch (const std::system_error& error) {
-      throw StartError(EXIT_METRICS, error.what());
+      throw StartError(EXIT_METRICS, fmt::format("cannot {}", error.what()));
     }
   }
   gateway_.policy().set_lists(RuleSet(config.egress.deny, gateway_.time().now),
@@ -196,7 +181,7 @@ void Session::set_up(const Config& config)
   load_mappings(config.mapping);
   for (const auto* specs : {&config.forwarding.local, &config.forwarding.remote}) {
     for (const ForwardSpec& spec : *specs) {
-      add_forward(spec);
+      add_forward(spec, config.manner);
     }
   }
   if (config.control.socket) {
@@ -212,9 +197,6 @@ void Session::load_rules()
   std::optional<RuleLoader::Outcome> loaded;
   control_.rules().load([&](const RuleLoader::Outcome& outcome) { loaded = outcome; });
   loop_.run_until([&] { return loaded.has_value(); });
-  if (!loaded) {
-    throw StartError(EXIT_FAILURE, "ended before it was ready");
-  }
   if (loaded->error) {
     throw UsageError(*loaded->error);
   }
@@ -227,6 +209,11 @@ void Session::load_mappings(const Config::Mapping& mapping)
       apply_edits(gateway_.prefixes(), edits);
     } catch (const MappingError& error) {
       throw UsageError(fmt::format("{}: {}", source, error.what()));
+    }
+    for (const Prefix& prefix : prefixes_without_local_route(edits, routes_.networks())) {
+      log(LogLevel::warning,
+          "nothing leaves from a mapped prefix before the host takes what is sent there",
+          {{"command", fmt::format("ip -6 route add local {} dev lo", prefix.to_string())}});
     }
   };
   if (mapping.file) {
@@ -246,26 +233,22 @@ void Session::reload_rules()
   });
 }
 
-void Session::add_forward(const ForwardSpec& spec)
+void Session::add_forward(const ForwardSpec& spec, Config::Manner manner)
 {
   std::optional<ForwardPlanner::Outcome> planned;
   control_.planner().plan(spec,
                           [&](ForwardPlanner::Outcome&& outcome) { planned = std::move(outcome); });
   loop_.run_until([&] { return planned.has_value(); });
-  if (!planned) {
-    throw StartError(EXIT_FAILURE, "ended before it was ready");
-  }
   if (const auto* wrong = std::get_if<std::string>(&*planned)) {
-    throw StartError(EXIT_FORWARD_LOOKUP,
-                     fmt::format("Failed to resolve bind address. dns lookup error of {} addr: {}",
-                                 scheme_protocol(spec.scheme) == PROTOCOL_TCP ? "tcp" : "udp",
-                                 *wrong));
+    throw StartError(EXIT_FORWARD_LOOKUP, lookup_failure(spec, manner, *wrong));
   }
   try {
     const ForwardSet::Info info = gateway_.forwards().add(std::get<ForwardPlan>(*planned));
     narrator_.forwarding({info.id, info.spec, info.listening, info.matching});
   } catch (const ForwardError& error) {
-    throw StartError(EXIT_LISTEN, error.what());
+    const bool is_native = manner != Config::Manner::slirpnetstack;
+    throw StartError(EXIT_LISTEN,
+                     fmt::format("{} {}", is_native ? "cannot" : "Failed to", error.what()));
   }
 }
 
@@ -274,12 +257,14 @@ void Session::announce()
   link_.announce(addresses_.gateway_ipv4, addresses_.guest_ipv4);
 }
 
-void Session::start()
+void Session::start(std::function<void()> on_gone)
 {
+  on_gone_ = std::move(on_gone);
   link_watch_.emplace(loop_, link_.fd(), [this] {
     if (!link_.read_batch()) {
       log(LogLevel::info, "the guest's interface is gone");
-      loop_.stop();
+      on_gone_();
+      return;
     }
     link_watch_->resume(); // an error that has passed must not leave us deaf
   });
@@ -299,7 +284,8 @@ std::vector<Endpoint> Session::resolvers()
 
 void Session::after_events()
 {
-  if (gateway_.flush()) {
+  const bool control_goes_on = control_.flush();
+  if (gateway_.flush() || control_goes_on) {
     loop_.keep_going();
   }
   deadline_.set(std::min(gateway_.next_deadline(), control_.next_deadline()));

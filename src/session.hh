@@ -12,6 +12,7 @@
 #include "host/resolver_config.hh"
 #include "host/routes.hh"
 
+#include <functional>
 #include <optional>
 
 namespace slirpstack {
@@ -37,10 +38,15 @@ public:
   Session& operator=(Session&&) = delete;
 
   /// Puts rules and forwards into effect and opens the control socket and the metrics; runs the
-  /// loop while names are looked up. Throws UsageError, StartError.
+  /// loop while names are looked up. Throws UsageError, StartError, Interrupted.
   void set_up(const Config& config);
-  /// The guest's packets are taken from now on.
-  void start();
+  /// The guest's packets are taken from now on. `on_gone` runs when its device is gone.
+  void start(std::function<void()> on_gone);
+  /// Requests about the accelerator go to `accelerator` from now on, which must outlive this.
+  void set_accelerator(const AcceleratorView& accelerator)
+  {
+    control_.set_accelerator(accelerator);
+  }
   /// Shows the guest the gateway's Ethernet address.
   void announce();
   /// Reads the rules file anew.
@@ -59,7 +65,7 @@ private:
   [[nodiscard]] std::vector<Endpoint> resolvers();
   void load_rules();
   void load_mappings(const Config::Mapping& mapping);
-  void add_forward(const ForwardSpec& spec);
+  void add_forward(const ForwardSpec& spec, Config::Manner manner);
   void after_events();
   void trim_when_quiet();
   void stop_if_delivered();
@@ -75,7 +81,9 @@ private:
   ResolverFile resolver_file_;
   Gateway gateway_;
   ControlPlane control_;
+  LoopTurns turns_;
   std::optional<Watch> link_watch_;
+  std::function<void()> on_gone_;
   Timer deadline_;
   Timer trim_;
   Timer delivery_;

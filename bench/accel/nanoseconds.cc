@@ -1,87 +1,72 @@
-// What one packet of a guest costs: nanoseconds of BPF_PROG_TEST_RUN on one core, with 1, 100,000
-// and 1,000,000 bindings. Nothing is attached and nothing is sent.
+// What one packet of a guest costs: nanoseconds of BPF_PROG_TEST_RUN on one processor. Nothing is
+// attached and nothing is sent.
 //
 //     accel-nanoseconds generator.o
 
+#include "accel/traffic.h"
+#include "base/error.hh"
 #include "slirpstack/nat_map.h"
+#include "test_object.hh"
 
 #include <algorithm>
 #include <array>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string>
+#include <vector>
+
+using namespace slirpstack;
+using namespace slirpstack::bench;
 
 namespace {
 
 constexpr std::uint32_t LOOPBACK = 1;
 constexpr std::uint32_t FIRST_GUEST = 0x0a000000; // 10.0.0.0/16
 constexpr std::uint32_t ROOM = 1U << 21U;
-constexpr int REPEATS = 2000000;
-constexpr int RUNS = 5;
+constexpr std::uint32_t REPEATS = 2000000;
+constexpr std::size_t RUNS = 5;
 
-struct Traffic
+/// What is aimed at; 0: nothing.
+struct Row
 {
-  std::uint32_t flows;
-  std::uint32_t first_guest;
+  std::uint32_t number;
+  unsigned at_most_ns;
 };
 
-[[noreturn]] void fail(const char* what)
-{
-  std::fprintf(stderr, "accel-nanoseconds: %s: %s\n", what, std::strerror(errno));
-  std::exit(EXIT_FAILURE);
-}
-
-template<typename Key, typename Value>
-void put(bpf_object* object, const char* map, const Key& key, const Value& value)
-{
-  if (::bpf_map_update_elem(::bpf_object__find_map_fd_by_name(object, map), &key, &value, BPF_ANY)
-      != 0) {
-    fail(map);
-  }
-}
-
-unsigned run(bpf_object* object, const char* program, int repeats)
-{
-  std::array<std::uint8_t, 64> frame{};
-  LIBBPF_OPTS(bpf_test_run_opts, options);
-  options.data_in = frame.data();
-  options.data_size_in = frame.size();
-  options.repeat = repeats;
-  if (::bpf_prog_test_run_opts(
-        ::bpf_program__fd(::bpf_object__find_program_by_name(object, program)), &options)
-      != 0) {
-    fail(program);
-  }
-  return options.duration;
-}
-
-unsigned median_ns(bpf_object* object, const char* program)
+unsigned median_ns(const TestObject& object, const char* program)
 {
   std::array<unsigned, RUNS> figures{};
   for (unsigned& figure : figures) {
-    figure = run(object, program, REPEATS);
+    figure = object.run(program, REPEATS);
   }
   std::ranges::sort(figures);
   return figures[RUNS / 2];
 }
 
-bpf_object* load(const char* path, std::uint16_t filter)
+void print(const std::string& what, unsigned nanoseconds, unsigned at_most_ns = 0)
 {
-  bpf_object* const object = ::bpf_object__open_file(path, nullptr);
-  if (object == nullptr) {
-    fail(path);
+  std::printf("%-44s %4u ns", what.c_str(), nanoseconds);
+  if (at_most_ns != 0) {
+    std::printf("   wanted: %u %s", at_most_ns, nanoseconds <= at_most_ns ? "(kept)" : "(missed)");
   }
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+void want(const TestObject& object, std::uint32_t flows, bool is_random)
+{
+  object.put("traffic",
+             std::uint32_t{0},
+             traffic{.flows = flows, .is_random = is_random ? 1U : 0U, .first_guest = FIRST_GUEST});
+}
+
+TestObject load(const char* path, std::uint16_t filter)
+{
+  TestObject object(path);
   for (const char* map : {"bindings", "owners", "sessions"}) {
-    ::bpf_map__set_max_entries(::bpf_object__find_map_by_name(object, map), ROOM);
+    object.set_entries(map, ROOM);
   }
-  if (::bpf_object__load(object) != 0) {
-    fail("load");
-  }
+  object.load();
   nat_settings settings{};
   settings.flags = NAT_ALLOCATE;
   settings.external_ranges = settings.internal_ranges = 1;
@@ -91,24 +76,75 @@ bpf_object* load(const char* path, std::uint16_t filter)
   settings.port_first = 1024;
   settings.port_last = 65535;
   settings.filter_udp = filter;
-  put(object, "settings", std::uint32_t{0}, settings);
+  object.put("settings", std::uint32_t{0}, settings);
   nat_route route{};
   route.ifindex = LOOPBACK;
   route.mtu = 1500;
-  put(object, "routes", nat_route_key{0, 0}, route);
-  put(object, "devices", LOOPBACK, LOOPBACK);
+  object.put("routes", nat_route_key{0, 0}, route);
+  object.put("devices", LOOPBACK, LOOPBACK);
   return object;
 }
 
-void measure(const char* path, std::uint16_t filter, const char* what)
+void measure_bindings(const char* path, std::uint16_t filter, const std::vector<Row>& rows)
 {
-  bpf_object* const object = load(path, filter);
-  for (const std::uint32_t flows : {1U, 100000U, 1000000U}) {
-    put(object, "traffic", std::uint32_t{0}, Traffic{flows, FIRST_GUEST});
-    run(object, "generate_bindings", static_cast<int>(flows));
-    std::printf("%-22s %8u bindings: %4u ns\n", what, flows, median_ns(object, "generate_traffic"));
+  const TestObject object = load(path, filter);
+  const char* const kind = filter == NAT_FILTER_ENDPOINT ? "" : ", a session each";
+  for (const Row& row : rows) {
+    want(object, row.number, false);
+    object.run("generate_traffic", row.number);
+    const std::string what = std::to_string(row.number) + " bindings" + kind;
+    print(what + ", in a row", median_ns(object, "generate_traffic"));
+    want(object, row.number, true);
+    print(what + ", at random", median_ns(object, "generate_traffic"), row.at_most_ns);
   }
-  ::bpf_object__close(object);
+}
+
+/// fd00:0:i::/48 is 2001:i::/48 outside.
+void put_prefix(const TestObject& object, std::uint32_t number)
+{
+  nat_prefix_key key{};
+  key.prefix_length = 32 + 48;
+  key.direction = NAT_PREFIX_INTERNAL;
+  key.address[0] = 0xfd;
+  key.address[4] = static_cast<std::uint8_t>(number >> 8U);
+  key.address[5] = static_cast<std::uint8_t>(number);
+  nat_prefix value{};
+  value.prefix[0] = 0x20;
+  value.prefix[1] = 0x01;
+  value.prefix[2] = key.address[4];
+  value.prefix[3] = key.address[5];
+  value.length = 48;
+  value.flags = NAT_PREFIX_NEUTRAL;
+  value.adjustment = static_cast<std::uint16_t>(number);
+  value.ifindex = LOOPBACK;
+  object.put("prefixes", key, value);
+}
+
+void measure_prefixes(const char* path)
+{
+  const TestObject object = load(path, NAT_FILTER_ENDPOINT);
+  std::uint32_t made = 0;
+  for (const std::uint32_t prefixes : {1U, 100U, 4000U}) {
+    for (; made < prefixes; ++made) {
+      put_prefix(object, made);
+    }
+    want(object, prefixes, true);
+    print("NPTv6, " + std::to_string(prefixes) + " prefixes, at random",
+          median_ns(object, "generate_ipv6"));
+  }
+  print("making an IPv6 packet, part of each NPTv6", median_ns(object, "generate_ipv6_only"));
+}
+
+void measure(const char* path)
+{
+  {
+    const TestObject object = load(path, NAT_FILTER_ENDPOINT);
+    want(object, 1, true);
+    print("making an IPv4 packet, part of each", median_ns(object, "generate_only"));
+  }
+  measure_bindings(path, NAT_FILTER_ENDPOINT, {{1, 150}, {100000, 0}, {1000000, 300}});
+  measure_bindings(path, NAT_FILTER_PORT, {{1, 0}, {100000, 0}, {1000000, 0}});
+  measure_prefixes(path);
 }
 
 } // namespace
@@ -119,11 +155,12 @@ int main(int argc, char** argv)
     std::fprintf(stderr, "usage: accel-nanoseconds generator.o\n");
     return 2;
   }
-  bpf_object* const object = load(argv[1], NAT_FILTER_ENDPOINT);
-  put(object, "traffic", std::uint32_t{0}, Traffic{1, FIRST_GUEST});
-  std::printf("making the packet, a part of all below: %u ns\n",
-              median_ns(object, "generate_only"));
-  ::bpf_object__close(object);
-  measure(argv[1], NAT_FILTER_ENDPOINT, "no sessions");
-  measure(argv[1], NAT_FILTER_PORT, "a session each");
+  try {
+    stay_on_one_processor();
+    measure(argv[1]);
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "accel-nanoseconds: %s\n", error.what());
+    return 1;
+  }
 }

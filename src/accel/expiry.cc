@@ -25,8 +25,12 @@ bool is_silent(std::uint64_t last, nanoseconds timeout, nanoseconds now)
 
 } // namespace
 
-NatExpiry::NatExpiry(const NatObject& object, const Timeouts& timeouts, NatEndings* maker)
+NatExpiry::NatExpiry(const NatObject& object,
+                     const Timeouts& timeouts,
+                     OnEnded on_ended,
+                     NatEndings* maker)
   : timeouts_(timeouts)
+  , on_ended_(std::move(on_ended))
   , maker_(maker)
   , both_(object)
   , bindings_(object.map("bindings"))
@@ -38,9 +42,11 @@ NatExpiry::NatExpiry(const NatObject& object, const Timeouts& timeouts, NatEndin
 NatExpiry::Swept NatExpiry::sweep(nanoseconds now)
 {
   Swept swept;
+  left_ = 0;
   swept.sessions = sweep_sessions(now);
   swept.bindings = sweep_bindings(now);
   swept.ports = free_ports(now);
+  swept.left = left_;
   return swept;
 }
 
@@ -73,6 +79,7 @@ std::size_t NatExpiry::sweep_sessions(nanoseconds now)
   std::vector<nat_session_key> silent;
   connected_.clear();
   sessions_.for_each([&](const nat_session_key& key, const nat_session& session) {
+    ++left_;
     if (is_silent(session.last, session_timeout(key, session), now)) {
       silent.push_back(key);
     } else if (key.protocol == PROTOCOL_TCP && session.state != NAT_TCP_NONE) {
@@ -85,6 +92,7 @@ std::size_t NatExpiry::sweep_sessions(nanoseconds now)
       maker_->on_session_ended(key);
     }
   }
+  left_ -= silent.size();
   return silent.size();
 }
 
@@ -118,16 +126,20 @@ void NatExpiry::end_binding(const nat_endpoint& internal,
   both_.end(internal, external, now);
   if (maker_ != nullptr) {
     maker_->on_binding_ended(internal, TimePoint(std::chrono::duration_cast<Duration>(now)));
-    return;
+  } else {
+    const nat_subscriber_key subscriber{internal.address, internal.zone};
+    released_.put(subscriber, released_.find(subscriber).value_or(0) + 1);
   }
-  const nat_subscriber_key subscriber{internal.address, internal.zone};
-  released_.put(subscriber, released_.find(subscriber).value_or(0) + 1);
+  if (on_ended_) {
+    on_ended_(internal, external);
+  }
 }
 
 std::size_t NatExpiry::free_ports(nanoseconds now)
 {
   std::vector<nat_endpoint> rested;
   owners_.for_each([&](const nat_endpoint& external, const nat_owner& owner) {
+    left_ += (owner.flags & NAT_STATIC) != 0 ? 0 : 1;
     if ((owner.flags & NAT_QUARANTINED) != 0
         && is_silent(owner.last_in, timeouts_.quarantine, now)) {
       rested.push_back(external);
@@ -136,6 +148,7 @@ std::size_t NatExpiry::free_ports(nanoseconds now)
   for (const nat_endpoint& external : rested) {
     owners_.erase(external);
   }
+  left_ -= rested.size();
   return rested.size();
 }
 

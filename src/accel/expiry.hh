@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <unordered_set>
 
 namespace slirpstack {
@@ -31,10 +32,17 @@ public:
     std::size_t bindings = 0; ///< ended now
     std::size_t sessions = 0;
     std::size_t ports = 0; ///< free again
+    /// Still there, of all three: while it is not 0 there will be more to sweep.
+    std::size_t left = 0;
   };
+  /// A binding has ended: its internal and its external endpoint.
+  using OnEnded = std::function<void(const nat_endpoint& internal, const nat_endpoint& external)>;
 
   /// `maker`, which must outlive this, has made the bindings; null: the kernel has (NAT_ALLOCATE).
-  NatExpiry(const NatObject& object, const Timeouts& timeouts, NatEndings* maker = nullptr);
+  NatExpiry(const NatObject& object,
+            const Timeouts& timeouts,
+            OnEnded on_ended = {},
+            NatEndings* maker = nullptr);
 
   /// Goes through all entries once. `now` is CLOCK_MONOTONIC's time. Throws std::system_error.
   Swept sweep(std::chrono::nanoseconds now);
@@ -51,7 +59,9 @@ private:
                    std::chrono::nanoseconds now);
 
   Timeouts timeouts_;
+  OnEnded on_ended_;
   NatEndings* maker_;
+  std::size_t left_ = 0;
   NatBindings both_; ///< the two maps that follow
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_endpoint, nat_owner> owners_;

@@ -62,8 +62,13 @@ void NatAttachment::attach_filter(int program)
     errno = -created;
     throw_system_error("make a clsact queueing discipline");
   }
-  LIBBPF_OPTS(
-    bpf_tc_opts, options, .prog_fd = program, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+  // In place of one that a predecessor, which was killed, has left.
+  LIBBPF_OPTS(bpf_tc_opts,
+              options,
+              .prog_fd = program,
+              .flags = BPF_TC_F_REPLACE,
+              .handle = FILTER_HANDLE,
+              .priority = FILTER_PRIORITY);
   const int attached = ::bpf_tc_attach(&hook, &options);
   if (attached < 0) {
     errno = -attached;
@@ -81,6 +86,14 @@ void NatAccelerator::attach(const char* program, int ifindex)
   const auto number = static_cast<std::uint32_t>(ifindex);
   NatTable<std::uint32_t, std::uint32_t>(object_.map("devices")).put(number, number);
   attachments_.emplace_back(object_.hook(), object_.program(program), ifindex);
+}
+
+void NatAccelerator::detach(int ifindex)
+{
+  attachments_.remove_if(
+    [&](const NatAttachment& attachment) { return attachment.ifindex() == ifindex; });
+  NatTable<std::uint32_t, std::uint32_t>(object_.map("devices"))
+    .erase(static_cast<std::uint32_t>(ifindex));
 }
 
 } // namespace slirpstack

@@ -22,6 +22,8 @@ public:
   NatAttachment(const NatAttachment&) = delete;
   NatAttachment& operator=(const NatAttachment&) = delete;
 
+  [[nodiscard]] int ifindex() const { return ifindex_; }
+
 private:
   void attach_filter(int program);
 
@@ -43,6 +45,8 @@ public:
   void attach_guest(int ifindex) { attach("nat_internal", ifindex); }
   void attach_external(int ifindex) { attach("nat_external", ifindex); }
   void attach_tap(int ifindex) { attach("nat_tap", ifindex); }
+  /// Takes back what was done to an interface, which may be gone.
+  void detach(int ifindex);
 
   [[nodiscard]] const NatObject& object() const { return object_; }
 

@@ -10,12 +10,7 @@ namespace slirpstack {
 nat_endpoint map_endpoint(const Endpoint& endpoint, std::uint8_t protocol, std::uint8_t zone)
 {
   assert(endpoint.address.is_ipv4());
-  return {htonl(endpoint.address.ipv4_value()), htons(endpoint.port), protocol, zone};
-}
-
-Endpoint endpoint_of(const nat_endpoint& endpoint)
-{
-  return {IpAddress::ipv4(ntohl(endpoint.address)), ntohs(endpoint.port)};
+  return {map_address(endpoint.address), htons(endpoint.port), protocol, zone};
 }
 
 nat_session_key map_session(const nat_endpoint& external, const Endpoint& remote)
@@ -24,7 +19,7 @@ nat_session_key map_session(const nat_endpoint& external, const Endpoint& remote
   key.address = external.address;
   key.port = external.port;
   key.protocol = external.protocol;
-  key.remote_address = htonl(remote.address.ipv4_value());
+  key.remote_address = map_address(remote.address);
   key.remote_port = htons(remote.port);
   return key;
 }
@@ -36,7 +31,7 @@ nat_endpoint external_of(const nat_session_key& session)
 
 Endpoint remote_of(const nat_session_key& session)
 {
-  return {IpAddress::ipv4(ntohl(session.remote_address)), ntohs(session.remote_port)};
+  return {address_of(session.remote_address), ntohs(session.remote_port)};
 }
 
 bool NatEndpointOrder::operator()(const nat_endpoint& one, const nat_endpoint& other) const

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "accel/nat_plan.hh"
 #include "base/clock.hh"
 #include "flow/flow_key.hh"
 #include "slirpstack/nat_map.h"
@@ -8,12 +9,11 @@
 
 namespace slirpstack {
 
-/// What the maps call an endpoint. `zone` is 0 for an external one. IPv4 only.
+/// What the maps call an endpoint; endpoint_of() is the way back. `zone` is 0 for an external one.
+/// IPv4 only.
 [[nodiscard]] nat_endpoint map_endpoint(const Endpoint& endpoint,
                                         std::uint8_t protocol,
                                         std::uint8_t zone);
-/// And back.
-[[nodiscard]] Endpoint endpoint_of(const nat_endpoint& endpoint);
 
 /// The session of a flow whose guest's endpoint is `external` outside.
 [[nodiscard]] nat_session_key map_session(const nat_endpoint& external, const Endpoint& remote);

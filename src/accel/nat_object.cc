@@ -60,7 +60,9 @@ void set_pins(bpf_object* object, const std::string& folder)
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object)
   {
-    if (::bpf_map__is_internal(map)) {
+    // The kernel adds a flag of its own to a device map, and libbpf then takes it for another one
+    // (1.1). Nothing is lost: interfaces are attached anew.
+    if (::bpf_map__is_internal(map) || ::bpf_map__type(map) == BPF_MAP_TYPE_DEVMAP_HASH) {
       continue;
     }
     const std::string path
@@ -87,7 +89,13 @@ NatObject::NatObject(NatHook hook, const NatSizes& sizes, const std::string& pin
   if (!pin_folder.empty()) {
     set_pins(object_.get(), pin_folder);
   }
-  checked("load the BPF programs", ::bpf_object__load(object_.get()));
+  const int loaded = ::bpf_object__load(object_.get());
+  if (loaded == -EINVAL && !pin_folder.empty()) {
+    checked(fmt::format("take over the maps in {}, which are of other sizes or of another version",
+                        pin_folder),
+            loaded);
+  }
+  checked("load the BPF programs", loaded);
 }
 
 int NatObject::map(const char* name) const

@@ -8,12 +8,22 @@ namespace slirpstack {
 
 namespace {
 
+bool is_in(std::span<const nat_range> ranges, std::size_t count, std::uint32_t address)
+{
+  return std::ranges::any_of(
+    ranges.first(std::min(count, ranges.size())),
+    [address](const nat_range& range) { return address - range.first < range.count; });
+}
+
 bool is_internal(const nat_settings& settings, std::uint32_t address)
 {
-  const auto ranges = std::min<std::size_t>(settings.internal_ranges, NAT_MAX_RANGES);
-  return std::ranges::any_of(
-    std::span(settings.internal).first(ranges),
-    [address](const nat_range& range) { return address - range.first < range.count; });
+  return is_in(settings.internal, settings.internal_ranges, address);
+}
+
+/// Such an address may be one of the host's own: then it is exempt but for its bindings.
+bool is_external(const nat_settings& settings, std::uint32_t address)
+{
+  return is_in(settings.external, settings.external_ranges, address);
 }
 
 /// This host, loopback, multicast and above.
@@ -37,7 +47,8 @@ bool NatScope::translates(const IpAddress& source, const IpAddress& destination)
       || is_never_routed(to)) {
     return false;
   }
-  return (settings.flags & NAT_EXEMPTIONS) == 0 || !exempt_.find({32, htonl(to)});
+  return (settings.flags & NAT_EXEMPTIONS) == 0 || is_external(settings, to)
+         || !exempt_.find({32, htonl(to)});
 }
 
 } // namespace slirpstack

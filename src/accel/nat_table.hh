@@ -57,6 +57,14 @@ public:
     return ::bpf_map_lookup_elem(map_, &key, &value) == 0 ? std::optional(value) : std::nullopt;
   }
 
+  /// Removes all entries. For maps that for_each() cannot read, too.
+  void clear()
+  {
+    Key key{};
+    while (::bpf_map_get_next_key(map_, nullptr, &key) == 0
+           && ::bpf_map_delete_elem(map_, &key) == 0) {}
+  }
+
   /// Calls `visit(key, value)` for the entries of a hash map, thousands to a system call. Those
   /// that come or go meanwhile may be missed. Throws std::system_error.
   template<typename Visit>

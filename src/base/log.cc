@@ -1,7 +1,11 @@
 #include "base/log.hh"
 
 #include "base/clock.hh"
+#include "base/last_word.hh"
+#include "base/quoted.hh"
 
+#include <algorithm>
+#include <cstdio>
 #include <ctime>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -81,6 +85,16 @@ std::string json_line(LogLevel level,
   return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
+/// As it is where it is one word; else quoted, so that it is clear where the next field begins.
+std::string text_value(std::string_view value)
+{
+  const bool is_word = !value.empty() && std::ranges::none_of(value, [](char character) {
+    const auto code = static_cast<unsigned char>(character);
+    return code <= ' ' || code == 0x7f || character == '"' || character == '=';
+  });
+  return is_word ? std::string(value) : quoted(value);
+}
+
 std::string text_line(LogLevel level,
                       std::string_view message,
                       std::initializer_list<LogField> fields,
@@ -92,7 +106,7 @@ std::string text_line(LogLevel level,
   }
   line += message;
   for (const LogField& field : fields) {
-    line += fmt::format(" {}={}", field.key, field.value);
+    line += fmt::format(" {}={}", field.key, text_value(field.value));
   }
   if (suppressed > 0) {
     line += fmt::format(" ({} more like this were left out)", suppressed);
@@ -111,6 +125,14 @@ void write_without_waiting(int descriptor, std::string_view line)
   [[maybe_unused]] const ssize_t written = ::write(descriptor, line.data(), line.size());
 }
 
+void write_last_word(std::string_view program, std::string_view what)
+{
+  const std::string line = logger().format == LogFormat::json
+                             ? json_line(LogLevel::error, what, {}, 0)
+                             : fmt::format("{}: {}\n", program, what);
+  fmt::print(stderr, "{}", line);
+}
+
 void configure_log(LogLevel level, LogFormat format)
 {
   logger().level = level;
@@ -120,6 +142,16 @@ void configure_log(LogLevel level, LogFormat format)
 bool log_enabled(LogLevel level)
 {
   return level <= logger().level;
+}
+
+void log_record(std::string_view message, std::initializer_list<LogField> fields)
+{
+  if (log_enabled(LogLevel::info)) {
+    write_without_waiting(STDERR_FILENO,
+                          logger().format == LogFormat::json
+                            ? json_line(LogLevel::info, message, fields, 0)
+                            : text_line(LogLevel::info, message, fields, 0));
+  }
 }
 
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields)

@@ -42,6 +42,10 @@ void configure_log(LogLevel level, LogFormat format);
 /// follows a suppressed run tells how many were left out.
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 
+/// The same for what has to be told each time, at the level `info`: never left out, so that how
+/// much there is of it must be the user's own choice.
+void log_record(std::string_view message, std::initializer_list<LogField> fields);
+
 /// Writes a line of at most PIPE_BUF bytes. A reader that has gone away or a full pipe must not
 /// stop the network: the line is lost then.
 void write_without_waiting(int descriptor, std::string_view line);

@@ -1,5 +1,7 @@
 #include "control/answer_text.hh"
 
+#include "control/explanation.hh"
+
 #include <fmt/format.h>
 #include <iterator>
 #include <map>
@@ -23,12 +25,13 @@ std::string joined(const Json& list)
 std::string forward_line(const Json& forward)
 {
   const bool is_local = forward.contains("local");
-  return fmt::format("{}  {} {}  {}  {} flows\n",
+  return fmt::format("{}  {} {}  {}  {} flows{}\n",
                      forward.at("id").get<unsigned>(),
                      is_local ? "-L" : "-R",
                      forward.at(is_local ? "local" : "remote").get<std::string>(),
                      joined(forward.at(is_local ? "listening" : "matching")),
-                     forward.at("flows").get<std::uint64_t>());
+                     forward.at("flows").get<std::uint64_t>(),
+                     forward.at("draining").get<bool>() ? ", draining" : "");
 }
 
 std::string flow_line(const Json& flow)
@@ -52,9 +55,10 @@ std::string rule_line(const Json& rule)
                      rule.at("flows").get<std::uint64_t>());
 }
 
-std::string explanation_line(const Json& explanation)
+std::string explanation_line(const Explain& asked, const Json& explanation)
 {
-  return fmt::format("{}: {}, {}\n",
+  return fmt::format("{} {}: {}, {}\n",
+                     protocol_name(asked),
                      explanation.at("destination").get<std::string>(),
                      explanation.at("verdict").get<std::string>(),
                      explanation.at("by").get<std::string>());
@@ -104,12 +108,9 @@ AnswerText changed(const Json& answer)
   AnswerText text;
   if (answer.contains("without_local_route")) {
     for (const Json& prefix : answer.at("without_local_route")) {
-      text.error
-        += fmt::format("{}the host does not take what is sent to {}, so nothing leaves from "
-                       "there before: ip -6 route add local {} dev lo",
-                       text.error.empty() ? "" : "\n",
-                       prefix.get<std::string>(),
-                       prefix.get<std::string>());
+      text.warnings.push_back(
+        fmt::format("nothing leaves from {0} until the host runs: ip -6 route add local {0} dev lo",
+                    prefix.get<std::string>()));
     }
   }
   return text;
@@ -122,6 +123,44 @@ std::string lines(const Json& list, std::string (*line)(const Json&))
     text += line(each);
   }
   return text;
+}
+
+std::string status_text(const Json& answer)
+{
+  std::string text
+    = fmt::format("{} between {} and {}, ports bound by the {}\n"
+                  "addresses {}, ports {}\n"
+                  "{} of {} bindings, {} sessions\n",
+                  answer.at("hook").get<std::string>(),
+                  joined(answer.at("guests")),
+                  answer.at("external").get<std::string>(),
+                  answer.at("binds").get<std::string>() == "kernel" ? "kernel" : "user-mode stack",
+                  answer.at("addresses").get<std::string>(),
+                  answer.at("ports").get<std::string>(),
+                  answer.at("bindings").get<std::uint64_t>(),
+                  answer.at("max_bindings").get<std::uint64_t>(),
+                  answer.at("sessions").get<std::uint64_t>());
+  for (const auto& [name, count] : answer.at("counts").items()) {
+    if (count.at("packets").get<std::uint64_t>() > 0) {
+      text += fmt::format("{}: {} packets, {} B\n",
+                          name,
+                          count.at("packets").get<std::uint64_t>(),
+                          count.at("bytes").get<std::uint64_t>());
+    }
+  }
+  return text;
+}
+
+/// `udp 10.0.2.100:4000 203.0.113.1:61002  idle 3 s`; the zone where there are several.
+std::string binding_line(const Json& binding)
+{
+  const auto zone = binding.at("zone").get<unsigned>();
+  return fmt::format("{} {}{} {}  idle {} s\n",
+                     binding.at("protocol").get<std::string>(),
+                     binding.at("internal").get<std::string>(),
+                     zone == 0 ? std::string() : fmt::format("%{}", zone),
+                     binding.at("external").get<std::string>(),
+                     binding.at("idle_seconds").get<std::uint64_t>());
 }
 
 /// The words for each request; the answer is one that says yes.
@@ -149,10 +188,11 @@ struct Wording
   {
     return {.text = lines(answer.at("rules"), rule_line), .error = {}};
   }
-  AnswerText operator()(const Explain&) const
+  AnswerText operator()(const Explain& asked) const
   {
-    AnswerText text{.text = lines(answer.at("explanations"), explanation_line), .error = {}};
+    AnswerText text;
     for (const Json& each : answer.at("explanations")) {
+      text.text += explanation_line(asked, each);
       text.exit_status = each.at("allowed").get<bool>() ? text.exit_status : 1;
     }
     return text;
@@ -185,6 +225,17 @@ struct Wording
     return {.text = translation_line(answer, "external", "->")
                     + translation_line(answer, "internal", "<-"),
             .error = {}};
+  }
+  AnswerText operator()(const ShowAccelerator&) const
+  {
+    return {.text = status_text(answer), .error = {}};
+  }
+  AnswerText operator()(const ListBindings&) const
+  {
+    const auto left_out = answer.at("left_out").get<std::uint64_t>();
+    return {.text = lines(answer.at("bindings"), binding_line),
+            .error
+            = left_out == 0 ? std::string() : fmt::format("{} more are not shown", left_out)};
   }
 };
 

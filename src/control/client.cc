@@ -4,8 +4,10 @@
 #include "base/file_descriptor.hh"
 #include "control/answer_text.hh"
 #include "control/map_file.hh"
+#include "control/usage.hh"
 #include "host/unix_address.hh"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <fmt/format.h>
@@ -83,6 +85,29 @@ std::string receive_line(int descriptor)
   return line.substr(0, line.find('\n'));
 }
 
+/// `ctl -h`, or `ctl SOCKET -h`. A socket of such a name is written ./help.
+bool asks_for_help(std::span<const std::string> arguments)
+{
+  constexpr std::array<std::string_view, 4> WORDS{"help", "-h", "-help", "--help"};
+  const auto is_help
+    = [&](const std::string& word) { return std::ranges::find(WORDS, word) != WORDS.end(); };
+  return (!arguments.empty() && is_help(arguments[0]))
+         || (arguments.size() == 2 && is_help(arguments[1]));
+}
+
+void check_socket_word(std::span<const std::string> arguments)
+{
+  if (arguments.empty()) {
+    throw UsageError(
+      fmt::format("usage: {} COMMAND… (slirpstack ctl -h lists them)", CONTROL_PROGRAM));
+  }
+  const bool has_command = arguments.size() > 1 && is_command_noun(arguments[1]);
+  if (is_command_noun(arguments[0]) && !has_command) {
+    throw UsageError(fmt::format(
+      "the first word after ctl is the socket: {} {}", CONTROL_PROGRAM, fmt::join(arguments, " ")));
+  }
+}
+
 Request request_of(std::span<const std::string> words)
 {
   try {
@@ -96,15 +121,20 @@ Request request_of(std::span<const std::string> words)
 
 int run_control_client(std::span<const std::string> arguments, std::string_view program)
 {
-  if (arguments.empty()) {
-    throw UsageError("usage: slirpstack ctl PATH forward|rules|explain|flows|statistics|map …");
+  if (asks_for_help(arguments)) {
+    fmt::print("{}", control_help());
+    return 0;
   }
+  check_socket_word(arguments);
   Request request = request_of(arguments.subspan(1));
   complete(request);
   const FileDescriptor socket = connect(control_path(arguments.front()));
   send_all(socket.get(), serialize(request) + '\n');
   const AnswerText answer = answer_text(request, receive_line(socket.get()));
   fmt::print("{}", answer.text);
+  for (const std::string& warning : answer.warnings) {
+    fmt::print(stderr, "{}: warning: {}\n", program, warning);
+  }
   if (!answer.error.empty()) {
     fmt::print(stderr, "{}: {}\n", program, answer.error);
   }

@@ -4,6 +4,7 @@
 #include "control/explanation.hh"
 #include "wire/ip.hh"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -48,6 +49,7 @@ Json describe(const ForwardSet::Info& info)
       = texts(info.matching, [](const Endpoint& endpoint) { return endpoint.to_string(); });
   }
   entry["flows"] = info.flows;
+  entry["draining"] = info.draining;
   return entry;
 }
 
@@ -128,6 +130,8 @@ void Commands::run(const AddForward& request, const Reply& reply)
     }
     try {
       reply(ok(describe(subject_.gateway.forwards().add(std::get<ForwardPlan>(outcome)))));
+    } catch (const ForwardError& error) {
+      reply(error_reply(fmt::format("cannot {}", error.what())));
     } catch (const std::exception& error) {
       reply(error_reply(error.what()));
     }
@@ -189,32 +193,14 @@ void Commands::run(const Explain& request, const Reply& reply)
 
 Explanation Commands::explain_one(const Explain& request, const IpAddress& address) const
 {
-  const Endpoint destination{address, request.port};
-  const auto match = subject_.gateway.forwards().find(request.protocol, destination);
-  if (request.direction == FlowDirection::out && match.forward != nullptr) {
-    return {.destination = destination.to_string(),
-            .verdict = "forwarded",
-            .by = "forward " + std::to_string(match.id),
-            .allowed = true};
-  }
-  if (request.direction == FlowDirection::out && subject_.gateway.serves(destination)) {
-    return explain_service(request, destination);
-  }
-  const IpAddress& source = address.is_ipv4() ? subject_.guest_ipv4 : subject_.guest_ipv6;
-  return explain(subject_.gateway.policy(), subject_.host_networks(), request, source, address);
-}
-
-Explanation Commands::explain_service(const Explain& request, const Endpoint& destination) const
-{
-  const Verdict verdict = subject_.gateway.policy().decide_service(
-    {.direction = request.direction,
-     .protocol = request.protocol,
-     .source = destination.address.is_ipv4() ? subject_.guest_ipv4 : subject_.guest_ipv6,
-     .destination = destination});
-  return {.destination = destination.to_string(),
-          .verdict = verdict.allows() ? "allowed" : "denied",
-          .by = verdict.rule ? verdict.reason() : "it is our DNS service",
-          .allowed = verdict.allows()};
+  const auto match = subject_.gateway.forwards().find(request.protocol, {address, request.port});
+  const ExplainedGuest guest{.policy = subject_.gateway.policy(),
+                             .host = subject_.host_networks(),
+                             .ours = subject_.gateway.addresses(),
+                             .source
+                             = address.is_ipv4() ? subject_.guest_ipv4 : subject_.guest_ipv6};
+  return explain(
+    guest, request, address, match.forward != nullptr ? "forward " + std::to_string(match.id) : "");
 }
 
 void Commands::explain_addresses(const Explain& request,

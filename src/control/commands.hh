@@ -1,5 +1,6 @@
 #pragma once
 
+#include "control/accelerator_commands.hh"
 #include "control/explanation.hh"
 #include "control/forward_planner.hh"
 #include "control/map_commands.hh"
@@ -41,6 +42,7 @@ public:
   Commands& operator=(Commands&&) = delete;
 
   void execute(const Request& request, Reply reply) override;
+  [[nodiscard]] AcceleratorCommands& accelerator() { return accelerator_; }
 
 private:
   struct Lookup;
@@ -57,15 +59,21 @@ private:
   template<typename Asked>
   requires requires(MapCommands& maps, const Asked& asked) { maps.run(asked); }
   void run(const Asked& request, const Reply& reply) { reply(maps_.run(request)); }
+  /// What is about the accelerator.
+  template<typename Asked>
+  requires requires(AcceleratorCommands& accelerator, const Asked& asked)
+  {
+    accelerator.run(asked);
+  }
+  void run(const Asked& request, const Reply& reply) { reply(accelerator_.run(request)); }
   void explain_addresses(const Explain& request,
                          const LookupAnswer& answer,
                          const Reply& reply) const;
   [[nodiscard]] Explanation explain_one(const Explain& request, const IpAddress& address) const;
-  [[nodiscard]] Explanation explain_service(const Explain& request,
-                                            const Endpoint& destination) const;
 
   Subject subject_;
   MapCommands maps_;
+  AcceleratorCommands accelerator_;
   std::list<std::unique_ptr<PendingLookup>> lookups_;
 };
 

@@ -1,8 +1,17 @@
 #include "control/control_plane.hh"
 
+#include <system_error>
 #include <utility>
 
 namespace slirpstack {
+
+namespace {
+
+// A resolver answers thousands a second, one lookup within milliseconds. Each has a socket, out of
+// those that are kept back from flows.
+constexpr std::size_t LOOKUPS_AT_A_TIME = 64;
+
+} // namespace
 
 struct ControlPlane::Restricted
 {
@@ -30,7 +39,8 @@ ControlPlane::ControlPlane(const Settings& settings,
   , pool_(pool)
   , host_networks_(std::move(host_networks))
   , planner_(names, settings.defaults)
-  , rules_(settings.rules_file, gateway, names, gateway.time())
+  , rule_names_(names, LOOKUPS_AT_A_TIME)
+  , rules_(settings.rules_file, gateway, rule_names_, gateway.time())
   , commands_({.gateway = gateway,
                .statistics = statistics_,
                .planner = planner_,
@@ -70,10 +80,32 @@ void ControlPlane::open_restricted_socket(const std::string& path, const MapScop
     host_));
 }
 
+bool ControlPlane::flush()
+{
+  bool more = socket_ && socket_->flush();
+  for (const auto& restricted : restricted_) {
+    more = restricted->socket.flush() || more;
+  }
+  return more;
+}
+
 StreamAddress ControlPlane::serve_metrics(const ListenOptions& options)
 {
   metrics_ = std::make_unique<MetricsServer>(host_, options, [this] { return snapshot(); });
   return metrics_->address();
+}
+
+std::optional<AcceleratorStatus> ControlPlane::accelerator_status()
+{
+  const AcceleratorView* const accelerator = commands_.accelerator().accelerator();
+  if (accelerator == nullptr) {
+    return std::nullopt;
+  }
+  try {
+    return accelerator->status();
+  } catch (const std::system_error&) {
+    return std::nullopt; // the other figures are worth having
+  }
 }
 
 MetricsSnapshot ControlPlane::snapshot()
@@ -84,8 +116,9 @@ MetricsSnapshot ControlPlane::snapshot()
           .max_flows = gateway_.flows().capacity(),
           .memory_bytes = pool_.used_bytes(),
           .max_memory_bytes = pool_.ceiling_bytes(),
-          .forwards = gateway_.forwards().list().size(),
-          .rules = gateway_.policy().rules().rules().size()};
+          .forwards = gateway_.forwards().size(),
+          .rules = gateway_.policy().rules().rules().size(),
+          .accelerator = accelerator_status()};
 }
 
 } // namespace slirpstack

@@ -7,6 +7,7 @@
 #include "control/metrics_server.hh"
 #include "control/rule_loader.hh"
 #include "flow/flow_statistics.hh"
+#include "flow/lookup_queue.hh"
 #include "gateway/gateway.hh"
 
 #include <functional>
@@ -46,12 +47,20 @@ public:
   /// A socket that whoever reaches its file may use, for the prefix map within `scope` alone.
   void open_restricted_socket(const std::string& path, const MapScope& scope);
   StreamAddress serve_metrics(const ListenOptions& options);
+  /// Sockets and metrics show the accelerator from now on; it must outlive this.
+  void set_accelerator(const AcceleratorView& accelerator)
+  {
+    commands_.accelerator().set_accelerator(accelerator);
+  }
 
+  /// The end of a turn of the loop. True: more work is left.
+  [[nodiscard]] bool flush();
   [[nodiscard]] TimePoint next_deadline() const { return rules_.next_deadline(); }
   void on_deadline() { rules_.on_deadline(); }
 
 private:
   [[nodiscard]] MetricsSnapshot snapshot();
+  [[nodiscard]] std::optional<AcceleratorStatus> accelerator_status();
 
   struct Restricted;
 
@@ -62,6 +71,7 @@ private:
   Admission::HostNetworksSource host_networks_;
   FlowStatistics statistics_;
   ForwardPlanner planner_;
+  LookupQueue rule_names_;
   RuleLoader rules_;
   Commands commands_;
   std::unique_ptr<ControlSocket> socket_;

@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::size_t READ_BYTES = 16 << 10;
 
+// What one client may take of a turn before the flows come first.
+constexpr std::size_t BYTES_PER_TURN = 256 << 10;
+constexpr std::size_t REQUESTS_PER_TURN = 64;
+
 } // namespace
 
 /// One client: reads requests, one at a time, and writes answers.
@@ -31,21 +35,31 @@ public:
   void on_readable(bool) override { advance(); }
   void on_writable() override { advance(); }
 
-private:
-  /// Does whatever can be done now: write, execute, read. This may be gone when it returns.
+  /// Does whatever can be done in this turn: write, execute, read. This may be gone when it
+  /// returns.
   void advance()
   {
     if (std::exchange(advancing_, true)) {
       return; // an answer came at once: the loop below goes on with it
     }
-    requests_at_once_ = 0;
-    while (!closing_ && flush() && !busy_ && (execute_next() || read_more())) {}
+    bytes_in_turn_ = 0;
+    requests_in_turn_ = 0;
+    while (!closing_ && flush() && !busy_) {
+      if (bytes_in_turn_ >= BYTES_PER_TURN || requests_in_turn_ >= REQUESTS_PER_TURN) {
+        owner_.go_on_later(*this);
+        break;
+      }
+      if (!execute_next() && !read_more()) {
+        break;
+      }
+    }
     advancing_ = false;
     if (closing_) {
       owner_.forget(*this);
     }
   }
 
+private:
   /// False: the rest has to wait.
   bool flush()
   {
@@ -62,19 +76,20 @@ private:
   /// False: there is no whole request.
   bool execute_next()
   {
+    requests_at_once_ += skip_blank_lines();
     const std::size_t end = input_.find('\n');
-    if (end == std::string::npos) {
-      return false;
-    }
-    if (++requests_at_once_ > owner_.settings_.max_requests_at_once) {
+    const bool is_whole = end != std::string::npos;
+    requests_at_once_ += is_whole ? 1 : 0;
+    if (requests_at_once_ > owner_.settings_.max_requests_at_once) {
       closing_ = true;
       return true; // nothing more is read
     }
+    if (!is_whole) {
+      return false;
+    }
+    ++requests_in_turn_;
     const std::string line = input_.substr(0, end);
     input_.erase(0, end + 1);
-    if (line.find_first_not_of(" \t\r") == std::string::npos) {
-      return true;
-    }
     busy_ = true;
     const std::weak_ptr<Client*> self = alive_;
     try {
@@ -87,6 +102,15 @@ private:
       on_answer(error_reply(error.what()));
     }
     return true;
+  }
+
+  /// They ask for nothing. Returns how many there were.
+  std::size_t skip_blank_lines()
+  {
+    const std::size_t blank = std::min(input_.find_first_not_of(" \t\r\n"), input_.size());
+    const auto count = std::count(input_.begin(), input_.begin() + std::ptrdiff_t(blank), '\n');
+    input_.erase(0, blank);
+    return static_cast<std::size_t>(count);
   }
 
   void on_answer(std::string_view answer)
@@ -104,8 +128,10 @@ private:
     const std::array<iovec, 1> pieces{iovec{bytes.data(), bytes.size()}};
     const Transfer received = stream_->receive(pieces);
     if (received.would_block) {
+      requests_at_once_ = 0; // a pause
       return false;
     }
+    bytes_in_turn_ += received.bytes;
     closing_ = received.end_of_stream || received.code;
     input_.append(bytes.data(), received.bytes);
     const std::size_t most = owner_.settings_.max_request_bytes;
@@ -121,8 +147,10 @@ private:
   std::unique_ptr<HostStream> stream_;
   std::string input_;
   std::string output_;
-  std::size_t requests_at_once_ = 0;
-  bool busy_ = false; ///< a request is being executed
+  std::size_t bytes_in_turn_ = 0;
+  std::size_t requests_in_turn_ = 0;
+  std::size_t requests_at_once_ = 0; ///< since it last paused
+  bool busy_ = false;                ///< a request is being executed
   bool closing_ = false;
   bool advancing_ = false;
   /// Tells an answer that comes late whether its client is still there.
@@ -159,8 +187,24 @@ void ControlSocket::on_accepted(AcceptedStream&& accepted)
   clients_.push_back(std::make_unique<Client>(*this, std::move(accepted.stream)));
 }
 
+void ControlSocket::go_on_later(Client& client)
+{
+  if (std::ranges::find(unfinished_, &client) == unfinished_.end()) {
+    unfinished_.push_back(&client);
+  }
+}
+
+bool ControlSocket::flush()
+{
+  for (Client* const client : std::exchange(unfinished_, {})) {
+    client->advance();
+  }
+  return !unfinished_.empty();
+}
+
 void ControlSocket::forget(Client& client)
 {
+  std::erase(unfinished_, &client);
   std::erase_if(clients_, [&](const auto& each) { return each.get() == &client; });
 }
 

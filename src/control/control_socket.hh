@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace slirpstack {
 
@@ -38,16 +39,22 @@ public:
   ControlSocket(ControlSocket&&) = delete;
   ControlSocket& operator=(ControlSocket&&) = delete;
 
+  /// The end of a turn of the loop: clients that have more to say than their part of a turn go on.
+  /// True: some have still more.
+  [[nodiscard]] bool flush();
+
 private:
   class Client;
 
   void on_accepted(AcceptedStream&& accepted) override;
   void forget(Client& client);
+  void go_on_later(Client& client);
 
   Settings settings_;
   RequestHandler& handler_;
   std::unique_ptr<HostListener> listener_;
   std::list<std::unique_ptr<Client>> clients_;
+  std::vector<Client*> unfinished_;
 };
 
 } // namespace slirpstack

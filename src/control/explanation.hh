@@ -2,7 +2,7 @@
 
 #include "control/request.hh"
 #include "flow/policy.hh"
-#include "gateway/forward_set.hh"
+#include "gateway/our_addresses.hh"
 
 #include <string>
 #include <vector>
@@ -18,12 +18,25 @@ struct Explanation
   bool allowed = false;
 };
 
-/// Asks policy without counting anything. `source` is whoever opens the flow.
-[[nodiscard]] Explanation explain(const Policy& policy,
-                                  const HostNetworks& host,
+/// Whose flow it is and who judges it, in a running gateway or in one that only its options tell
+/// of.
+struct ExplainedGuest
+{
+  const Policy& policy;
+  const HostNetworks& host;
+  const OurAddresses& ours;
+  const IpAddress& source; ///< whoever opens the flow
+};
+
+/// Goes the way of a new flow without opening it or counting anything. `forward`: what a remote
+/// forward that stands for the destination is called; empty: there is none.
+[[nodiscard]] Explanation explain(const ExplainedGuest& guest,
                                   const Explain& asked,
-                                  const IpAddress& source,
-                                  const IpAddress& destination);
+                                  const IpAddress& destination,
+                                  const std::string& forward);
+
+/// `tcp`, `udp` or `icmp`, as it was asked for.
+[[nodiscard]] std::string_view protocol_name(const Explain& asked);
 
 /// `tcp 192.0.2.1:443: denied, line 3: deny 192.0.2.0/24`
 [[nodiscard]] std::string to_line(const Explain& asked, const Explanation& explanation);

@@ -71,6 +71,20 @@ void add_translation(Json& answer,
 
 } // namespace
 
+std::vector<Prefix> prefixes_without_local_route(std::span<const MapEdit> edits,
+                                                 const HostNetworks& host)
+{
+  std::vector<Prefix> prefixes;
+  for (const MapEdit& edit : edits) {
+    const Prefix& external = edit.mapping.external;
+    if (edit.kind == MapEdit::Kind::add && prefixes.size() < MAX_HINTS
+        && host.find(external.address()) != HostNetworks::Kind::own_address) {
+      prefixes.push_back(external);
+    }
+  }
+  return prefixes;
+}
+
 MapCommands::MapCommands(PrefixMap& map, HostNetworksSource host_networks, MapScope scope)
   : map_(map), host_networks_(std::move(host_networks)), scope_(std::move(scope))
 {}
@@ -104,12 +118,8 @@ std::string MapCommands::edit(std::span<const MapEdit> edits)
   apply_edits(map_, edits, scope_);
   // What the host does not take is no mistake yet: the route may come later.
   Json waiting = Json::array();
-  for (const MapEdit& edit : edits) {
-    const Prefix& external = edit.mapping.external;
-    if (edit.kind == MapEdit::Kind::add && waiting.size() < MAX_HINTS
-        && host_networks_().find(external.address()) != HostNetworks::Kind::own_address) {
-      waiting.push_back(external.to_string());
-    }
+  for (const Prefix& prefix : prefixes_without_local_route(edits, host_networks_())) {
+    waiting.push_back(prefix.to_string());
   }
   Json answer{{"ok", true}};
   if (!waiting.empty()) {

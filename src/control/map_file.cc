@@ -36,6 +36,8 @@ std::vector<MapEdit> read_map_edits(const std::string& path)
 {
   try {
     return parse_map_batch(read_map_file(path));
+  } catch (const std::system_error& error) { // it was named on the command line
+    throw UsageError(fmt::format("cannot {}", error.what()));
   } catch (const MappingError& error) {
     throw UsageError(fmt::format("{}: {}", path, error.what()));
   }

@@ -72,6 +72,23 @@ void write_drops(Text& text, const DropCounters& drops)
   }
 }
 
+void write_accelerator(Text& text, const AcceleratorStatus& status)
+{
+  const auto label
+    = [](const AcceleratorCount& count) { return fmt::format("outcome=\"{}\"", count.name); };
+  text.family("accel_packets", "counter", "Packets that the accelerator has seen, by outcome.");
+  for (const AcceleratorCount& count : status.counts) {
+    text.sample(count.packets, label(count));
+  }
+  text.family("accel_bytes", "counter", "Octets of those packets.");
+  for (const AcceleratorCount& count : status.counts) {
+    text.sample(count.bytes, label(count));
+  }
+  text.gauge("accel_bindings", "The accelerator's bindings.", status.bindings);
+  text.gauge("accel_bindings_limit", "Bindings at most.", status.max_bindings);
+  text.gauge("accel_sessions", "The accelerator's sessions.", status.sessions);
+}
+
 } // namespace
 
 std::string openmetrics_text(const MetricsSnapshot& snapshot)
@@ -86,6 +103,9 @@ std::string openmetrics_text(const MetricsSnapshot& snapshot)
   text.gauge("memory_limit_bytes", "Payload buffered at most.", snapshot.max_memory_bytes);
   text.gauge("forwards", "Forwards in effect.", snapshot.forwards);
   text.gauge("rules", "Rules in effect.", snapshot.rules);
+  if (snapshot.accelerator) {
+    write_accelerator(text, *snapshot.accelerator);
+  }
   return text.end();
 }
 

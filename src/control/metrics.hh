@@ -1,9 +1,11 @@
 #pragma once
 
+#include "control/accelerator_view.hh"
 #include "flow/flow_statistics.hh"
 #include "wire/drop.hh"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace slirpstack {
@@ -19,6 +21,7 @@ struct MetricsSnapshot
   std::uint64_t max_memory_bytes = 0;
   std::uint64_t forwards = 0;
   std::uint64_t rules = 0;
+  std::optional<AcceleratorStatus> accelerator;
 };
 
 /// The content type of `openmetrics_text`.

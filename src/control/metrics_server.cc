@@ -1,5 +1,6 @@
 #include "control/metrics_server.hh"
 
+#include "base/log.hh"
 #include "control/http_request.hh"
 
 #include <array>
@@ -48,7 +49,7 @@ public:
   {
     std::array<std::uint8_t, 4096> bytes; // NOLINT: filled as far as it is read
     const std::array<iovec, 1> pieces{iovec{bytes.data(), bytes.size()}};
-    for (;;) {
+    do {
       const Transfer received = stream_->receive(pieces);
       if (received.would_block) {
         return;
@@ -60,7 +61,7 @@ public:
       if (output_.empty() && !take(ByteView(bytes).first(received.bytes))) {
         return; // answered, and gone
       }
-    }
+    } while (output_.empty()); // who has asked and goes on sending is not read to the end
   }
   void on_writable() override
   {
@@ -122,6 +123,10 @@ MetricsServer::~MetricsServer() = default;
 
 void MetricsServer::on_accepted(AcceptedStream&& accepted)
 {
+  if (accepted.is_confined) {
+    log(LogLevel::warning, "a metrics client from another user namespace is sent away");
+    return;
+  }
   if (clients_.size() == MAX_CLIENTS) {
     clients_.pop_front();
   }

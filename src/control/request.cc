@@ -1,5 +1,7 @@
 #include "control/request.hh"
 
+#include "base/error.hh"
+#include "base/quoted.hh"
 #include "control/request_members.hh"
 #include "wire/ip.hh"
 
@@ -31,8 +33,8 @@ Request read_add_forward(Members& members)
   if (local.has_value() == remote.has_value()) {
     throw RequestError("forward add takes one of \"local\" and \"remote\"");
   }
-  return AddForward{local ? ForwardDirection::local : ForwardDirection::remote,
-                    local ? *local : *remote};
+  return add_forward(local ? ForwardDirection::local : ForwardDirection::remote,
+                     local ? *local : *remote);
 }
 
 Request read_explain(Members& members)
@@ -75,9 +77,9 @@ struct Command
   std::function<Request(Members&)> read;
 };
 
-const std::array<Command, 14>& commands()
+const std::array<Command, 16>& commands()
 {
-  static const std::array<Command, 14> all{{
+  static const std::array<Command, 16> all{{
     {"forward add", read_add_forward},
     {"forward list", [](Members&) { return ListForwards{}; }},
     {"forward remove",
@@ -98,6 +100,8 @@ const std::array<Command, 14>& commands()
     {"map batch", [](Members& members) { return BatchMap{members.required_text("text")}; }},
     {"map resolve",
      [](Members& members) { return ResolveAddress{members.required_text("address")}; }},
+    {"accel status", [](Members&) { return ShowAccelerator{}; }},
+    {"accel bindings", [](Members&) { return ListBindings{}; }},
   }};
   return all;
 }
@@ -197,6 +201,8 @@ struct Serializer
   {
     return {{"command", "map resolve"}, {"address", request.address}};
   }
+  Json operator()(const ShowAccelerator&) const { return {{"command", "accel status"}}; }
+  Json operator()(const ListBindings&) const { return {{"command", "accel bindings"}}; }
 };
 
 } // namespace
@@ -216,6 +222,16 @@ Request parse_request(std::string_view line)
   Request request = command->read(members);
   members.end();
   return request;
+}
+
+AddForward add_forward(ForwardDirection direction, std::string spec)
+{
+  try {
+    check_not_blank(direction, spec);
+  } catch (const UsageError& error) {
+    throw RequestError(fmt::format("forward {}: {}", slirpstack::quoted(spec), error.what()));
+  }
+  return {direction, std::move(spec)};
 }
 
 Explain parse_explain(FlowDirection direction,

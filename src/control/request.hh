@@ -91,6 +91,17 @@ struct ResolveAddress
   bool operator==(const ResolveAddress&) const = default;
 };
 
+/// How the accelerator is, and what became of the packets.
+struct ShowAccelerator
+{
+  bool operator==(const ShowAccelerator&) const = default;
+};
+/// The accelerator's bindings.
+struct ListBindings
+{
+  bool operator==(const ListBindings&) const = default;
+};
+
 using Request = std::variant<AddForward,
                              ListForwards,
                              RemoveForward,
@@ -102,7 +113,9 @@ using Request = std::variant<AddForward,
                              ChangeMapping,
                              BatchMap,
                              ListMappings,
-                             ResolveAddress>;
+                             ResolveAddress,
+                             ShowAccelerator,
+                             ListBindings>;
 
 /// What is wrong with a request, in a line for its author.
 class RequestError : public std::runtime_error
@@ -127,23 +140,31 @@ public:
 ///     {"command": "map list"}                          perhaps with "interface"
 ///     {"command": "map batch", "text": "add eth0 …"}
 ///     {"command": "map resolve", "address": "2001:db8:1::5"}
+///     {"command": "accel status"}, {"command": "accel bindings"}
 ///
 /// Throws RequestError; a member that the command does not know is an error too.
 [[nodiscard]] Request parse_request(std::string_view line);
 
 /// The same from the words of a command line:
 ///
-///     forward add -L SPEC | -R SPEC      forward list      forward remove ID [-drain]
+///     forward add -L SPEC | -R SPEC      forward list      forward remove NUMBER [-drain]
 ///     rules reload | list                explain [in|out] tcp|udp HOST:PORT | icmp HOST
 ///     flows                              statistics
 ///     map add IF INTERNAL/LENGTH EXTERNAL/LENGTH [neutral]
 ///     map del IF INTERNAL/LENGTH         map drop IF | -all
 ///     map list [IF]                      map status [IF]
 ///     map batch [-delete] FILE           map resolve ADDRESS
-[[nodiscard]] Request parse_request_words(std::span<const std::string> words);
+///     accel status | bindings
+///
+/// `program` is what the words were typed after, for a complaint. Throws RequestError.
+[[nodiscard]] Request parse_request_words(std::span<const std::string> words,
+                                          std::string_view program = "slirpstack ctl SOCKET");
 
 /// The line for the control protocol, without its newline.
 [[nodiscard]] std::string serialize(const Request& request);
+
+/// A request with that `-L` or `-R`. Throws RequestError for one that names nothing at all.
+[[nodiscard]] AddForward add_forward(ForwardDirection direction, std::string spec);
 
 /// `explain`'s PROTOCOL and DESTINATION: `tcp 192.0.2.1:443`, `udp [2001:db8::1]:53`, `icmp host`.
 [[nodiscard]] Explain parse_explain(FlowDirection direction,

@@ -1,9 +1,12 @@
 // Requests from the words of a command line.
 
+#include "base/quoted.hh"
 #include "control/request.hh"
+#include "control/usage.hh"
 
 #include <charconv>
 #include <fmt/format.h>
+#include <optional>
 
 namespace slirpstack {
 
@@ -17,9 +20,10 @@ bool is_flag(std::string_view word, std::string_view name)
   return word.starts_with('-') && word.substr(word.starts_with("--") ? 2 : 1) == name;
 }
 
-[[noreturn]] void throw_usage(std::string_view usage)
+/// Says how the commands with this noun are typed.
+[[noreturn]] void throw_usage(std::string_view noun, std::string_view program = CONTROL_PROGRAM)
 {
-  throw RequestError(fmt::format("usage: {}", usage));
+  throw RequestError(fmt::format("usage: {}", usage_of(noun, program)));
 }
 
 std::uint32_t parse_id(std::string_view text)
@@ -32,12 +36,28 @@ std::uint32_t parse_id(std::string_view text)
   return id;
 }
 
+/// `-L SPEC` or `-L=SPEC`, the flag by any of the names that the command line has for it.
+std::optional<AddForward> parse_forward_flag(Words words)
+{
+  const std::string_view first = words.empty() ? std::string_view() : words.front();
+  const std::string_view flag = first.substr(0, first.find('='));
+  const bool has_value = flag.size() < first.size();
+  const bool is_local = is_flag(flag, "L") || is_flag(flag, "local-forward");
+  const bool is_remote = is_flag(flag, "R") || is_flag(flag, "remote-forward");
+  if ((!is_local && !is_remote) || words.size() != (has_value ? 1 : 2)) {
+    return std::nullopt;
+  }
+  return add_forward(is_local ? ForwardDirection::local : ForwardDirection::remote,
+                     std::string(has_value ? first.substr(flag.size() + 1) : words[1]));
+}
+
 Request parse_forward(Words words)
 {
   const std::string_view verb = words.empty() ? std::string_view() : words.front();
-  if (verb == "add" && words.size() == 3 && (is_flag(words[1], "L") || is_flag(words[1], "R"))) {
-    return AddForward{is_flag(words[1], "L") ? ForwardDirection::local : ForwardDirection::remote,
-                      words[2]};
+  if (verb == "add") {
+    if (auto request = parse_forward_flag(words.subspan(1))) {
+      return *std::move(request);
+    }
   }
   if (verb == "list" && words.size() == 1) {
     return ListForwards{};
@@ -49,8 +69,7 @@ Request parse_forward(Words words)
       && (is_flag(words[1], "drain") || is_flag(words[2], "drain"))) {
     return RemoveForward{parse_id(is_flag(words[1], "drain") ? words[2] : words[1]), true};
   }
-  throw_usage("forward add -L SPEC | forward add -R SPEC | forward list | "
-              "forward remove ID [-drain]");
+  throw_usage("forward");
 }
 
 Request parse_rules_verb(Words words)
@@ -61,10 +80,10 @@ Request parse_rules_verb(Words words)
   if (words.size() == 1 && words[0] == "list") {
     return ListRules{};
   }
-  throw_usage("rules reload | rules list");
+  throw_usage("rules");
 }
 
-Request parse_explain_words(Words words)
+Request parse_explain_words(Words words, std::string_view program)
 {
   FlowDirection direction = FlowDirection::out;
   if (!words.empty() && (words[0] == "in" || words[0] == "out")) {
@@ -72,7 +91,7 @@ Request parse_explain_words(Words words)
     words = words.subspan(1);
   }
   if (words.size() != 2) {
-    throw_usage("explain [in|out] tcp|udp HOST:PORT | explain [in|out] icmp HOST");
+    throw_usage("explain", program);
   }
   return parse_explain(direction, words[0], words[1]);
 }
@@ -110,14 +129,23 @@ Request parse_map(Words words)
   if (verb == "resolve" && words.size() == 2) {
     return ResolveAddress{words[1]};
   }
-  throw_usage("map add IF INTERNAL/LENGTH EXTERNAL/LENGTH [neutral] | map del IF INTERNAL/LENGTH | "
-              "map drop IF|-all | map list [IF] | map status [IF] | map batch [-delete] FILE | "
-              "map resolve ADDRESS");
+  throw_usage("map");
+}
+
+Request parse_accel(Words words)
+{
+  if (words.size() == 1 && words[0] == "status") {
+    return ShowAccelerator{};
+  }
+  if (words.size() == 1 && words[0] == "bindings") {
+    return ListBindings{};
+  }
+  throw_usage("accel");
 }
 
 } // namespace
 
-Request parse_request_words(Words words)
+Request parse_request_words(Words words, std::string_view program)
 {
   const std::string_view noun = words.empty() ? std::string_view() : words.front();
   const Words rest = words.subspan(words.empty() ? 0 : 1);
@@ -128,10 +156,13 @@ Request parse_request_words(Words words)
     return parse_rules_verb(rest);
   }
   if (noun == "explain") {
-    return parse_explain_words(rest);
+    return parse_explain_words(rest, program);
   }
   if (noun == "map") {
     return parse_map(rest);
+  }
+  if (noun == "accel") {
+    return parse_accel(rest);
   }
   if (noun == "flows" && rest.empty()) {
     return ListFlows{};
@@ -139,8 +170,12 @@ Request parse_request_words(Words words)
   if (noun == "statistics" && rest.empty()) {
     return ShowStatistics{};
   }
-  throw_usage("forward add|list|remove, rules reload|list, explain, flows, statistics, "
-              "map add|del|drop|list|status|batch|resolve");
+  if (is_command_noun(noun)) {
+    throw_usage(noun);
+  }
+  throw RequestError(
+    noun.empty() ? fmt::format("usage: {} COMMAND… (slirpstack ctl -h lists them)", program)
+                 : fmt::format("no such command {} (slirpstack ctl -h lists them)", quoted(noun)));
 }
 
 } // namespace slirpstack

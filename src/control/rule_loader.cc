@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <fstream>
-#include <stdexcept>
+#include <iterator>
 #include <utility>
 
 namespace slirpstack {
@@ -33,27 +33,34 @@ std::vector<Rule> read_rules_file(const std::string& path)
 {
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    throw_system_error(fmt::format("read the rules file {}", path));
+    throw UsageError(
+      fmt::format("cannot read the rules file {}: {}", path, last_error().message()));
   }
   std::string text;
   for (std::array<char, 65536> piece; file.read(piece.data(), piece.size()), file.gcount() > 0;) {
     text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
     if (text.size() > MOST_BYTES) {
-      throw std::runtime_error(fmt::format("{}: is no rules file: larger than 64 MiB", path));
+      throw UsageError(fmt::format("{}: is no rules file: larger than 64 MiB", path));
     }
   }
   try {
     return parse_rules(text);
   } catch (const RuleError& error) {
-    throw std::runtime_error(fmt::format("{}: {}", path, error.what()));
+    throw UsageError(fmt::format("{}: {}", path, error.what()));
   }
 }
 
-/// Rules that wait for the addresses of their names.
+std::string open_rule_text(const HostName& name, const LookupAnswer& answer)
+{
+  return fmt::format(
+    "a rule is against {}, whose addresses are not known: {}", name.to_string(), answer.error);
+}
+
+/// A reading of the file: its rules, which wait for the addresses of their names.
 struct RuleLoader::Load
 {
+  std::vector<Done> askers;
   RuleSet rules;
-  std::vector<Done> waiting; ///< for the outcome
   std::map<HostName, LookupAnswer> answers;
   std::size_t left = 0;
   std::vector<std::unique_ptr<PendingLookup>> lookups;
@@ -70,27 +77,36 @@ RuleLoader::~RuleLoader() = default;
 
 void RuleLoader::load(Done done)
 {
-  auto load = std::make_unique<Load>();
+  asked_.push_back(std::move(done));
+  load_next();
+}
+
+void RuleLoader::load_next()
+{
+  if (!load_ && !asked_.empty()) {
+    load_ = std::make_unique<Load>();
+    load_->askers = std::exchange(asked_, {});
+    begin();
+  }
+}
+
+void RuleLoader::begin()
+{
   try {
     if (!path_.empty()) {
-      load->rules = RuleSet(read_rules_file(path_), time_.now);
+      load_->rules = RuleSet(read_rules_file(path_), time_.now);
     }
   } catch (const std::exception& error) {
-    done({.error = error.what()});
+    end({.error = error.what()});
     return;
   }
-  if (load_) {
-    load->waiting = std::move(load_->waiting);
-  }
-  load->waiting.push_back(std::move(done));
-  std::vector<HostName> names = load->rules.names();
+  std::vector<HostName> names = load_->rules.names();
   for (HostName& name : gateway_.policy().list_names()) {
     names.push_back(std::move(name));
   }
-  load->left = names.size();
-  load_ = std::move(load);
+  load_->left = names.size();
   for (const HostName& name : names) {
-    load_->lookups.push_back(names_.look_up(
+    load_->lookups.push_back(names_.look_up_afresh(
       name, [this, name](const LookupAnswer& answer) { on_first_answer(name, answer); }));
   }
   if (names.empty()) {
@@ -100,8 +116,14 @@ void RuleLoader::load(Done done)
 
 void RuleLoader::on_first_answer(const HostName& name, const LookupAnswer& answer)
 {
-  if (answer.addresses.empty()) {
-    log(LogLevel::warning, "a rule's name has no address", {{"reason", answer.error}});
+  if (answer.addresses.empty() && !has_addresses(name)) {
+    std::vector<std::string> rules = load_->rules.about(name);
+    std::ranges::move(gateway_.policy().lists_about(name), std::back_inserter(rules));
+    for (const std::string& rule : rules) {
+      log(LogLevel::warning,
+          "a rule matches nothing: its name has no address",
+          {{"file", path_}, {"rule", rule}, {"reason", answer.error}});
+    }
   }
   load_->answers.insert_or_assign(name, answer);
   if (--load_->left == 0) {
@@ -111,17 +133,29 @@ void RuleLoader::on_first_answer(const HostName& name, const LookupAnswer& answe
 
 void RuleLoader::on_names_known()
 {
-  const std::unique_ptr<Load> load = std::move(load_);
-  Outcome outcome{.error = {}, .rules = load->rules.rules().size(), .flows_ended = 0};
-  if (std::string open = open_rule(*load); !open.empty()) {
-    outcome.error = std::move(open);
-  } else {
-    put_into_effect(*load, outcome);
+  if (std::string open = open_rule(*load_); !open.empty()) {
+    end({.error = std::move(open)});
+    return;
   }
-  // Whoever is told may ask for the next load.
-  for (const Done& done : load->waiting) {
+  const std::size_t rules = load_->rules.rules().size();
+  put_into_effect(*load_, [this, rules](std::size_t flows_ended) {
+    if (!path_.empty()) {
+      log(LogLevel::info,
+          "rules in effect",
+          {{"file", path_}, {"rules", rules}, {"flows_ended", flows_ended}});
+    }
+    end({.error = {}, .rules = rules, .flows_ended = flows_ended});
+  });
+}
+
+void RuleLoader::end(const Outcome& outcome)
+{
+  // Whoever is told may ask for the next load: it waits until all are told of this one.
+  for (const Done& done : load_->askers) {
     done(outcome);
   }
+  load_.reset();
+  load_next();
 }
 
 std::string RuleLoader::open_rule(const Load& load) const
@@ -129,16 +163,20 @@ std::string RuleLoader::open_rule(const Load& load) const
   for (const auto& [name, answer] : load.answers) {
     const bool is_open = answer.addresses.empty() && !answer.no_such_name
                          && (load.rules.forbids(name) || gateway_.policy().list_forbids(name));
-    const auto followed = followed_.find(name);
-    if (is_open && (followed == followed_.end() || followed->second.addresses.empty())) {
-      return fmt::format(
-        "a rule is against {}, whose addresses are not known: {}", name.to_string(), answer.error);
+    if (is_open && !has_addresses(name)) {
+      return open_rule_text(name, answer);
     }
   }
   return {};
 }
 
-void RuleLoader::put_into_effect(Load& load, Outcome& outcome)
+bool RuleLoader::has_addresses(const HostName& name) const
+{
+  const auto followed = followed_.find(name);
+  return followed != followed_.end() && !followed->second.addresses.empty();
+}
+
+void RuleLoader::put_into_effect(Load& load, FlowReview::Done done)
 {
   for (const auto& [host, answer] : load.answers) {
     Name& name = followed_[host];
@@ -149,16 +187,14 @@ void RuleLoader::put_into_effect(Load& load, Outcome& outcome)
     load.rules.set_addresses(host, name.addresses);
     gateway_.policy().set_addresses(host, name.addresses);
   }
-  outcome.flows_ended = gateway_.set_rules(std::move(load.rules));
-  const std::vector<HostName> names = gateway_.policy().names();
+  // A name goes with the last rule that has it.
+  std::vector<HostName> names = load.rules.names();
+  std::ranges::move(gateway_.policy().list_names(), std::back_inserter(names));
+  std::ranges::sort(names);
   std::erase_if(followed_, [&](const auto& followed) {
     return !std::ranges::binary_search(names, followed.first);
   });
-  if (!path_.empty()) {
-    log(LogLevel::info,
-        "rules in effect",
-        {{"file", path_}, {"rules", outcome.rules}, {"flows_ended", outcome.flows_ended}});
-  }
+  gateway_.set_rules(std::move(load.rules), std::move(done)); // last: it may tell whoever waits
 }
 
 TimePoint RuleLoader::next_deadline() const
@@ -175,7 +211,7 @@ void RuleLoader::on_deadline()
   for (auto& [host, name] : followed_) {
     if (name.next_lookup <= time_.now) {
       name.next_lookup = NEVER; // until it is answered
-      name.lookup = names_.look_up(
+      name.lookup = names_.look_up_afresh(
         host, [this, host = host](const LookupAnswer& answer) { on_refreshed(host, answer); });
     }
   }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace slirpstack {
 
@@ -37,9 +38,10 @@ public:
   RuleLoader(RuleLoader&&) = delete;
   RuleLoader& operator=(RuleLoader&&) = delete;
 
-  /// Reads the file. `done` runs once, perhaps before this returns. A load that is under way goes
-  /// on with what the file says now, and ends for all who have asked; with a mistake in the file it
-  /// goes on as it was.
+  /// Reads the file. `done` runs once, perhaps before this returns. A load that is under way, its
+  /// names being looked up, comes to its end first; then the file is read once for all who have
+  /// asked meanwhile. So each hears of a reading that began after he had asked, and however often
+  /// reloads come, none keeps another from its end.
   ///
   /// A name without an answer keeps the addresses that it had. One that had none and stands in a
   /// rule that does not allow is an error: the rule would be open until there is an answer. A name
@@ -60,22 +62,32 @@ private:
     std::vector<IpAddress> addresses; ///< the last that were told
   };
 
+  /// Loads for those who wait, unless a load is under way.
+  void load_next();
+  void begin();
   void on_first_answer(const HostName& name, const LookupAnswer& answer);
   void on_names_known();
+  void end(const Outcome& outcome);
   /// Why the load cannot be put into effect; empty: it can.
   [[nodiscard]] std::string open_rule(const Load& load) const;
-  void put_into_effect(Load& load, Outcome& outcome);
+  /// Whether a name in effect had addresses when it was last looked up.
+  [[nodiscard]] bool has_addresses(const HostName& name) const;
+  void put_into_effect(Load& load, FlowReview::Done done);
   void on_refreshed(const HostName& name, const LookupAnswer& answer);
 
   std::string path_;
   Gateway& gateway_;
   NameResolver& names_;
   const EventTime& time_;
-  std::unique_ptr<Load> load_;
+  std::unique_ptr<Load> load_;        ///< the one under way
+  std::vector<Done> asked_;           ///< those who wait for the next
   std::map<HostName, Name> followed_; ///< the names in effect
 };
 
-/// Reads a rules file. Throws std::runtime_error with `PATH:LINE:COLUMN: …`, or std::system_error.
+/// Why rules with that name in them are not put into effect.
+[[nodiscard]] std::string open_rule_text(const HostName& name, const LookupAnswer& answer);
+
+/// Reads a rules file. Throws UsageError: `PATH: line 3, column 7: …`, or why it cannot be read.
 [[nodiscard]] std::vector<Rule> read_rules_file(const std::string& path);
 
 } // namespace slirpstack

@@ -18,7 +18,8 @@ IpAddress Config::Network::gateway(Family family) const
 
 IpAddress Config::Network::dns(Family family) const
 {
-  return of_family(*this, family).host(3);
+  const std::optional<IpAddress>& chosen = family == Family::ipv4 ? dns_ipv4 : dns_ipv6;
+  return chosen.value_or(of_family(*this, family).host(3));
 }
 
 IpAddress Config::Network::guest(Family family) const

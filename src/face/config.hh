@@ -1,8 +1,10 @@
 #pragma once
 
 #include "base/log.hh"
+#include "flow/address_range.hh"
 #include "flow/forward_spec.hh"
 #include "flow/map_edit.hh"
+#include "flow/port_range.hh"
 #include "flow/rule.hh"
 #include "wire/address.hh"
 #include "wire/proxy_protocol.hh"
@@ -25,8 +27,9 @@ struct Config
   {
     attach,
     run,
-    explain, ///< say what the rules say, and nothing else
-    control, ///< ask a running process
+    translate, ///< be the NAT between two interfaces of the host
+    explain,   ///< say what the rules say, and nothing else
+    control,   ///< ask a running process
     help,
     version,
   };
@@ -37,6 +40,7 @@ struct Config
     slirpstack,
     slirpnetstack,
     slnat,
+    cgnat,
   };
 
   /// Which outside senders reach a guest's UDP port (RFC 4787 section 5): anyone, any port of an
@@ -62,6 +66,8 @@ struct Config
   {
     /// A path if it holds a '/', else a name in /run/netns. Never empty.
     std::optional<std::string> netns;
+    /// Those of more guests, which are served like the first.
+    std::vector<std::string> further_netns;
     /// A process whose network namespace is served; the program ends with it.
     std::optional<pid_t> pid;
     /// Path of the user namespace to join first; none: the owner of the network namespace.
@@ -82,10 +88,13 @@ struct Config
     std::optional<unsigned> mtu;
     Prefix cidr{IpAddress::ipv4(0x0a000200), 24};
     Prefix cidr6 = Prefix::parse("fd00::/64").value();
+    /// The DNS forwarder's addresses where they are not .3 of the guest's network.
+    std::optional<IpAddress> dns_ipv4;
+    std::optional<IpAddress> dns_ipv6;
 
     /// This program as the guest's router: .2 of the network.
     [[nodiscard]] IpAddress gateway(Family family) const;
-    /// The DNS forwarder: .3 of the network.
+    /// The DNS forwarder: the one above, or .3 of the network.
     [[nodiscard]] IpAddress dns(Family family) const;
     /// The guest's own address: .100 of the network (::100, as hexadecimal text, for IPv6).
     [[nodiscard]] IpAddress guest(Family family) const;
@@ -115,6 +124,48 @@ struct Config
     std::optional<std::string> rules_file;
 
     bool operator==(const Egress&) const = default;
+  };
+
+  /// The NAT in the kernel, for privileged hosts; the user-mode stack serves what it leaves.
+  struct Acceleration
+  {
+    enum class Hook
+    {
+      xdp,
+      tc,
+      automatic, ///< by the external interface
+    };
+
+    /// How many ranges of addresses there may be, external and internal ones each.
+    static constexpr std::size_t MAX_RANGES = 8;
+
+    /// None: the user-mode stack alone.
+    std::optional<Hook> hook;
+    /// The interface that leads to the world.
+    std::string external;
+    /// The addresses that guests are seen under; none: the external interface's own.
+    std::vector<AddressRange> addresses;
+    /// Whose packets are translated; never empty with a hook.
+    std::vector<Prefix> internal;
+    /// Action::translate: the interface behind which they are.
+    std::string internal_interface;
+    /// The kernel binds ports by itself; else the user-mode stack decides about each flow.
+    bool kernel_allocates = false;
+    /// External ports; none: by whether the addresses are the host's own.
+    std::optional<PortRange> ports;
+    /// Ports that each internal address has for itself (RFC 7422); 0: all are everybody's.
+    unsigned block_ports = 0;
+    /// Bindings of one internal address (RFC 6888 REQ-4); 0: no limit.
+    unsigned quota = 0;
+    /// As `Egress::udp_filter`, for TCP.
+    UdpFilter tcp_filter = UdpFilter::port;
+    /// Room in the maps.
+    unsigned max_bindings = 65536;
+    bool log_bindings = false;
+    /// A folder in a BPF file system that keeps the maps over a restart.
+    std::optional<std::string> pin_folder;
+
+    bool operator==(const Acceleration&) const = default;
   };
 
   /// How long a flow may be silent. Each is at least one second.
@@ -223,6 +274,7 @@ struct Config
   std::vector<std::string> command;
   Network network;
   Egress egress;
+  Acceleration acceleration;
   Forwarding forwarding;
   Mapping mapping;
   Control control;

@@ -47,8 +47,7 @@ std::string_view boolean_value(const Typed& typed)
 {
   const std::optional<bool> value = parse_bool(typed.value.value_or("true"));
   if (!value) {
-    throw UsageError(fmt::format(
-      "invalid boolean value {} for -{}: parse error", quoted(*typed.value), typed.name));
+    throw BadBoolean(*typed.value, typed.name);
   }
   return *value ? "true" : "false";
 }
@@ -80,8 +79,20 @@ UndefinedFlag::UndefinedFlag(std::string_view name)
   : UsageError(fmt::format("flag provided but not defined: -{}", escaped(name))), name_(name)
 {}
 
+BadBoolean::BadBoolean(std::string_view value, std::string_view name)
+  : UsageError(
+    fmt::format("invalid boolean value {} for -{}: must be true or false", quoted(value), name))
+  , beginning_(fmt::format("invalid boolean value {} for -{}", quoted(value), name))
+{}
+
+std::string BadBoolean::in_go() const
+{
+  return fmt::format("{}: parse error", beginning_);
+}
+
 GoArguments split_go_arguments(std::span<const std::string> arguments,
-                               std::span<const Option> options)
+                               std::span<const Option> options,
+                               DoubleDash double_dash)
 {
   GoArguments result;
   auto next = arguments.begin();
@@ -101,12 +112,13 @@ GoArguments split_go_arguments(std::span<const std::string> arguments,
       value = boolean_value(typed);
     } else if (typed.value) {
       value = *typed.value;
-    } else if (next != arguments.end()) {
+    } else if (next != arguments.end() && (*next != "--" || double_dash == DoubleDash::value)) {
       value = *next++;
     } else {
       throw UsageError(fmt::format("flag needs an argument: -{}", typed.name));
     }
     result.flags.push_back(fmt::format("--{}={}", option->name, value));
+    result.typed.emplace_back(typed.name);
   }
   result.operands.assign(next, arguments.end());
   return result;

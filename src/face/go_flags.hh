@@ -20,6 +20,8 @@ struct GoArguments
   /// `--name=value` each, in the order typed; a letter replaced by its name, a boolean's value by
   /// `true` or `false`.
   std::vector<std::string> flags;
+  /// Of each of the flags, the name that was typed, without dashes.
+  std::vector<std::string> typed;
   /// What follows the flags, untouched.
   std::vector<std::string> operands;
 };
@@ -37,10 +39,31 @@ private:
   std::string name_;
 };
 
-/// Splits `arguments` (without the program's name). Throws UndefinedFlag, or UsageError with the
-/// text that a Go program would print.
+/// A boolean's value that is none. what() ends in what would be right.
+class BadBoolean : public UsageError
+{
+public:
+  BadBoolean(std::string_view value, std::string_view name);
+
+  /// Go's text, which says only that it is wrong.
+  [[nodiscard]] std::string in_go() const;
+
+private:
+  std::string beginning_;
+};
+
+/// What `--` is where a flag's value is due.
+enum class DoubleDash
+{
+  value, ///< as in Go
+  end,   ///< the end of the flags: the value was forgotten
+};
+
+/// Splits `arguments` (without the program's name). Throws UndefinedFlag, BadBoolean, or UsageError
+/// with the text that a Go program would print.
 [[nodiscard]] GoArguments split_go_arguments(std::span<const std::string> arguments,
-                                             std::span<const Option> options);
+                                             std::span<const Option> options,
+                                             DoubleDash double_dash = DoubleDash::value);
 
 /// The name of an option that `typed` was probably meant to be: at most two edits away, and at
 /// most half of the word changed.

@@ -54,7 +54,10 @@ void apply_map_options(const OptionValues& values, Config& config)
     }
   });
   values.read("map-file", [&](std::string_view text) {
-    config.mapping.file = text.empty() ? std::nullopt : std::optional(std::string(text));
+    if (text.empty()) {
+      throw BadValue("must not be empty");
+    }
+    config.mapping.file = std::string(text);
   });
   values.read_each("control-restricted", [&](std::string_view text) {
     config.control.restricted.push_back(parse_restricted_socket(text));

@@ -1,5 +1,6 @@
 #include "face/narrator.hh"
 
+#include "base/last_word.hh"
 #include "base/log.hh"
 #include "face/config.hh"
 #include "face/options.hh"
@@ -39,6 +40,7 @@ public:
   {
     log(LogLevel::debug, "opening", {{"interface", interface}});
   }
+  void serving(const ServedAddresses& addresses) override { addresses_ = addresses; }
   void forwarding(const ForwardNews& forward) override
   {
     if (forward.spec.direction == ForwardDirection::local) {
@@ -58,10 +60,16 @@ public:
   }
   void started(std::size_t max_flows) override
   {
-    log(LogLevel::info, "ready", {{"max_flows", max_flows}});
+    const auto text_of = [](const IpAddress& address) { return address.to_string(); };
+    log(LogLevel::info,
+        "ready",
+        {{"guest", listed(addresses_.guest, text_of)},
+         {"gateway", listed(addresses_.gateway, text_of)},
+         {"dns", listed(addresses_.dns, text_of)},
+         {"max_flows", max_flows}});
   }
   void closing() override {}
-  void failed(std::string_view what) override { fmt::print(stderr, "{}: {}\n", program_, what); }
+  void failed(std::string_view what) override { write_last_word(program_, what); }
 
   void on_opened(const Relay& relay) override
   {
@@ -88,6 +96,7 @@ public:
 
 private:
   std::string_view program_;
+  ServedAddresses addresses_;
 };
 
 } // namespace

@@ -25,6 +25,14 @@ struct ForwardNews
   std::vector<Endpoint> matching;
 };
 
+/// Where the guest finds whom; a family that it does not have is absent.
+struct ServedAddresses
+{
+  std::vector<IpAddress> guest;
+  std::vector<IpAddress> gateway;
+  std::vector<IpAddress> dns;
+};
+
 /// Tells the user what becomes of the program and its flows, in the manner of the face that it was
 /// started under.
 class Narrator : public FlowObserver
@@ -33,6 +41,8 @@ public:
   virtual void metrics_running(const StreamAddress& address) = 0;
   virtual void joining(std::string_view netns) = 0;
   virtual void opening(std::string_view interface) = 0;
+  /// Before `started()`, where there is one.
+  virtual void serving(const ServedAddresses& addresses) = 0;
   virtual void forwarding(const ForwardNews& forward) = 0;
   virtual void started(std::size_t max_flows) = 0;
   virtual void closing() = 0;

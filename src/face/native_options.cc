@@ -8,14 +8,16 @@ namespace {
 
 constexpr std::string_view GUEST = "Guest";
 constexpr std::string_view EGRESS = "Egress (the host and its networks are refused by default)";
-constexpr std::string_view FORWARDS = "Forwards ([SCHEME://]BIND[:TARGET]; see slirpstack(1))";
+constexpr std::string_view FORWARDS
+  = "Forwards ([SCHEME://]BIND[:TARGET], each [ADDRESS:]PORT; see below)";
 constexpr std::string_view MAPPINGS = "IPv6 prefix mapping";
+constexpr std::string_view ACCELERATOR = "Accelerator (privileged hosts; see slirpstack(1))";
 constexpr std::string_view TIMEOUTS = "Timeouts (90s, 5m, 1h30m; a bare number is seconds)";
 constexpr std::string_view LIFECYCLE = "Lifecycle and limits";
 constexpr std::string_view OUTPUT = "Output";
 
 constexpr std::array OPTIONS{
-  Option{GUEST, "netns", "PATH|NAME", "network namespace; a NAME is in /run/netns"},
+  Option{GUEST, "netns", "LIST", "namespaces, each a path or a name", "", '\0', true},
   Option{GUEST, "userns", "PATH", "user namespace to join first (default its owner)"},
   Option{GUEST, "fd", "N", "inherited datagram socket with Ethernet frames"},
   Option{GUEST, "interface", "NAME", "the guest's tap or tun", "tun0"},
@@ -23,6 +25,11 @@ constexpr std::array OPTIONS{
   Option{GUEST, "mtu", "N", "largest packet (default 1500); IPv6 needs 1280"},
   Option{GUEST, "cidr", "PREFIX", "router .2, DNS .3, guest .100", "10.0.2.0/24"},
   Option{GUEST, "cidr6", "PREFIX", "the same for IPv6, guest ::100", "fd00::/64"},
+  Option{.group = GUEST,
+         .name = "dns",
+         .placeholder = "ADDRESS",
+         .summary = "DNS at this address, not at .3; one a family",
+         .repeats = true},
 
   Option{EGRESS, "enable-host", "", "allow the host and its networks"},
   Option{EGRESS, "disable-routing", "", "refuse everything else"},
@@ -47,6 +54,19 @@ constexpr std::array OPTIONS{
          .summary = "PATH:INTERNAL/LEN[,...][=EXTERNAL/LEN[,...]]",
          .repeats = true},
 
+  Option{ACCELERATOR, "accel", "HOOK", "NAT in the kernel: xdp, tc or auto"},
+  Option{ACCELERATOR, "external", "NAME", "the interface that leads to the world"},
+  Option{ACCELERATOR, "external-address", "LIST", "A,A-B,NET/LEN (default that of -external)"},
+  Option{ACCELERATOR, "external-ports", "RANGE", "ports that guests are seen under"},
+  Option{ACCELERATOR, "internal", "LIST", "networks to translate (default -cidr)", "", '\0', true},
+  Option{ACCELERATOR, "xdp-alloc", "WHO", "user or kernel: who binds ports", "user"},
+  Option{ACCELERATOR, "port-block", "N", "ports of an address alone (0: none)", "0"},
+  Option{ACCELERATOR, "port-quota", "N", "ports of an address at most (0: all)", "0"},
+  Option{ACCELERATOR, "tcp-filter", "RULE", "TCP from: endpoint, address or port", "port"},
+  Option{ACCELERATOR, "max-bindings", "N", "room for ports in use", "65536"},
+  Option{ACCELERATOR, "log-bindings", "", "log each port, or block, that is bound"},
+  Option{ACCELERATOR, "pin", "DIR", "keep the maps there over a restart"},
+
   Option{TIMEOUTS, "tcp-timeout", "TIME", "established TCP, silent", "2h4m"},
   Option{TIMEOUTS, "tcp-closing-timeout", "TIME", "TCP opening or closing", "4m"},
   Option{TIMEOUTS, "udp-timeout", "TIME", "UDP, silent", "5m"},
@@ -57,7 +77,7 @@ constexpr std::array OPTIONS{
   Option{LIFECYCLE, "exit-fd", "N", "end when this is readable or closed"},
   Option{LIFECYCLE, "exit-with-parent", "", "end when the parent process ends"},
   Option{LIFECYCLE, "max-flows", "N", "flows at a time (default by RLIMIT_NOFILE)"},
-  Option{LIFECYCLE, "max-flows-per-destination", "N", "flows to one address (0: no limit)", "0"},
+  Option{LIFECYCLE, "max-flows-per-destination", "N", "flows to one address (default no limit)"},
   Option{LIFECYCLE, "maxprocs", "N", "no effect: one processor does it all"},
   Option{LIFECYCLE, "max-memory", "SIZE", "buffered bytes, with K, M or G", "256M"},
   Option{LIFECYCLE, "latency", "MODE", "normal, or low: spin, then sleep", "normal"},
@@ -65,8 +85,8 @@ constexpr std::array OPTIONS{
   Option{OUTPUT, "log-level", "LEVEL", "error, warning, info or debug", "info"},
   Option{OUTPUT, "log-format", "FORMAT", "text or json", "text"},
   Option{OUTPUT, "quiet", "", "only warnings and errors"},
-  Option{OUTPUT, "control", "PATH", "control socket, for slirpstack ctl"},
-  Option{OUTPUT, "metrics", "ADDRESS", "HTTP on tcp://IP:PORT or unix://PATH", "", 'm'},
+  Option{OUTPUT, "control", "PATH", "control socket: the SOCKET of slirpstack ctl"},
+  Option{OUTPUT, "metrics", "ADDRESS", "HTTP on tcp://IP:PORT or unix:PATH", "", 'm'},
   Option{OUTPUT, "pcap", "FILE", "write the guest's packets as pcapng"},
   Option{.group = OUTPUT, .name = "help", .placeholder = "", .summary = "this text", .letter = 'h'},
   Option{OUTPUT, "version", "", "the program's version"},

@@ -23,6 +23,7 @@ bool Option::is_called(std::string_view typed) const
 std::string describe(std::span<const Option> options)
 {
   std::string text;
+  constexpr std::size_t COLUMN = 26;
   std::string_view group;
   for (const Option& option : options) {
     if (option.group != group) {
@@ -31,7 +32,10 @@ std::string describe(std::span<const Option> options)
     }
     const std::string note
       = option.default_value.empty() ? "" : fmt::format(" (default {})", option.default_value);
-    text += fmt::format("  {:<26} {}{}\n", usage_of(option), option.summary, note);
+    const std::string usage = usage_of(option);
+    // What is too long for its column stands alone in its line.
+    const std::string gap = usage.size() > COLUMN ? fmt::format("\n{:{}}", "", COLUMN + 3) : " ";
+    text += fmt::format("  {:<{}}{}{}{}\n", usage, COLUMN, gap, option.summary, note);
   }
   return text;
 }

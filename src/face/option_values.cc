@@ -1,5 +1,6 @@
 #include "face/option_values.hh"
 
+#include <fmt/format.h>
 #include <memory>
 
 // Values are never split at commas. cxxopts' own matcher takes the place of std::regex, which
@@ -24,9 +25,17 @@ std::shared_ptr<cxxopts::Value> value_of(const Option& option)
   return cxxopts::value<std::string>()->default_value(std::string(option.default_value));
 }
 
+/// As the user is most likely to have typed it: by its letter, if it has one.
+std::string shown_name(const Option& option)
+{
+  return option.letter == '\0' ? std::string(option.name) : std::string(1, option.letter);
+}
+
 } // namespace
 
-OptionValues::OptionValues(const std::vector<std::string>& flags, std::span<const Option> options)
+OptionValues::OptionValues(const std::vector<std::string>& flags,
+                           std::span<const Option> options,
+                           const std::vector<std::string>& typed)
 {
   cxxopts::Options definitions("slirpstack");
   auto add = definitions.add_options();
@@ -38,6 +47,15 @@ OptionValues::OptionValues(const std::vector<std::string>& flags, std::span<cons
     argv.push_back(flag.c_str());
   }
   const cxxopts::ParseResult parsed = definitions.parse(static_cast<int>(argv.size()), argv.data());
+  const auto names_of = [&](const Option& option) {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < flags.size(); ++i) {
+      if (flags[i].starts_with(fmt::format("--{}=", option.name))) {
+        names.push_back(typed.empty() ? shown_name(option) : typed[i]);
+      }
+    }
+    return names;
+  };
   for (const Option& option : options) {
     const std::string name(option.name);
     const cxxopts::OptionValue& value = parsed[name];
@@ -45,13 +63,14 @@ OptionValues::OptionValues(const std::vector<std::string>& flags, std::span<cons
       values_[name] = {.is_typed = value.count() > 0,
                        .each = value.count() > 0 ? value.as<std::vector<std::string>>()
                                                  : std::vector<std::string>(),
-                       .letter = option.letter};
+                       .names = names_of(option)};
       continue;
     }
     values_[name] = {.text = option.is_boolean() ? (value.as<bool>() ? "true" : "false")
                                                  : value.as<std::string>(),
                      .is_typed = value.count() > 0,
-                     .letter = option.letter};
+                     .each = {},
+                     .names = names_of(option)};
   }
 }
 
@@ -59,6 +78,12 @@ bool OptionValues::has(std::string_view name) const
 {
   const Value* const given = find(name);
   return given != nullptr && given->is_typed && !given->text.empty();
+}
+
+bool OptionValues::is_typed(std::string_view name) const
+{
+  const Value* const given = find(name);
+  return given != nullptr && given->is_typed;
 }
 
 bool OptionValues::is_set(std::string_view name) const
@@ -71,12 +96,6 @@ const OptionValues::Value* OptionValues::find(std::string_view name) const
 {
   const auto found = values_.find(name);
   return found == values_.end() ? nullptr : &found->second;
-}
-
-std::string OptionValues::shown_name(std::string_view name) const
-{
-  const Value* const given = find(name);
-  return given->letter == '\0' ? std::string(name) : std::string(1, given->letter);
 }
 
 } // namespace slirpstack

@@ -17,11 +17,16 @@ namespace slirpstack {
 class OptionValues
 {
 public:
-  /// `flags` is GoArguments::flags for the same `options`.
-  OptionValues(const std::vector<std::string>& flags, std::span<const Option> options);
+  /// `flags` is GoArguments::flags for the same `options`; `typed` its names, for mistakes to be
+  /// told by, or empty: then by an option's letter, if it has one.
+  OptionValues(const std::vector<std::string>& flags,
+               std::span<const Option> options,
+               const std::vector<std::string>& typed = {});
 
   /// Typed by the user, with a value that is not empty.
   [[nodiscard]] bool has(std::string_view name) const;
+  /// Typed by the user, with whatever value.
+  [[nodiscard]] bool is_typed(std::string_view name) const;
   /// A boolean's value.
   [[nodiscard]] bool is_set(std::string_view name) const;
   /// Runs `convert` on the option's text, typed or default; does nothing if there is neither.
@@ -37,15 +42,12 @@ private:
   {
     std::string text;
     bool is_typed = false;
-    std::vector<std::string> each; ///< of an option that repeats
-    char letter = '\0';
+    std::vector<std::string> each;  ///< of an option that repeats
+    std::vector<std::string> names; ///< what it was typed as, each time
   };
 
   /// Null: the table has no such option.
   [[nodiscard]] const Value* find(std::string_view name) const;
-
-  /// As the user is most likely to have typed it: by its letter, if it has one.
-  [[nodiscard]] std::string shown_name(std::string_view name) const;
 
   std::map<std::string, Value, std::less<>> values_;
 };
@@ -60,7 +62,7 @@ void OptionValues::read(std::string_view name, Convert convert) const
   try {
     convert(std::string_view(given->text));
   } catch (const BadValue& bad) {
-    throw invalid_value(given->text, shown_name(name), bad.what());
+    throw invalid_value(given->text, given->names.empty() ? name : given->names.back(), bad.what());
   }
 }
 
@@ -71,11 +73,11 @@ void OptionValues::read_each(std::string_view name, Convert convert) const
   if (given == nullptr) {
     return;
   }
-  for (const std::string& text : given->each) {
+  for (std::size_t i = 0; i < given->each.size(); ++i) {
     try {
-      convert(std::string_view(text));
+      convert(std::string_view(given->each[i]));
     } catch (const BadValue& bad) {
-      throw invalid_value(text, shown_name(name), bad.what());
+      throw invalid_value(given->each[i], given->names[i], bad.what());
     }
   }
 }

@@ -2,6 +2,9 @@
 
 #include "base/error.hh"
 #include "base/file_descriptor.hh"
+#include "base/last_word.hh"
+#include "face/accel_settings.hh"
+#include "face/cgnat.hh"
 #include "face/go_flags.hh"
 #include "face/native_options.hh"
 #include "face/settings.hh"
@@ -26,7 +29,7 @@ namespace {
 GoArguments split(std::span<const std::string> arguments)
 {
   try {
-    return split_go_arguments(arguments, native_options());
+    return split_go_arguments(arguments, native_options(), DoubleDash::end);
   } catch (const UndefinedFlag& undefined) {
     const auto nearest = nearest_name(undefined.name(), native_options());
     if (!nearest) {
@@ -68,6 +71,21 @@ void read_operands(const std::vector<std::string>& operands, Config::Attach& att
       : fmt::format("unexpected argument {} after process id {}: give one process",
                     quoted(extra),
                     *attach.pid));
+}
+
+/// slirpnetstack takes an empty one for a port of the host's choice.
+void check_forwards(const Config::Forwarding& forwarding)
+{
+  for (const auto* const specs : {&forwarding.local, &forwarding.remote}) {
+    for (const ForwardSpec& spec : *specs) {
+      try {
+        check_not_blank(spec.direction, spec.text);
+      } catch (const UsageError& error) {
+        throw invalid_value(
+          spec.text, spec.direction == ForwardDirection::local ? "L" : "R", error.what());
+      }
+    }
+  }
 }
 
 [[noreturn]] void refuse_pair(std::string_view one, std::string_view other, std::string_view reason)
@@ -197,7 +215,7 @@ void check_can_be_watched(std::string_view name, int number)
 Config parse_explain_line(std::span<const std::string> arguments)
 {
   GoArguments given = split(arguments);
-  const OptionValues values(given.flags, native_options());
+  const OptionValues values(given.flags, native_options(), given.typed);
   Config config;
   if (values.is_set("help")) {
     config.action = Config::Action::help;
@@ -227,9 +245,10 @@ Config parse_command_line(std::span<const std::string> arguments)
   if (runs) {
     GoArguments rest = split(std::span(given.operands).subspan(1));
     given.flags.insert(given.flags.end(), rest.flags.begin(), rest.flags.end());
+    given.typed.insert(given.typed.end(), rest.typed.begin(), rest.typed.end());
     given.operands = std::move(rest.operands);
   }
-  const OptionValues values(given.flags, native_options());
+  const OptionValues values(given.flags, native_options(), given.typed);
   Config config;
   if (values.is_set("help") || values.is_set("version")) {
     config.action = values.is_set("help") ? Config::Action::help : Config::Action::version;
@@ -239,6 +258,7 @@ Config parse_command_line(std::span<const std::string> arguments)
   if (values.is_set("enable-routing") && config.egress.disable_routing) {
     refuse_pair("-enable-routing", "-disable-routing", "each says where the rest may go");
   }
+  check_forwards(config.forwarding);
   check_distinct_descriptors(config);
   if (runs) {
     config.action = Config::Action::run;
@@ -248,6 +268,10 @@ Config parse_command_line(std::span<const std::string> arguments)
   } else {
     read_operands(given.operands, config.attach);
     check_attach(config, values.has("interface"));
+  }
+  check_acceleration(config);
+  if (config.acceleration.hook) {
+    config.network.configure = true; // without it too, should it not be available
   }
   return config;
 }
@@ -259,12 +283,22 @@ Config::Manner manner_of(std::string_view program)
   if (name == "slnat") {
     return Config::Manner::slnat;
   }
+  if (name == "cgnat") {
+    return Config::Manner::cgnat;
+  }
   return name == "slirpnetstack" ? Config::Manner::slirpnetstack : Config::Manner::slirpstack;
 }
 
 std::string_view program_name(Config::Manner manner)
 {
-  return manner == Config::Manner::slnat ? "slnat" : "slirpstack";
+  switch (manner) {
+    case Config::Manner::slnat:
+      return "slnat";
+    case Config::Manner::cgnat:
+      return "cgnat";
+    default:
+      return "slirpstack";
+  }
 }
 
 Config parse_command_line(int argc, const char* const* argv)
@@ -276,6 +310,9 @@ Config parse_command_line(int argc, const char* const* argv)
   }
   if (argc > 0 && manner_of(argv[0]) == Config::Manner::slnat) {
     return parse_slnat(arguments);
+  }
+  if (argc > 0 && manner_of(argv[0]) == Config::Manner::cgnat) {
+    return parse_cgnat(arguments);
   }
   return parse_command_line(arguments);
 }
@@ -329,15 +366,31 @@ std::string help_text()
          "  slirpstack explain [options] [in|out] tcp|udp HOST:PORT | icmp HOST\n"
          "                                              what its rules would say\n"
          "\n"
-         + describe(native_options());
+         + describe(native_options())
+         + "\n"
+           "Without an address -L listens on the host's 127.0.0.1. The schemes are tcp (the\n"
+           "default), udp, udprpc, tcppp and udpspp.\n"
+           "  -L 8080:80            the host's 127.0.0.1:8080 is the guest's port 80\n"
+           "  -L 0.0.0.0:8080::80   the same at every address of the host\n"
+           "  -L udp://5353         UDP, the same port on both sides\n"
+           "  -R 5432               the guest's 10.0.2.2:5432 is the host's 127.0.0.1:5432\n";
 }
 
 void print_help(const Config& config, std::string_view program)
 {
-  if (config.manner == Config::Manner::slirpnetstack) {
-    fmt::print(stderr, "{}", slirpnetstack_usage(program));
-  } else {
-    fmt::print("{}", config.manner == Config::Manner::slnat ? slnat_usage() : help_text());
+  switch (config.manner) {
+    case Config::Manner::slirpnetstack:
+      fmt::print(stderr, "{}", slirpnetstack_usage(program));
+      break;
+    case Config::Manner::slnat:
+      fmt::print("{}", slnat_usage());
+      break;
+    case Config::Manner::cgnat:
+      fmt::print("{}", cgnat_usage());
+      break;
+    case Config::Manner::slirpstack:
+      fmt::print("{}", help_text());
+      break;
   }
 }
 
@@ -346,8 +399,35 @@ void print_usage_error(std::string_view program, std::string_view mistake)
   if (manner_of(program) == Config::Manner::slirpnetstack) {
     fmt::print(stderr, "{}\n{}", mistake, slirpnetstack_usage(program));
   } else {
-    fmt::print(stderr, "{}: {}\n", program_name(manner_of(program)), mistake);
+    write_last_word(program_name(manner_of(program)), mistake);
   }
+}
+
+LogFormat typed_log_format(std::span<const std::string> arguments)
+{
+  const auto asks = [](std::string_view argument) {
+    argument.remove_prefix(argument.starts_with("--") ? 1 : 0);
+    return argument == "-log-format=json";
+  };
+  for (auto next = arguments.begin(); next != arguments.end() && *next != "--"; ++next) {
+    const bool is_name = *next == "-log-format" || *next == "--log-format";
+    if (asks(*next) || (is_name && next + 1 != arguments.end() && *(next + 1) == "json")) {
+      return LogFormat::json;
+    }
+  }
+  return LogFormat::text;
+}
+
+std::string remedy_of(const Config& config, const std::error_code& error)
+{
+  const bool is_missing = config.action == Config::Action::attach && !config.network.configure
+                          && error == std::errc::no_such_device;
+  if (!is_missing) {
+    return {};
+  }
+  return config.attach.netns || config.attach.pid
+           ? " (-configure makes it)"
+           : " (with -netns or a process id, -configure makes it)";
 }
 
 std::string version_text(const Config& config)

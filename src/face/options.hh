@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <system_error>
 
 namespace slirpstack {
 
@@ -32,6 +33,10 @@ void check_sources(const Config& config);
 void print_help(const Config& config, std::string_view program);
 /// Tells of a mistake in the command line, in the manner of that argv[0].
 void print_usage_error(std::string_view program, std::string_view mistake);
+/// The format that a command line with a mistake in it seems to ask for.
+[[nodiscard]] LogFormat typed_log_format(std::span<const std::string> arguments);
+/// What could help against an error at the start, in brackets, to follow it; or nothing.
+[[nodiscard]] std::string remedy_of(const Config& config, const std::error_code& error);
 /// What `-version` prints, without its last newline: `slirpstack version X`.
 [[nodiscard]] std::string version_text(const Config& config);
 

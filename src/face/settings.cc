@@ -1,8 +1,12 @@
 #include "face/settings.hh"
 
 #include "base/error.hh"
+#include "face/accel_settings.hh"
+#include "face/go_words.hh"
 #include "face/map_settings.hh"
+#include "face/metrics_address.hh"
 #include "face/values.hh"
+#include "face/words.hh"
 #include "flow/name_resolver.hh"
 
 #include <algorithm>
@@ -15,26 +19,7 @@ namespace slirpstack {
 
 namespace {
 
-/// A word and what it stands for.
-template<typename Enum>
-struct Word
-{
-  std::string_view text;
-  Enum meaning;
-};
-
-template<typename Enum, std::size_t Count>
-Enum parse_word(std::string_view text, const std::array<Word<Enum>, Count>& words)
-{
-  std::string choices;
-  for (const Word<Enum>& word : words) {
-    if (word.text == text) {
-      return word.meaning;
-    }
-    choices += fmt::format("{}{}", choices.empty() ? "" : ", ", word.text);
-  }
-  throw BadValue("must be one of " + choices);
-}
+using Manner = Config::Manner;
 
 /// -1 is Go's way to say none.
 std::optional<int> parse_descriptor(std::string_view text)
@@ -65,20 +50,39 @@ std::chrono::seconds parse_timeout(std::string_view text)
   return whole;
 }
 
-std::optional<std::string> parse_text(std::string_view text)
+/// Whether an empty value is as if the option was not given. Where it comes from a script's empty
+/// variable, rules or a log that somebody relies on would be missing without a word.
+bool empty_is_none(std::string_view text, Manner manner)
 {
-  return text.empty() ? std::nullopt : std::optional(std::string(text));
+  if (text.empty() && manner != Manner::slirpnetstack) {
+    throw BadValue("must not be empty");
+  }
+  return text.empty();
+}
+
+std::optional<std::string> parse_text(std::string_view text, Manner manner)
+{
+  return empty_is_none(text, manner) ? std::nullopt : std::optional(std::string(text));
+}
+
+std::optional<std::string> parse_capture_file(std::string_view text, Manner manner)
+{
+  if (text == "-" && manner != Manner::slirpnetstack) {
+    throw BadValue("must be a file; standard output is /dev/stdout");
+  }
+  return parse_text(text, manner);
 }
 
 /// An address of the family, or a name to be looked up; neither if the text is empty.
 void read_source(std::string_view text,
+                 Manner manner,
                  Family family,
                  std::optional<IpAddress>& address,
                  std::optional<HostName>& name)
 {
   address.reset();
   name.reset();
-  if (text.empty()) {
+  if (empty_is_none(text, manner)) {
     return;
   }
   if (IpAddress::parse(text) || !is_host_name(text)) {
@@ -90,34 +94,37 @@ void read_source(std::string_view text,
 
 /// Runs a parser of the flow layer, whose mistakes are this option's.
 template<typename Parse>
-auto parsed(Parse parse)
+auto parsed(Manner manner, Parse parse)
 {
   try {
     return parse();
+  } catch (const GrammarError& error) {
+    throw BadValue(manner == Manner::slirpnetstack ? go_words(error) : error.what());
   } catch (const UsageError& error) {
     throw BadValue(error.what());
   }
 }
 
-StreamAddress parse_metrics_address(std::string_view text)
+/// An empty one is as if not given.
+void add_namespaces(std::string_view text, Config::Attach& attach)
 {
-  constexpr std::string_view UNIX = "unix://";
-  constexpr std::string_view TCP = "tcp://";
-  if (text.starts_with(UNIX) && text.size() > UNIX.size()) {
-    return UnixPath{std::string(text.substr(UNIX.size()))};
+  for (bool more = true; more;) {
+    const std::size_t comma = text.find(',');
+    more = comma != std::string_view::npos;
+    const std::string one(text.substr(0, comma));
+    if (!one.empty() && attach.netns) {
+      attach.further_netns.push_back(one);
+    } else if (!one.empty()) {
+      attach.netns = one;
+    }
+    text.remove_prefix(more ? comma + 1 : text.size());
   }
-  const auto endpoint
-    = text.starts_with(TCP) ? Endpoint::parse(text.substr(TCP.size())) : std::nullopt;
-  if (!endpoint) {
-    throw BadValue("must be tcp://IP:PORT or unix://PATH");
-  }
-  return *endpoint;
 }
 
-void read_attach(const OptionValues& values, Config::Attach& attach)
+void read_attach(const OptionValues& values, Manner manner, Config::Attach& attach)
 {
-  values.read("netns", [&](std::string_view text) { attach.netns = parse_text(text); });
-  values.read("userns", [&](std::string_view text) { attach.userns = parse_text(text); });
+  values.read_each("netns", [&](std::string_view text) { add_namespaces(text, attach); });
+  values.read("userns", [&](std::string_view text) { attach.userns = parse_text(text, manner); });
   values.read("fd", [&](std::string_view text) { attach.fd = parse_descriptor(text); });
 }
 
@@ -130,36 +137,38 @@ void read_network(const OptionValues& values, Config::Network& network)
               [&](std::string_view text) { network.cidr = parse_network(text, Family::ipv4); });
   values.read("cidr6",
               [&](std::string_view text) { network.cidr6 = parse_network(text, Family::ipv6); });
+  values.read_each("dns", [&](std::string_view text) {
+    const IpAddress address = parse_dns_address(text);
+    (address.is_ipv4() ? network.dns_ipv4 : network.dns_ipv6) = address;
+  });
   network.configure = values.is_set("configure");
 }
 
-void read_egress(const OptionValues& values, Config::Egress& egress)
+void read_egress(const OptionValues& values, Manner manner, Config::Egress& egress)
 {
-  using Filter = Config::UdpFilter;
-  static constexpr std::array<Word<Filter>, 3> FILTERS{
-    {{"endpoint", Filter::endpoint}, {"address", Filter::address}, {"port", Filter::port}}};
   egress.enable_host = values.is_set("enable-host");
   egress.disable_routing = values.is_set("disable-routing");
   values.read("source-ipv4", [&](std::string_view text) {
-    read_source(text, Family::ipv4, egress.source_ipv4, egress.source_name_ipv4);
+    read_source(text, manner, Family::ipv4, egress.source_ipv4, egress.source_name_ipv4);
   });
   values.read("source-ipv6", [&](std::string_view text) {
-    read_source(text, Family::ipv6, egress.source_ipv6, egress.source_name_ipv6);
+    read_source(text, manner, Family::ipv6, egress.source_ipv6, egress.source_name_ipv6);
   });
   const auto read_list = [&](std::string_view name, RuleAction action, std::vector<Rule>& list) {
     values.read_each(name, [&](std::string_view text) {
-      std::ranges::move(parsed([&] { return parse_rule_list(action, text); }),
+      std::ranges::move(parsed(manner, [&] { return parse_rule_list(action, text); }),
                         std::back_inserter(list));
     });
   };
   read_list("allow", RuleAction::allow, egress.allow);
   read_list("deny", RuleAction::deny, egress.deny);
-  values.read("rules", [&](std::string_view text) { egress.rules_file = parse_text(text); });
+  values.read("rules",
+              [&](std::string_view text) { egress.rules_file = parse_text(text, manner); });
   values.read("udp-filter",
-              [&](std::string_view text) { egress.udp_filter = parse_word(text, FILTERS); });
+              [&](std::string_view text) { egress.udp_filter = parse_word(text, FILTER_WORDS); });
 }
 
-void read_forwarding(const OptionValues& values, Config::Forwarding& forwarding)
+void read_forwarding(const OptionValues& values, Manner manner, Config::Forwarding& forwarding)
 {
   using Version = ProxyHeader::Version;
   static constexpr std::array<Word<Version>, 2> VERSIONS{
@@ -167,22 +176,23 @@ void read_forwarding(const OptionValues& values, Config::Forwarding& forwarding)
   const auto read
     = [&](std::string_view name, ForwardDirection direction, std::vector<ForwardSpec>& specs) {
         values.read_each(name, [&](std::string_view text) {
-          specs.push_back(parsed([&] { return ForwardSpec::parse(direction, text); }));
+          specs.push_back(parsed(manner, [&] { return ForwardSpec::parse(direction, text); }));
         });
       };
   read("local-forward", ForwardDirection::local, forwarding.local);
   read("remote-forward", ForwardDirection::remote, forwarding.remote);
   values.read("dns-ttl", [&](std::string_view text) { forwarding.dns_ttl = parse_duration(text); });
-  values.read("proxy-out", [&](std::string_view text) {
-    forwarding.proxy_out = text.empty() ? std::nullopt : std::optional(parse_word(text, VERSIONS));
-  });
+  values.read("proxy-out",
+              [&](std::string_view text) { forwarding.proxy_out = parse_word(text, VERSIONS); });
 }
 
-void read_control(const OptionValues& values, Config::Control& control)
+void read_control(const OptionValues& values, Manner manner, Config::Control& control)
 {
-  values.read("control", [&](std::string_view text) { control.socket = parse_text(text); });
+  values.read("control", [&](std::string_view text) { control.socket = parse_text(text, manner); });
   values.read("metrics", [&](std::string_view text) {
-    control.metrics = text.empty() ? std::nullopt : std::optional(parse_metrics_address(text));
+    control.metrics = empty_is_none(text, manner)
+                        ? std::nullopt
+                        : std::optional(parse_metrics_address(text, manner));
   });
 }
 
@@ -216,12 +226,17 @@ void read_limits(const OptionValues& values, Config::Limits& limits)
   values.read("max-flows-per-destination", [&](std::string_view text) {
     limits.max_flows_per_destination = parse_number(text, 0, 100'000'000);
   });
+  // Without effect, but a mistake all the same. Go knows negative numbers.
+  values.read("maxprocs", [](std::string_view text) {
+    text.remove_prefix(text.starts_with('-') ? 1 : 0);
+    static_cast<void>(parse_number(text, 0, std::numeric_limits<int>::max()));
+  });
   values.read("max-memory", [&](std::string_view text) {
     limits.max_memory_bytes = parse_size(text, MEBIBYTE, MEBIBYTE << 20U);
   });
 }
 
-void read_output(const OptionValues& values, Config::Output& output)
+void read_output(const OptionValues& values, Manner manner, Config::Output& output)
 {
   static constexpr std::array<Word<LogLevel>, 4> LEVELS{{{"error", LogLevel::error},
                                                          {"warning", LogLevel::warning},
@@ -232,7 +247,8 @@ void read_output(const OptionValues& values, Config::Output& output)
   values.read("log-level", [&](std::string_view text) { output.level = parse_word(text, LEVELS); });
   values.read("log-format",
               [&](std::string_view text) { output.format = parse_word(text, FORMATS); });
-  values.read("pcap", [&](std::string_view text) { output.pcap = parse_text(text); });
+  values.read("pcap",
+              [&](std::string_view text) { output.pcap = parse_capture_file(text, manner); });
   output.quiet = values.is_set("quiet");
 }
 
@@ -247,16 +263,18 @@ void read_latency(const OptionValues& values, Config::Latency& latency)
 
 void apply(const OptionValues& values, Config& config)
 {
-  read_attach(values, config.attach);
+  const Manner manner = config.manner;
+  read_attach(values, manner, config.attach);
   read_network(values, config.network);
-  read_egress(values, config.egress);
-  read_forwarding(values, config.forwarding);
-  read_control(values, config.control);
+  read_egress(values, manner, config.egress);
+  read_forwarding(values, manner, config.forwarding);
+  read_control(values, manner, config.control);
   apply_map_options(values, config);
+  apply_accel_options(values, config);
   read_timeouts(values, config.timeouts);
   read_lifecycle(values, config.lifecycle);
   read_limits(values, config.limits);
-  read_output(values, config.output);
+  read_output(values, manner, config.output);
   read_latency(values, config.latency);
 }
 

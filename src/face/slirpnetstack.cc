@@ -46,6 +46,15 @@ constexpr std::array OPTIONS{
 // The data path's own (spec: "idle 125 s").
 constexpr std::chrono::seconds UDP_TIMEOUT(125);
 
+GoArguments split(std::span<const std::string> arguments)
+{
+  try {
+    return split_go_arguments(arguments, slirpnetstack_options());
+  } catch (const BadBoolean& bad) {
+    throw UsageError(bad.in_go());
+  }
+}
+
 } // namespace
 
 std::span<const Option> slirpnetstack_options()
@@ -56,8 +65,8 @@ std::span<const Option> slirpnetstack_options()
 Config parse_slirpnetstack(std::span<const std::string> arguments)
 {
   // What follows the flags is not looked at, as there.
-  const GoArguments given = split_go_arguments(arguments, slirpnetstack_options());
-  const OptionValues values(given.flags, slirpnetstack_options());
+  const GoArguments given = split(arguments);
+  const OptionValues values(given.flags, slirpnetstack_options(), given.typed);
   Config config;
   config.manner = Config::Manner::slirpnetstack;
   if (values.is_set("help") || values.is_set("version")) {

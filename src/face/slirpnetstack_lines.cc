@@ -62,9 +62,12 @@ std::string target_text(const ForwardSpec& spec)
   if (place == nullptr) {
     return to_string(StreamAddress(std::get<UnixPath>(spec.targets.front())));
   }
+  const std::uint16_t port = place->ports ? place->ports->first : 0;
+  if (const auto* address = std::get_if<IpAddress>(&place->host)) {
+    return Endpoint{*address, port}.to_string();
+  }
   const auto* name = std::get_if<HostName>(&place->host);
-  const std::string host = name != nullptr ? name->to_string() : "";
-  return place->ports ? fmt::format("{}:{}", host, place->ports->first) : host;
+  return fmt::format("{}:{}", name != nullptr ? name->to_string() : "", port);
 }
 
 void print_error(const std::string& line)

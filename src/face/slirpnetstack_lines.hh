@@ -18,6 +18,7 @@ public:
   void metrics_running(const StreamAddress& address) override;
   void joining(std::string_view netns) override;
   void opening(std::string_view interface) override;
+  void serving(const ServedAddresses&) override {}
   void forwarding(const ForwardNews& forward) override;
   void started(std::size_t max_flows) override;
   void closing() override;

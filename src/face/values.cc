@@ -215,6 +215,16 @@ IpAddress parse_source(std::string_view text, Family family)
   return *address;
 }
 
+IpAddress parse_dns_address(std::string_view text)
+{
+  const std::optional<IpAddress> address = IpAddress::parse(text);
+  if (!address
+      || touches_special(Prefix(*address, static_cast<unsigned>(address->bytes().size() * 8)))) {
+    throw BadValue("must be an ordinary unicast address such as 10.0.2.3 or fd00::3");
+  }
+  return *address;
+}
+
 Prefix parse_network(std::string_view text, Family family)
 {
   const bool ipv4 = family == Family::ipv4;

@@ -36,6 +36,9 @@ public:
 /// An address of this family that a socket can be bound to: neither unspecified nor multicast.
 [[nodiscard]] IpAddress parse_source(std::string_view text, Family family);
 
+/// An address at which the guest finds a service of ours: an ordinary unicast one of either family.
+[[nodiscard]] IpAddress parse_dns_address(std::string_view text);
+
 /// A guest network: host bits zero, clear of multicast, loopback, link-local and reserved
 /// addresses, and with room for those that Config::Network takes: IPv4 /1-25, IPv6 /1-119.
 [[nodiscard]] Prefix parse_network(std::string_view text, Family family);

@@ -1,5 +1,7 @@
 #include "flow/flow_key.hh"
 
+#include "wire/ip.hh"
+
 #include <array>
 #include <fmt/format.h>
 
@@ -32,7 +34,12 @@ std::string protocol_name(std::uint8_t protocol)
 
 std::string FlowKey::to_string() const
 {
-  return fmt::format("{} {} -> {}", protocol_name(protocol), guest.to_string(), remote.to_string());
+  // An echo has an identifier, which stands for the guest's port, and no other port.
+  const bool is_icmp = protocol == PROTOCOL_ICMP || protocol == PROTOCOL_ICMPV6;
+  return fmt::format("{} {} -> {}",
+                     protocol_name(protocol),
+                     guest.to_string(),
+                     is_icmp ? remote.address.to_string() : remote.to_string());
 }
 
 std::size_t FlowKeyHash::operator()(const FlowKey& key) const

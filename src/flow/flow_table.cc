@@ -21,6 +21,7 @@ Relay& FlowTable::insert(std::unique_ptr<Relay> relay)
   Relay& inserted = *relay;
   [[maybe_unused]] const bool is_new = flows_.emplace(inserted.key(), std::move(relay)).second;
   assert(is_new);
+  count_forward(inserted, true);
   reschedule(inserted);
   return inserted;
 }
@@ -32,6 +33,25 @@ Relay& FlowTable::replace(Relay& stage, std::unique_ptr<Relay> next)
   stage.record_.announced = false;
   finish(stage);
   return insert(std::move(next));
+}
+
+void FlowTable::count_forward(const Relay& relay, bool comes)
+{
+  const std::uint32_t forward = relay.record().forward;
+  if (forward == 0) {
+    return;
+  }
+  if (comes) {
+    ++of_forwards_[forward];
+  } else if (const auto found = of_forwards_.find(forward); --found->second == 0) {
+    of_forwards_.erase(found);
+  }
+}
+
+std::size_t FlowTable::flows_of_forward(std::uint32_t forward) const
+{
+  const auto found = of_forwards_.find(forward);
+  return found == of_forwards_.end() ? 0 : found->second;
 }
 
 bool FlowTable::make_room()
@@ -107,6 +127,7 @@ void FlowTable::finish(Relay& relay)
       observer->on_closed(relay);
     }
   }
+  count_forward(relay, false);
   auto node = flows_.extract(relay.key());
   assert(!node.empty() && node.mapped().get() == &relay);
   finished_.push_back(std::move(node.mapped()));
@@ -163,6 +184,16 @@ void FlowTable::for_each(const std::function<void(const Relay&)>& visit) const
   for (const auto& [key, relay] : flows_) {
     visit(*relay);
   }
+}
+
+std::vector<FlowKey> FlowTable::keys() const
+{
+  std::vector<FlowKey> all;
+  all.reserve(flows_.size());
+  for (const auto& [key, relay] : flows_) {
+    all.push_back(key);
+  }
+  return all;
 }
 
 void FlowTable::finish_all()

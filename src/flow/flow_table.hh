@@ -116,21 +116,27 @@ public:
 
   [[nodiscard]] std::size_t size() const { return flows_.size(); }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
+  /// How many flows a forward has, by the number in their records, which stays while they live.
+  [[nodiscard]] std::size_t flows_of_forward(std::uint32_t forward) const;
   [[nodiscard]] bool any_delivering(TimePoint quiet_since) const;
   /// Finishes every flow.
   void finish_all();
   /// Finishes those of which `ends` is true; returns how many.
   std::size_t finish_if(const std::function<bool(Relay&)>& ends);
+  /// In no particular order.
+  [[nodiscard]] std::vector<FlowKey> keys() const;
   /// In no particular order; `visit` must not change the table.
   void for_each(const std::function<void(const Relay&)>& visit) const;
 
 private:
   void unschedule(Relay& relay);
+  void count_forward(const Relay& relay, bool comes);
 
   std::unordered_map<FlowKey, std::unique_ptr<Relay>, FlowKeyHash> flows_;
   std::vector<std::unique_ptr<Relay>> finished_;
   Deadlines deadlines_;
   std::vector<FlowObserver*> observers_;
+  std::unordered_map<std::uint32_t, std::size_t> of_forwards_; ///< flows, by the forward's number
   std::size_t capacity_;
 };
 

@@ -3,6 +3,7 @@
 #include "base/error.hh"
 #include "base/quoted.hh"
 #include "flow/fields.hh"
+#include "flow/grammar_error.hh"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -20,26 +21,6 @@ bool has_control_character(std::string_view text)
     const auto code = static_cast<unsigned char>(character);
     return code < 0x20 || code == 0x7f;
   });
-}
-
-/// Throws unless a socket can be bound to this path or name (unix(7)).
-void check_unix_path(std::string_view path)
-{
-  constexpr std::size_t LONGEST = 107; // sun_path has 108 bytes with the final zero
-  if (!path.starts_with('/') && !path.starts_with('@')) {
-    throw UsageError(fmt::format(
-      "Unix socket path {}: must begin with '/', or with '@' for an abstract name", quoted(path)));
-  }
-  if (path.size() == 1) {
-    throw UsageError(fmt::format("Unix socket path {}: has no name", quoted(path)));
-  }
-  if (path.size() > LONGEST) {
-    throw UsageError(
-      fmt::format("Unix socket path {}: is longer than {} bytes", quoted(path), LONGEST));
-  }
-  if (has_control_character(path)) {
-    throw UsageError(fmt::format("Unix socket path {}: has a control character", quoted(path)));
-  }
 }
 
 ForwardField unix_field(std::string_view path)
@@ -100,7 +81,9 @@ HostName parse_query(std::string_view text, std::size_t at)
   const std::string_view behind = text.substr(at + 1);
   const std::size_t dash = behind.find('-');
   if (const std::string_view type = behind.substr(0, dash); type != "srv") {
-    throw UsageError(fmt::format("Unknown dns type {}", quoted(type)));
+    throw GrammarError(GrammarError::Mistake::unknown_query,
+                       type,
+                       fmt::format("{}: a query is QUERY@srv-SERVER", quoted(text)));
   }
   if (dash == std::string_view::npos || dash + 1 == behind.size()) {
     throw UsageError(fmt::format("{}: names no DNS server: QUERY@srv-SERVER", quoted(text)));
@@ -150,6 +133,25 @@ std::optional<PortRange> parse_ports(std::string_view text)
 }
 
 } // namespace
+
+void check_unix_path(std::string_view path)
+{
+  constexpr std::size_t LONGEST = 107; // sun_path has 108 bytes with the final zero
+  if (!path.starts_with('/') && !path.starts_with('@')) {
+    throw UsageError(fmt::format(
+      "Unix socket path {}: must begin with '/', or with '@' for an abstract name", quoted(path)));
+  }
+  if (path.size() == 1) {
+    throw UsageError(fmt::format("Unix socket path {}: has no name", quoted(path)));
+  }
+  if (path.size() > LONGEST) {
+    throw UsageError(
+      fmt::format("Unix socket path {}: is longer than {} bytes", quoted(path), LONGEST));
+  }
+  if (has_control_character(path)) {
+    throw UsageError(fmt::format("Unix socket path {}: has a control character", quoted(path)));
+  }
+}
 
 bool ForwardField::is_ports() const
 {

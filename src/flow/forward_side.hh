@@ -19,7 +19,10 @@ struct ForwardField
   [[nodiscard]] bool is_ports() const;
 };
 
-// Both throw UsageError with the offending text, one line.
+// Each throws UsageError with the offending text, one line.
+
+/// Looks whether a socket can be bound to this path, or name behind an '@' (unix(7)).
+void check_unix_path(std::string_view path);
 
 [[nodiscard]] std::vector<ForwardField> split_forward(std::string_view text);
 

@@ -3,7 +3,9 @@
 #include "base/error.hh"
 #include "base/quoted.hh"
 #include "flow/fields.hh"
+#include "flow/forward_hint.hh"
 #include "flow/forward_side.hh"
+#include "flow/grammar_error.hh"
 #include "wire/ip.hh"
 
 #include <algorithm>
@@ -30,7 +32,10 @@ ForwardScheme parse_scheme(std::string_view name)
 {
   const auto found = std::ranges::find(SCHEMES, name, scheme_name);
   if (found == SCHEMES.end()) {
-    throw UsageError(fmt::format("unknown network type {}", quoted(name)));
+    throw GrammarError(
+      GrammarError::Mistake::unknown_protocol,
+      name,
+      fmt::format("unknown scheme {}: must be tcp, udp, udprpc, tcppp or udpspp", quoted(name)));
   }
   return *found;
 }
@@ -234,8 +239,14 @@ ForwardSpec ForwardSpec::parse(ForwardDirection direction, std::string_view text
   if (!parts) {
     throw UsageError(fmt::format("{}: the brackets do not pair", quoted(text)));
   }
-  parse_first(parts->front(), spec);
-  parse_further(std::span(*parts).subspan(1), spec);
+  try {
+    parse_first(parts->front(), spec);
+    parse_further(std::span(*parts).subspan(1), spec);
+  } catch (const GrammarError& error) {
+    throw GrammarError(error.mistake(),
+                       error.text(),
+                       fmt::format("{}{}", error.what(), forward_hint(direction, spec.text)));
+  }
   if (spec.targets.empty()) {
     spec.targets.emplace_back();
   }
@@ -248,6 +259,17 @@ void check_forward(const ForwardSpec& spec)
   check_unix_sides(spec);
   check_devices(spec);
   check_ports(spec);
+}
+
+void check_not_blank(ForwardDirection direction, std::string_view text)
+{
+  const std::size_t scheme_end = text.find("://");
+  const std::size_t begin = scheme_end == std::string_view::npos ? 0 : scheme_end;
+  if (text.find_first_not_of(":/,[]", begin) == std::string_view::npos) {
+    throw UsageError(direction == ForwardDirection::local
+                       ? "must name a port; 0 is one of the host's choice"
+                       : "must name a port");
+  }
 }
 
 ForwardSpec with_defaults(ForwardSpec spec, const ForwardDefaults& defaults)

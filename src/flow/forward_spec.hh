@@ -84,6 +84,10 @@ struct ForwardSpec
 /// over one, a device where nothing is bound, as many target ports as do not fit the bound ones, …
 void check_forward(const ForwardSpec& spec);
 
+/// Throws UsageError for a spec that names no port, address or path at all. slirpnetstack takes it
+/// for a port of the host's choice; here it is a value that somebody has forgotten.
+void check_not_blank(ForwardDirection direction, std::string_view text);
+
 /// The addresses that stand for a field which nobody filled, in either family.
 struct ForwardDefaults
 {

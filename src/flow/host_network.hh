@@ -168,6 +168,9 @@ struct OutboundDatagram
   bool dont_fragment = false;
   /// Which of the host's addresses it leaves from, of the family of `to`; none: the socket's.
   std::optional<IpAddress> source;
+  /// The interface through which it leaves, which link-local addresses need (RFC 4007); 0: as the
+  /// host routes.
+  std::uint32_t interface_index = 0;
 };
 
 struct InboundDatagram
@@ -178,6 +181,9 @@ struct InboundDatagram
   std::uint16_t segment_size_bytes = 0;
   /// Which of the host's addresses it came to; told by sockets that listen.
   std::optional<IpAddress> to;
+  /// Where one of both is link-local, the interface through which it came, told by such sockets;
+  /// else 0.
+  std::uint32_t interface_index = 0;
 };
 
 class HostDatagramEvents
@@ -253,7 +259,7 @@ public:
                                      HostStreamEvents& events)
     = 0;
   virtual Opened<HostListener> listen(const ListenOptions& options, HostListenerEvents& events) = 0;
-  /// `port_hint`: the local port to take if it is free (RFC 4787 suggests keeping it), 0: any.
+  /// `port_hint`: the local port to take if it is free (port preservation, RFC 4787 4.2.1), 0: any.
   virtual Opened<HostDatagrams> open_datagrams(Family family,
                                                const std::optional<SourceAddress>& source,
                                                std::uint16_t port_hint,

@@ -1,11 +1,11 @@
 // The text of map edits.
 
+#include "base/line.hh"
 #include "base/quoted.hh"
 #include "flow/map_edit.hh"
 #include "flow/rule.hh"
 #include "flow/rule_line.hh"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <optional>
 
@@ -118,17 +118,6 @@ private:
   RuleLine line_;
   MapEdit edit_;
 };
-
-std::string_view take_line(std::string_view& text)
-{
-  const std::size_t end = std::min(text.find('\n'), text.size());
-  std::string_view line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  if (line.ends_with('\r')) {
-    line.remove_suffix(1);
-  }
-  return line;
-}
 
 } // namespace
 

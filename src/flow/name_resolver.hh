@@ -68,6 +68,9 @@ public:
   /// dropped first. It may drop the lookup.
   [[nodiscard]] virtual std::unique_ptr<PendingLookup>
   look_up(const HostName& name, std::function<void(const LookupAnswer&)> done) = 0;
+  /// The same, but past whatever answers are kept: for those who go by an answer's lifetime.
+  [[nodiscard]] virtual std::unique_ptr<PendingLookup>
+  look_up_afresh(const HostName& name, std::function<void(const LookupAnswer&)> done) = 0;
 };
 
 } // namespace slirpstack

@@ -112,7 +112,7 @@ std::variant<IpAddress, Unmappable> translate_neutrally(const IpAddress& address
   Checksum sum;
   sum.add_u16(word_at(bytes, *word));
   sum.add_u16(adjustment(from, to));
-  // RFC 6296 3.1: both are zero in one's complement, and 0xffff could not come back.
+  // RFC 6296 3.2: both are zero in one's complement, and 0xffff could not come back.
   set_word(bytes, *word, sum.folded() == ALL_ONES ? 0 : sum.folded());
   // What would be dropped on its way back is not sent out either.
   if (!adjusts_subnet && has_empty_interface_id(bytes)) {

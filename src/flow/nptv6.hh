@@ -24,7 +24,7 @@ enum class Unmappable : std::uint8_t
 /// identifier, which is the last 64 bits.
 inline constexpr unsigned NPTV6_MAX_LENGTH_BITS = 64;
 
-/// RFC 6296 3.1: the same, but one 16-bit word behind the prefix is changed so that the sum of the
+/// RFC 6296 2.6: the same, but one 16-bit word behind the prefix is changed so that the sum of the
 /// whole address, and with it each transport checksum, stays. With prefixes of up to /48 it is the
 /// subnet word, bits 48 to 63 (3.4); with longer ones the first word of the interface identifier
 /// that is not 0xffff (3.5). Its own inverse with the prefixes exchanged. `from` holds `address`;

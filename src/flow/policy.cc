@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <fmt/format.h>
 #include <iterator>
 
 namespace slirpstack {
@@ -41,6 +40,21 @@ const std::vector<StaticDenial>& static_denials()
   };
   return denials;
 }
+
+} // namespace
+
+std::vector<Prefix> closed_networks(Family family)
+{
+  std::vector<Prefix> networks;
+  for (const StaticDenial& denial : static_denials()) {
+    if (denial.prefix.address().family() == family) {
+      networks.push_back(denial.prefix);
+    }
+  }
+  return networks;
+}
+
+namespace {
 
 struct Embedding
 {
@@ -119,8 +133,7 @@ std::string_view denial_name(Denial denial)
 std::string Verdict::reason() const
 {
   if (rule) {
-    const Rule& said = rule->rule;
-    return said.line != 0 ? fmt::format("line {}: {}", said.line, said.text) : said.text;
+    return cited(rule->rule);
   }
   return denial ? std::string(denial_name(*denial)) : "allowed";
 }
@@ -198,6 +211,13 @@ std::vector<HostName> Policy::names() const
 std::vector<HostName> Policy::list_names() const
 {
   return names_in({&deny_, &allow_});
+}
+
+std::vector<std::string> Policy::lists_about(const HostName& name) const
+{
+  std::vector<std::string> rules = deny_.about(name);
+  std::ranges::move(allow_.about(name), std::back_inserter(rules));
+  return rules;
 }
 
 void Policy::set_addresses(const HostName& name, std::span<const IpAddress> addresses)

@@ -29,6 +29,9 @@ enum class Denial : std::uint8_t
 
 std::string_view denial_name(Denial denial);
 
+/// The destinations of 4, below, of one family: no guest has a reason to reach them.
+[[nodiscard]] std::vector<Prefix> closed_networks(Family family);
+
 /// What becomes of a new flow, and who says so.
 struct Verdict
 {
@@ -85,12 +88,19 @@ public:
   void set_rules(RuleSet rules);
   void set_lists(RuleSet deny, RuleSet allow);
   [[nodiscard]] const RuleSet& rules() const { return rules_; }
+  /// How many rules there are, those of the lists included.
+  [[nodiscard]] std::size_t rules_in_all() const
+  {
+    return rules_.rules().size() + deny_.rules().size() + allow_.rules().size();
+  }
   /// Every name in rules and lists.
   [[nodiscard]] std::vector<HostName> names() const;
   /// Those of the lists alone.
   [[nodiscard]] std::vector<HostName> list_names() const;
   /// Whether `-deny` names it.
   [[nodiscard]] bool list_forbids(const HostName& name) const { return deny_.forbids(name); }
+  /// What `-deny` and `-allow` say of it.
+  [[nodiscard]] std::vector<std::string> lists_about(const HostName& name) const;
   void set_addresses(const HostName& name, std::span<const IpAddress> addresses);
 
 private:

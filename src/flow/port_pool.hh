@@ -39,8 +39,8 @@ struct PortBlock
 /// The external addresses of a NAT and their ports: who has which.
 ///
 /// All endpoints of an internal address share one external address (RFC 4787 REQ-2); it is not
-/// moved to another when that is full (RFC 7857 section 5). Ports are random (RFC 6888 REQ-15) and
-/// of the class of the internal one, below 1024 or not (RFC 4787 REQ-3), save where blocks are
+/// moved to another when that is full (RFC 7857 section 4). Ports are random (RFC 6888 REQ-15) and
+/// of the class of the internal one, below 1024 or not (RFC 4787 REQ-3a), save where blocks are
 /// given out. A port given back is nobody's for 120 s (RFC 6888 REQ-8).
 ///
 /// Internal addresses of different zones are different ones, even if they are equal: guests may

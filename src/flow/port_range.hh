@@ -21,7 +21,7 @@ struct PortRange
   auto operator<=>(const PortRange&) const = default;
 };
 
-/// A decimal number up to 65535. Throws UsageError with the text of Go's strconv.ParseUint.
+/// A decimal number up to 65535. Throws GrammarError.
 [[nodiscard]] std::uint16_t parse_port_text(std::string_view text);
 
 /// `PORT` or `PORT-PORT`, likewise. Which of the two is greater is left to the caller.

@@ -60,6 +60,33 @@ std::optional<Rule::Protocol> parse_rule_protocol(std::string_view name)
   return name == "any" ? std::optional(Rule::Protocol::any) : std::nullopt;
 }
 
+bool is_protocol_alone(const RuleDestination& destination)
+{
+  const std::string_view host = destination.host;
+  return !destination.protocol && (host == "tcp" || host == "udp" || host == "icmp");
+}
+
+std::string no_destination_text(std::string_view text)
+{
+  return fmt::format("{}: must be HOST or HOST:PORTS; IPv6 goes in brackets, as in [2001:db8::/32]",
+                     quoted(text));
+}
+
+std::string unknown_protocol_text(std::string_view name)
+{
+  return fmt::format("unknown protocol {}: must be tcp, udp, icmp or any", quoted(name));
+}
+
+std::string protocol_alone_text(const RuleDestination& destination, std::string_view next)
+{
+  const std::string_view name = destination.host;
+  const std::string ports = destination.ports ? fmt::format(":{}", *destination.ports) : "";
+  return fmt::format("{} is a protocol and no host: write {}://{}",
+                     quoted(name),
+                     name,
+                     next.empty() ? fmt::format("any{}", ports) : std::string(next));
+}
+
 Rule::Host parse_rule_host(std::string_view text)
 {
   const std::string_view host = strip_brackets(text);

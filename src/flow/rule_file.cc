@@ -1,8 +1,8 @@
+#include "base/line.hh"
 #include "flow/rule.hh"
 #include "flow/rule_line.hh"
 #include "flow/rule_parser.hh"
 
-#include <algorithm>
 #include <fmt/format.h>
 
 namespace slirpstack {
@@ -11,18 +11,6 @@ namespace {
 
 // A file that long is a mistake, or meant to make us slow.
 constexpr std::size_t MAXIMUM_RULES = 65536;
-
-/// The line at the front of `text`, which loses it, without its end; lines may end as on Windows.
-std::string_view take_line(std::string_view& text)
-{
-  const std::size_t end = std::min(text.find('\n'), text.size());
-  std::string_view line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  if (line.ends_with('\r')) {
-    line.remove_suffix(1);
-  }
-  return line;
-}
 
 } // namespace
 

@@ -1,5 +1,5 @@
-#include "base/error.hh"
 #include "base/quoted.hh"
+#include "flow/grammar_error.hh"
 #include "flow/rule.hh"
 #include "flow/rule_destination.hh"
 
@@ -9,12 +9,16 @@ namespace slirpstack {
 
 namespace {
 
+using Mistake = GrammarError::Mistake;
+
 /// As slirpnetstack has it: 0 stands for all, whether alone or twice.
 std::vector<PortRange> parse_list_ports(std::string_view text)
 {
   const PortRange range = parse_port_range(text);
   if (range.last < range.first) {
-    throw UsageError("min port must be smaller equal than max");
+    throw GrammarError(Mistake::ports_reversed,
+                       text,
+                       fmt::format("ports {}: the first is greater than the last", quoted(text)));
   }
   return range.last == 0 ? std::vector<PortRange>() : std::vector{range};
 }
@@ -23,7 +27,7 @@ Rule::Protocol parse_list_protocol(std::optional<std::string_view> name)
 {
   const auto protocol = parse_rule_protocol(name.value_or("tcp"));
   if (!protocol) {
-    throw UsageError(fmt::format("unknown network type {}", quoted(*name)));
+    throw GrammarError(Mistake::unknown_protocol, *name, unknown_protocol_text(*name));
   }
   return *protocol;
 }
@@ -32,7 +36,7 @@ Rule parse_entry(RuleAction action, std::string_view text)
 {
   const auto destination = RuleDestination::split(text);
   if (!destination || destination->host.empty()) {
-    throw UsageError("error parsing ipportrange");
+    throw GrammarError(Mistake::no_destination, text, no_destination_text(text));
   }
   Rule rule;
   rule.action = action;
@@ -44,6 +48,9 @@ Rule parse_entry(RuleAction action, std::string_view text)
   rule.protocol = parse_list_protocol(destination->protocol);
   if (rule.protocol == Rule::Protocol::icmp && !rule.ports.empty()) {
     throw UsageError(fmt::format("{}: ICMP has no ports", quoted(text)));
+  }
+  if (is_protocol_alone(*destination)) {
+    throw GrammarError(Mistake::no_host, destination->host, protocol_alone_text(*destination));
   }
   rule.host = parse_rule_host(destination->host);
   rule.text = fmt::format("-{} {}", action_name(action), text);

@@ -12,6 +12,15 @@
 
 namespace slirpstack {
 
+namespace {
+
+bool is_option(std::string_view word)
+{
+  return LimitOption::find(word) != nullptr || word == "from" || word == "note";
+}
+
+} // namespace
+
 std::optional<Rule> RuleParser::parse()
 {
   const std::string_view action = line_.next_word();
@@ -23,8 +32,11 @@ std::optional<Rule> RuleParser::parse()
   if (read_direction(word)) {
     word = line_.next_word();
   }
-  read_destination(word);
-  for (word = line_.next_word(); !word.empty(); word = line_.next_word()) {
+  const std::string_view destination = word;
+  read_destination(destination);
+  word = line_.next_word();
+  check_direction(destination, word);
+  for (; !word.empty(); word = line_.next_word()) {
     read_option(word);
   }
   rule_.line = line_.number();
@@ -63,10 +75,12 @@ void RuleParser::read_destination(std::string_view word)
   }
   const auto destination = RuleDestination::split(word);
   if (!destination) {
-    line_.fail(
-      word,
-      fmt::format("{}: must be HOST or HOST:PORTS; IPv6 goes in brackets, as in [2001:db8::/32]",
-                  quoted(word)));
+    line_.fail(word, no_destination_text(word));
+  }
+  if (is_protocol_alone(*destination)) {
+    const std::string_view next = line_.next_word();
+    line_.fail(word,
+               protocol_alone_text(*destination, is_option(next) ? std::string_view() : next));
   }
   if (destination->protocol) {
     read_protocol(*destination->protocol);
@@ -77,12 +91,22 @@ void RuleParser::read_destination(std::string_view word)
   }
 }
 
+void RuleParser::check_direction(std::string_view destination, std::string_view next) const
+{
+  // Two destinations: the first was meant to be a direction.
+  const bool is_word = destination.find_first_of(".:/[") == std::string_view::npos;
+  if (!rule_.direction && is_word && std::holds_alternative<HostName>(rule_.host) && !next.empty()
+      && !is_option(next)) {
+    line_.fail(destination,
+               fmt::format("{} is no direction: must be in or out", quoted(destination)));
+  }
+}
+
 void RuleParser::read_protocol(std::string_view name)
 {
   const auto protocol = parse_rule_protocol(name);
   if (!protocol) {
-    line_.fail(name,
-               fmt::format("unknown protocol {}: must be tcp, udp, icmp or any", quoted(name)));
+    line_.fail(name, unknown_protocol_text(name));
   }
   rule_.protocol = *protocol;
 }

@@ -22,6 +22,8 @@ private:
   void read_action(std::string_view word);
   bool read_direction(std::string_view word);
   void read_destination(std::string_view word);
+  /// Throws if `destination`, read as a host's name, stands where a direction was meant to.
+  void check_direction(std::string_view destination, std::string_view next) const;
   void read_protocol(std::string_view name);
   void read_host(std::string_view text);
   void read_ports(std::string_view text);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fmt/format.h>
 #include <utility>
 
 namespace slirpstack {
@@ -31,6 +32,11 @@ RuleAccount::RuleAccount(Rule rule_at_work, TimePoint now)
       bucket(rule.limits.new_flows_per_second, rule.limits.new_flows_per_second.value_or(1), now))
   , queries(bucket(rule.limits.queries_per_second, rule.limits.queries_per_second.value_or(1), now))
 {}
+
+std::string cited(const Rule& rule)
+{
+  return rule.line != 0 ? fmt::format("line {}: {}", rule.line, rule.text) : rule.text;
+}
 
 RuleSet::RuleSet(std::vector<Rule> rules, TimePoint now)
 {
@@ -89,7 +95,7 @@ const std::shared_ptr<RuleAccount>& RuleSet::find(const FlowRequest& flow,
   const NetworkSketch::Bits inner_to
     = inner ? NetworkSketch::bits_of(inner->destination.address) : to;
   for (std::size_t i = 0; i < rules_.size(); ++i) {
-    if (!sketches_[i].may_have(to) && !sketches_[i].may_have(inner_to)) {
+    if (!sketches_[i].may_have(to) && (!inner || !sketches_[i].may_have(inner_to))) {
       continue;
     }
     const RuleAccount& account = *rules_[i];
@@ -124,6 +130,17 @@ std::vector<HostName> RuleSet::names() const
     names.push_back(name);
   }
   return names;
+}
+
+std::vector<std::string> RuleSet::about(const HostName& name) const
+{
+  std::vector<std::string> rules;
+  if (const auto found = by_name_.find(name); found != by_name_.end()) {
+    for (const RuleAccount* const account : found->second) {
+      rules.push_back(cited(account->rule));
+    }
+  }
+  return rules;
 }
 
 bool RuleSet::forbids(const HostName& name) const

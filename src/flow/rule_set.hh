@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace slirpstack {
@@ -27,6 +28,9 @@ struct RuleAccount
   std::uint64_t matched = 0;
   std::uint64_t limited = 0; ///< flows and queries refused, datagrams dropped, for its limits
 };
+
+/// Where a rule stands and what it says: `line 3: deny 10.0.0.0/8`, `-deny 10.0.0.0/8`.
+[[nodiscard]] std::string cited(const Rule& rule);
 
 /// What of a rule's network can be compared in two steps: ten thousand rules are gone through for
 /// each new flow, and nearly all of them are about somewhere else.
@@ -75,6 +79,8 @@ public:
   [[nodiscard]] std::vector<HostName> names() const;
   /// What a lookup has brought. A name keeps its addresses until it gets others.
   void set_addresses(const HostName& name, std::span<const IpAddress> addresses);
+  /// The rules that have that name, each as `cited()`.
+  [[nodiscard]] std::vector<std::string> about(const HostName& name) const;
   /// Whether some rule is against what has that name.
   [[nodiscard]] bool forbids(const HostName& name) const;
 

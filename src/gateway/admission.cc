@@ -74,6 +74,12 @@ Admitted Admission::ask_for_room(const FlowKey& key)
   return with_room({.granted = true}, key);
 }
 
+Admitted Admission::ask_within(const Bound& bound, const FlowRequest& request, const FlowKey& key)
+{
+  const Verdict verdict = policy_.decide(request, host_networks_());
+  return with_room(judge(verdict, request, key, LogLevel::warning, &bound), key);
+}
+
 Admitted Admission::ask_for_query(const FlowRequest& request, const FlowKey& key)
 {
   const Verdict verdict = policy_.decide_service(request);
@@ -97,7 +103,8 @@ Admitted Admission::ask_for_query(const FlowRequest& request, const FlowKey& key
 Admitted Admission::judge(const Verdict& verdict,
                           const FlowRequest& request,
                           const FlowKey& key,
-                          LogLevel level)
+                          LogLevel level,
+                          const Bound* bound)
 {
   if (verdict.rule) {
     ++verdict.rule->matched;
@@ -119,6 +126,9 @@ Admitted Admission::judge(const Verdict& verdict,
       ++verdict.rule->limited;
       return refuse_for_limit(*limit, key);
     }
+  }
+  if (bound != nullptr && !bound->has_room()) {
+    return refuse_for_limit({bound->name, bound->most, bound->reason}, key);
   }
   return {.granted = true, .grant = Grant(verdict.rule, counted, destination)};
 }
@@ -160,7 +170,7 @@ Admitted Admission::refuse(const Verdict& verdict, const FlowKey& key, LogLevel 
 Admitted Admission::refuse_for_limit(const Limit& limit, const FlowKey& key)
 {
   ++refused_for_limit_;
-  drops_.count(Drop::too_many_flows);
+  drops_.count(limit.reason);
   log(LogLevel::warning,
       "too many flows; new one refused",
       {{"flow", key.to_string()},

@@ -70,6 +70,18 @@ public:
   [[nodiscard]] Admitted ask_for_service(const FlowRequest& request, const FlowKey& key);
   /// A flow that no policy is asked about: a remote forward's.
   [[nodiscard]] Admitted ask_for_room(const FlowKey& key);
+  /// A bound of some flows beside that of all.
+  struct Bound
+  {
+    std::string_view name;
+    std::uint64_t most = 0;
+    Drop reason = Drop::too_many_flows;
+    std::function<bool()> has_room; ///< asked when all else agrees: it may end another flow
+  };
+  /// The same as `ask` under such a bound.
+  [[nodiscard]] Admitted ask_within(const Bound& bound,
+                                    const FlowRequest& request,
+                                    const FlowKey& key);
   /// A DNS query to our DNS address, which is no flow. False: policy or a limit is against it;
   /// `answer` says how.
   [[nodiscard]] Admitted ask_for_query(const FlowRequest& request, const FlowKey& key);
@@ -83,7 +95,8 @@ private:
   [[nodiscard]] Admitted judge(const Verdict& verdict,
                                const FlowRequest& request,
                                const FlowKey& key,
-                               LogLevel level = LogLevel::warning);
+                               LogLevel level = LogLevel::warning,
+                               const Bound* bound = nullptr);
   /// The last question: to make room may end another flow.
   [[nodiscard]] Admitted with_room(Admitted admitted, const FlowKey& key);
   [[nodiscard]] Admitted refuse(const Verdict& verdict, const FlowKey& key, LogLevel level);
@@ -91,6 +104,7 @@ private:
   {
     std::string_view name;
     std::uint64_t value = 0;
+    Drop reason = Drop::too_many_flows;
   };
 
   [[nodiscard]] Admitted refuse_for_limit(const Limit& limit, const FlowKey& key);

@@ -4,11 +4,16 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 #include <utility>
 
 namespace slirpstack {
 
 namespace {
+
+// How often the host is asked for another port when the one that it chose for IPv6 is taken over
+// IPv4. Even with nine of ten ports taken, one in 800 tries fails.
+constexpr int PORT_CHOICES = 64;
 
 /// A wildcard of either family means both, on a socket each: a datagram's answer has to leave from
 /// the address that it came to, which only a socket of its own family can be told.
@@ -28,10 +33,12 @@ std::vector<ListenOptions> sockets_of(const LocalForward& forward)
 
 [[noreturn]] void throw_not_listening(const LocalForward& forward, const HostError& error)
 {
+  const std::string& device = forward.listen.device;
   throw ForwardError(error.code,
-                     fmt::format("Failed to listen on {}://{}",
+                     fmt::format("listen on {}://{}{}",
                                  scheme_protocol(forward.scheme) == PROTOCOL_TCP ? "tcp" : "udp",
-                                 to_string(forward.listen.address)));
+                                 to_string(forward.listen.address),
+                                 device.empty() ? "" : fmt::format(" on device {}", device)));
 }
 
 bool has_no_ipv6(const HostError& error)
@@ -109,25 +116,43 @@ void ForwardSet::listen(const LocalForward& forward, Entry& entry)
 
 void ForwardSet::listen_for_datagrams(const LocalForward& forward, Entry& entry)
 {
-  std::uint16_t port = std::get<Endpoint>(forward.listen.address).port;
-  const std::size_t before = entry.udp.size();
+  const auto& bind = std::get<Endpoint>(forward.listen.address);
+  for (int choice = 1;; ++choice) {
+    UdpListeners listeners;
+    const HostError error = open_sockets(forward, entry.id, listeners);
+    if (!error.code) {
+      const IpAddress address = bind.address.is_unspecified()
+                                  ? IpAddress::any(listeners.front()->family())
+                                  : bind.address;
+      entry.listening.emplace_back(Endpoint{address, listeners.front()->port()});
+      std::ranges::move(listeners, std::back_inserter(entry.udp));
+      return;
+    }
+    // The port that the host chose for one family may be taken in the other.
+    if (bind.port != 0 || error.code != std::errc::address_in_use || choice == PORT_CHOICES) {
+      throw_not_listening(forward, error);
+    }
+  }
+}
+
+HostError ForwardSet::open_sockets(const LocalForward& forward, Id id, UdpListeners& listeners)
+{
   for (ListenOptions& options : sockets_of(forward)) {
     auto& bind = std::get<Endpoint>(options.address);
-    bind.port = port; // where the host has chosen one, both sockets have the same
-    auto listener = std::make_unique<UdpListener>(udp_, prefixes_, forward, entry.id);
+    if (!listeners.empty()) {
+      bind.port = listeners.front()->port();
+    }
+    auto listener = std::make_unique<UdpListener>(udp_, prefixes_, forward, id);
     const HostError error = listener->open(host_, options);
     if (error.code && bind.address == IpAddress::any(Family::ipv6) && has_no_ipv6(error)) {
       continue; // a host without IPv6
     }
     if (error.code) {
-      throw_not_listening(forward, error);
+      return error;
     }
-    port = listener->port();
-    if (entry.udp.size() == before) {
-      entry.listening.emplace_back(Endpoint{bind.address, port});
-    }
-    entry.udp.push_back(std::move(listener));
+    listeners.push_back(std::move(listener));
   }
+  return {};
 }
 
 bool ForwardSet::remove(Id id, Removal removal)
@@ -136,22 +161,48 @@ bool ForwardSet::remove(Id id, Removal removal)
   if (found == entries_.end()) {
     return false;
   }
-  const std::unique_ptr<Entry> entry = std::move(found->second);
-  entries_.erase(found);
-  std::erase_if(remote_, [&](const auto& match) { return match.second.id == id; });
-  for (auto& listener : entry->udp) {
-    listener->stop_accepting();
-    draining_.push_back(std::move(listener));
-  }
+  stop_accepting(*found->second);
   if (removal == Removal::end) {
-    flows_.finish_if([&](const Relay& relay) { return relay.record().forward == id; });
+    end(*found->second);
+    draining_.erase(id);
+    entries_.erase(found);
+  } else {
+    draining_.insert(id);
   }
   return true;
 }
 
-void ForwardSet::sweep_drained()
+void ForwardSet::stop_accepting(Entry& entry)
 {
-  std::erase_if(draining_, [](const auto& listener) { return listener->clients() == 0; });
+  std::erase_if(remote_, [&](const auto& match) { return match.second.id == entry.id; });
+  entry.tcp.clear();
+  for (auto& listener : entry.udp) {
+    listener->stop_accepting();
+  }
+}
+
+void ForwardSet::end(Entry& entry)
+{
+  flows_.finish_if([&](const Relay& relay) { return relay.record().forward == entry.id; });
+  for (auto& listener : entry.udp) {
+    listener->close();
+    ended_.push_back(std::move(listener));
+  }
+}
+
+void ForwardSet::flush()
+{
+  const auto is_unused = [](const auto& listener) { return listener->clients() == 0; };
+  std::erase_if(ended_, is_unused);
+  std::erase_if(draining_, [&](Id id) {
+    const auto found = entries_.find(id);
+    const bool is_drained
+      = flows_.flows_of_forward(id) == 0 && std::ranges::all_of(found->second->udp, is_unused);
+    if (is_drained) {
+      entries_.erase(found);
+    }
+    return is_drained;
+  });
 }
 
 std::vector<ForwardSet::Info> ForwardSet::list() const
@@ -160,19 +211,16 @@ std::vector<ForwardSet::Info> ForwardSet::list() const
   for (const auto& [id, entry] : entries_) {
     all.push_back(info(*entry));
   }
-  flows_.for_each([&](const Relay& relay) {
-    const Id id = relay.record().forward;
-    const auto found = std::ranges::lower_bound(all, id, {}, &Info::id);
-    if (found != all.end() && found->id == id) {
-      ++found->flows;
-    }
-  });
   return all;
 }
 
 ForwardSet::Info ForwardSet::info(const Entry& entry) const
 {
-  Info info{.id = entry.id, .spec = entry.spec, .listening = entry.listening};
+  Info info{.id = entry.id,
+            .spec = entry.spec,
+            .listening = entry.listening,
+            .flows = flows_.flows_of_forward(entry.id),
+            .draining = draining_.contains(entry.id)};
   for (const RemoteForward& forward : entry.remote) {
     info.matching.push_back(forward.match);
   }

@@ -8,12 +8,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <vector>
 
 namespace slirpstack {
 
-/// What could not be set up: `Failed to listen on tcp://127.0.0.1:80: Address already in use`.
+/// What could not be set up, behind the words for that: `listen on tcp://127.0.0.1:80: Address
+/// already in use`.
 class ForwardError : public std::system_error
 {
 public:
@@ -28,8 +30,8 @@ public:
   /// What a removal does with the flows that the forward has opened.
   enum class Removal : std::uint8_t
   {
-    drain, ///< they go on to their own end
-    end,   ///< they are ended at once
+    drain, ///< they go on to their own end, and the forward is listed until the last has gone
+    end,   ///< they are ended at once, and the forward has gone
   };
   struct Info
   {
@@ -40,6 +42,9 @@ public:
     /// Of a remote forward: what stands for something else in the guest's world.
     std::vector<Endpoint> matching;
     std::size_t flows = 0;
+    /// It has been removed, and lasts until its flows have ended. UDP clients are answered from
+    /// where it listens, so that is taken till then.
+    bool draining = false;
   };
 
   /// All references must outlive this.
@@ -58,10 +63,12 @@ public:
   /// Puts a forward into effect, all of it or nothing. Throws ForwardError when an address cannot
   /// be listened on, UsageError when another forward stands for the same destination.
   Info add(const ForwardPlan& plan);
-  /// False: there is none such.
+  /// False: there is none such. One that drains can be removed again.
   [[nodiscard]] bool remove(Id id, Removal removal);
-  /// In the order of their numbers.
+  /// In the order of their numbers, those that drain included.
   [[nodiscard]] std::vector<Info> list() const;
+  /// How many are in effect; none of them drains.
+  [[nodiscard]] std::size_t size() const { return entries_.size() - draining_.size(); }
 
   /// A remote forward for this destination, and its number.
   struct Match
@@ -72,7 +79,7 @@ public:
   [[nodiscard]] Match find(std::uint8_t protocol, const Endpoint& destination) const;
 
   /// The end of a batch, after the flows that had ended were buried.
-  void flush() { sweep_drained(); }
+  void flush();
   [[nodiscard]] TimePoint next_deadline() const { return proxy_clients_.next_deadline(); }
   void expire() { proxy_clients_.expire(); }
 
@@ -89,8 +96,12 @@ private:
   [[nodiscard]] LocalForward bindable(LocalForward forward) const;
   void listen(const LocalForward& forward, Entry& entry);
   void listen_for_datagrams(const LocalForward& forward, Entry& entry);
+  using UdpListeners = std::vector<std::unique_ptr<UdpListener>>;
+  /// A socket in each family that the forward is about, all on one port.
+  HostError open_sockets(const LocalForward& forward, Id id, UdpListeners& listeners);
   [[nodiscard]] Info info(const Entry& entry) const;
-  void sweep_drained();
+  void stop_accepting(Entry& entry);
+  void end(Entry& entry);
 
   TcpRelays& tcp_;
   UdpRelays& udp_;
@@ -99,7 +110,8 @@ private:
   const PrefixMap& prefixes_;
   ProxyClients proxy_clients_;
   std::map<Id, std::unique_ptr<Entry>> entries_;
-  std::vector<std::unique_ptr<UdpListener>> draining_; ///< until their last flow has gone
+  std::set<Id> draining_; ///< those of the entries that are
+  UdpListeners ended_;    ///< closed; until the flows that have ended are buried
   std::map<RemoteKey, Match> remote_;
   Id last_id_ = 0;
 };

@@ -7,6 +7,15 @@ namespace slirpstack {
 
 namespace {
 
+// A flood of clients that do not exist, from the host's side, leaves the guest the rest.
+constexpr std::size_t CLIENTS_PART = 4;
+
+UdpRelays::Settings bounding_clients(UdpRelays::Settings settings, std::size_t max_flows)
+{
+  settings.max_clients = std::max<std::size_t>(max_flows / CLIENTS_PART, 1);
+  return settings;
+}
+
 /// The settings of a kind of relays that knows the mappings.
 template<typename RelaySettings>
 RelaySettings mapping(RelaySettings settings, MappedSources& mapped)
@@ -82,7 +91,7 @@ Gateway::Gateway(const Settings& settings,
          guest,
          icmp_,
          drops_)
-  , udp_(mapping(settings.udp, mapped_),
+  , udp_(mapping(bounding_clients(settings.udp, settings.max_flows), mapped_),
          sources_.secret,
          time_,
          host,
@@ -103,6 +112,7 @@ Gateway::Gateway(const Settings& settings,
           drops_)
   , forwards_(tcp_, udp_, flows_, time_, host, prefixes_)
   , handover_(guest, udp_, ping_, drops_, time_)
+  , review_(flows_, handover_, admission_, policy_)
   , opener_(settings_.addresses,
             sources_.resolvers,
             forwards_,
@@ -249,22 +259,16 @@ void Gateway::on_icmp_error(const IcmpErrorMessage& error)
   }
 }
 
-std::size_t Gateway::set_rules(RuleSet rules)
+void Gateway::set_rules(RuleSet rules, FlowReview::Done done)
 {
   policy_.set_rules(std::move(rules));
-  return end_denied_flows();
-}
-
-std::size_t Gateway::end_denied_flows()
-{
-  const auto still_allows = [this](FlowRecord& record) { return admission_.still_allows(record); };
-  return flows_.finish_if([&](Relay& relay) { return !still_allows(relay.record()); })
-         + handover_.end_unless(still_allows);
+  review_.start(std::move(done));
 }
 
 bool Gateway::flush()
 {
-  const bool more = tcp_.flush();
+  const bool goes_on = review_.work();
+  const bool more = tcp_.flush() || goes_on;
   udp_.flush();
   flows_.bury();
   forwards_.flush();

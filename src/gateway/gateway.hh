@@ -11,6 +11,7 @@
 #include "gateway/client_names.hh"
 #include "gateway/flow_handover.hh"
 #include "gateway/flow_opener.hh"
+#include "gateway/flow_review.hh"
 #include "gateway/forward_set.hh"
 #include "gateway/guest_refuser.hh"
 #include "gateway/guest_sender.hh"
@@ -50,6 +51,7 @@ public:
     UdpRelays::Settings udp;
     PingRelays::Settings ping;
     DnsForwarder::Settings dns;
+    /// Of all; a quarter of them for clients of local UDP forwards.
     std::size_t max_flows = 16384;
   };
 
@@ -96,20 +98,18 @@ public:
 
   [[nodiscard]] const EventTime& time() const { return time_; }
   /// Whether that is a service of ours, which policy's defaults do not concern.
-  [[nodiscard]] bool serves(const Endpoint& destination) const
-  {
-    return settings_.addresses.is_dns(destination);
-  }
+  [[nodiscard]] const OurAddresses& addresses() const { return settings_.addresses; }
   [[nodiscard]] ForwardSet& forwards() { return forwards_; }
   /// Changes are for flows to come.
   [[nodiscard]] PrefixMap& prefixes() { return prefixes_; }
   /// Changed by `set_rules()`; its names get their addresses here.
   [[nodiscard]] Policy& policy() { return policy_; }
-  /// Puts other rules into effect. Flows that they no longer allow are ended; returns how many.
-  std::size_t set_rules(RuleSet rules);
-  /// Ends the flows that policy no longer allows, as after names have got other addresses; returns
-  /// how many.
-  std::size_t end_denied_flows();
+  /// Puts other rules into effect. Flows that they no longer allow are ended, now and in the next
+  /// turns; `done` as of FlowReview.
+  void set_rules(RuleSet rules, FlowReview::Done done);
+  /// Ends, in the same way, the flows that policy no longer allows, as after names have got other
+  /// addresses.
+  void end_denied_flows() { review_.start(nullptr); }
 
   /// Whom the guest's new flows to the host's network are offered to from now on. Its flows are not
   /// among `flows()` and need no room there. Must outlive this.
@@ -153,6 +153,7 @@ private:
   PingRelays ping_;
   ForwardSet forwards_;
   FlowHandover handover_;
+  FlowReview review_;
   FlowOpener opener_;
 };
 

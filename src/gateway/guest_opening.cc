@@ -6,9 +6,7 @@
 #include "service/dns_failure_stream.hh"
 #include "wire/proxy_protocol.hh"
 
-#include <algorithm>
 #include <array>
-#include <span>
 #include <utility>
 
 namespace slirpstack {
@@ -21,9 +19,6 @@ constexpr std::chrono::seconds RESOLVER_PATIENCE(2);
 // A forward that names several targets names them to survive one that is dead.
 constexpr std::chrono::seconds TARGET_PATIENCE(5);
 
-// Of one name. Nobody waits for the seventeenth.
-constexpr std::size_t MAX_ADDRESSES = 16;
-
 HostError failure(std::errc what)
 {
   return {std::make_error_code(what), std::nullopt};
@@ -35,16 +30,18 @@ GuestOpening::GuestOpening(TcpRelays& relays, const FlowKey& key, ParkedSyn syn,
   : TcpFlow(key)
   , relays_(relays)
   , syn_(std::move(syn))
-  , plan_(std::move(plan))
+  , kind_(plan.kind)
+  , scheme_(plan.scheme)
+  , targets_(this->key(), relays.names_, std::move(plan.targets))
   , deadline_(relays.time_.now + patience())
 {}
 
 Duration GuestOpening::patience() const
 {
-  if (plan_.kind == OutboundPlan::Kind::dns) {
+  if (kind_ == OutboundPlan::Kind::dns) {
     return RESOLVER_PATIENCE;
   }
-  return plan_.targets.size() > 1 ? TARGET_PATIENCE : relays_.settings_.transitory;
+  return targets_.left() > 1 ? TARGET_PATIENCE : relays_.settings_.transitory;
 }
 
 void GuestOpening::start()
@@ -54,22 +51,16 @@ void GuestOpening::start()
 
 void GuestOpening::try_next_target(HostError last_error)
 {
-  while (!plan_.targets.empty()) {
+  while (targets_.left() > 0) {
     deadline_ = relays_.time_.now + patience();
     relays_.flows_.reschedule(*this);
-    const Target target = std::move(plan_.targets.front());
-    plan_.targets.pop_front();
-    if (const auto* named = std::get_if<NamedTarget>(&target)) {
-      look_up(*named);
-      return;
-    }
-    const auto* endpoint = std::get_if<Endpoint>(&target);
-    if (connect(endpoint != nullptr ? StreamAddress(*endpoint) : std::get<UnixPath>(target),
-                last_error)) {
+    const auto target
+      = targets_.next([this] { try_next_target(failure(std::errc::host_unreachable)); });
+    if (targets_.is_looking_up() || (target && connect(*target, last_error))) {
       return;
     }
   }
-  if (plan_.kind == OutboundPlan::Kind::dns) {
+  if (kind_ == OutboundPlan::Kind::dns) {
     answer_for_resolvers(last_error);
   } else {
     refuse(last_error);
@@ -80,7 +71,7 @@ bool GuestOpening::connect(const StreamAddress& target, HostError& error)
 {
   // What is not the destination itself is reached as the host itself would reach it.
   StreamOptions options;
-  if (plan_.kind == OutboundPlan::Kind::direct) {
+  if (kind_ == OutboundPlan::Kind::direct) {
     const ChosenSource chosen = relays_.source_of(key().guest.address);
     if (chosen.error.code) {
       error = chosen.error;
@@ -96,33 +87,6 @@ bool GuestOpening::connect(const StreamAddress& target, HostError& error)
   return stream_ != nullptr;
 }
 
-void GuestOpening::look_up(const NamedTarget& target)
-{
-  lookup_
-    = relays_.names_.look_up(target.name, [this, port = target.port](const LookupAnswer& answer) {
-        on_looked_up(port, answer);
-      });
-}
-
-void GuestOpening::on_looked_up(std::uint16_t port, const LookupAnswer& answer)
-{
-  lookup_.reset();
-  if (answer.addresses.empty()) {
-    log(LogLevel::warning,
-        "a forward's target has no address",
-        {{"flow", key().to_string()}, {"reason", answer.error}});
-    lookup_error_ = answer.error;
-  } else {
-    lookup_error_.clear();
-  }
-  const auto tried
-    = std::span(answer.addresses).first(std::min(answer.addresses.size(), MAX_ADDRESSES));
-  for (auto address = tried.rbegin(); address != tried.rend(); ++address) {
-    plan_.targets.emplace_front(Endpoint{*address, answer.port != 0 ? answer.port : port});
-  }
-  try_next_target(failure(std::errc::host_unreachable));
-}
-
 void GuestOpening::answer_for_resolvers(const HostError& error)
 {
   log(LogLevel::warning, "no resolver can be reached over TCP", {{"reason", error.code.message()}});
@@ -132,8 +96,9 @@ void GuestOpening::answer_for_resolvers(const HostError& error)
 
 void GuestOpening::refuse(const HostError& error)
 {
-  log(LogLevel::debug,
-      "connection refused",
+  const bool is_forward = kind_ == OutboundPlan::Kind::forward;
+  log(is_forward ? LogLevel::info : LogLevel::debug,
+      is_forward ? "no target of the forward takes the connection" : "connection refused",
       {{"flow", key().to_string()}, {"reason", error.code.message()}});
   if (error.icmp && error.icmp->offender) {
     relays_.icmp_.report(error, syn_.headers());
@@ -144,8 +109,9 @@ void GuestOpening::refuse(const HostError& error)
     const auto& unreachable = std::get<Unreachable>(refusal);
     relays_.icmp_.report(unreachable.kind, unreachable.mtu_bytes, syn_.headers());
   }
+  const std::string& lookup_error = targets_.lookup_error();
   relays_.flows_.announce_failure(*this,
-                                  lookup_error_.empty() ? error.code.message() : lookup_error_);
+                                  lookup_error.empty() ? error.code.message() : lookup_error);
   relays_.flows_.finish(*this);
 }
 
@@ -161,11 +127,11 @@ void GuestOpening::on_connected()
 /// False: the target has not taken it, though its socket is still empty.
 bool GuestOpening::send_proxy_header()
 {
-  if (plan_.kind != OutboundPlan::Kind::forward) {
+  if (kind_ != OutboundPlan::Kind::forward) {
     return true;
   }
   auto version = relays_.settings_.proxy_out;
-  if (!version && plan_.scheme == ForwardScheme::tcppp) {
+  if (!version && scheme_ == ForwardScheme::tcppp) {
     version = ProxyHeader::Version::text;
   }
   if (!version) {
@@ -196,7 +162,7 @@ void GuestOpening::on_segment(GuestPacket&&, const IpHeader&, std::uint8_t flags
 void GuestOpening::on_deadline(TimePoint)
 {
   stream_.reset();
-  lookup_.reset();
+  targets_.skip();
   try_next_target(failure(std::errc::timed_out));
 }
 

@@ -2,12 +2,12 @@
 
 #include "flow/forward_spec.hh"
 #include "flow/target.hh"
+#include "gateway/target_sequence.hh"
 #include "gateway/tcp_flow.hh"
 #include "stack/parked_syn.hh"
 
 #include <deque>
 #include <memory>
-#include <string>
 
 namespace slirpstack {
 
@@ -52,8 +52,6 @@ private:
 
   void try_next_target(HostError last_error);
   [[nodiscard]] bool connect(const StreamAddress& target, HostError& error);
-  void look_up(const NamedTarget& target);
-  void on_looked_up(std::uint16_t port, const LookupAnswer& answer);
   [[nodiscard]] bool send_proxy_header();
   void refuse(const HostError& error);
   void answer_for_resolvers(const HostError& error);
@@ -61,11 +59,11 @@ private:
 
   TcpRelays& relays_;
   ParkedSyn syn_;
-  OutboundPlan plan_;
-  std::unique_ptr<PendingLookup> lookup_;
+  OutboundPlan::Kind kind_;
+  ForwardScheme scheme_;
+  TargetSequence targets_;
   std::unique_ptr<HostStream> stream_;
   TimePoint deadline_;
-  std::string lookup_error_; ///< of the last target, if it is a name without an address
 };
 
 } // namespace slirpstack

@@ -88,7 +88,9 @@ void HostOpening::on_deadline(TimePoint)
 void HostOpening::try_next_target()
 {
   if (rest_.targets.empty()) {
-    log(LogLevel::debug, "the guest does not take the connection", {{"flow", key().to_string()}});
+    log(LogLevel::info,
+        "nobody in the guest takes the connection (to listen on 127.0.0.1 alone is not enough)",
+        {{"flow", key().to_string()}});
     relays_.flows_.announce_failure(*this, "connection refused");
   } else {
     relays_.open_from_host(std::move(stream_), std::move(rest_));

@@ -4,15 +4,20 @@
 #include "gateway/udp_run.hh"
 
 #include <cassert>
+#include <chrono>
 #include <utility>
 
 namespace slirpstack {
 
 namespace {
 
+// Who has said nothing for that long, and heard nothing, gives way to a new client when there are
+// too many: RFC 4787 REQ-5 wants two minutes, which hold for as long as there is room.
+constexpr std::chrono::seconds LONG_SILENCE(30);
+
 UdpClient client_of(const InboundDatagram& datagram)
 {
-  return {.from = datagram.from, .to = datagram.to};
+  return {.from = datagram.from, .to = datagram.to, .interface_index = datagram.interface_index};
 }
 
 } // namespace
@@ -37,9 +42,16 @@ UdpListener::~UdpListener()
 
 HostError UdpListener::open(HostNetwork& host, const ListenOptions& options)
 {
+  family_ = std::get<Endpoint>(options.address).address.family();
   auto opened = host.listen_datagrams(options, *this);
   socket_ = std::move(opened.socket);
   return opened.error;
+}
+
+void UdpListener::close()
+{
+  relays_.outbox_.forget(*this);
+  socket_.reset();
 }
 
 void UdpListener::on_send_failed(const OutboundDatagram&, const HostError& error)
@@ -133,7 +145,12 @@ UdpClientFlow* UdpListener::insert_flow(const InboundDatagram& datagram,
                                 .destination = target},
                     .origin = FlowOrigin::local_forward,
                     .forward = forward_id_};
-  Admitted admitted = relays_.admission_.ask(record.request, key);
+  Admitted admitted = relays_.admission_.ask_within({.name = "clients of UDP forwards",
+                                                     .most = relays_.forward_clients_.most(),
+                                                     .reason = Drop::too_many_clients,
+                                                     .has_room = [this] { return has_room(); }},
+                                                    record.request,
+                                                    key);
   if (!admitted.granted) {
     return nullptr;
   }
@@ -144,6 +161,14 @@ UdpClientFlow* UdpListener::insert_flow(const InboundDatagram& datagram,
   flows_.insert_or_assign(client_of(datagram), &inserted);
   relays_.flows_.announce(inserted);
   return &inserted;
+}
+
+bool UdpListener::has_room()
+{
+  UdpClients& clients = relays_.forward_clients_;
+  return !clients.full()
+         || (clients.most_silent() != nullptr
+             && clients.most_silent()->gives_way(relays_.time_.now - LONG_SILENCE));
 }
 
 Endpoint UdpListener::target_in_use() const
@@ -162,7 +187,10 @@ void UdpListener::on_target_refused(const Endpoint& target)
 }
 
 UdpClientFlow::UdpClientFlow(UdpListener& listener, const FlowKey& key, const UdpClient& client)
-  : UdpRelay(key), listener_(listener), client_(client), last_active_(listener.relays_.time_.now)
+  : UdpRelay(key)
+  , listener_(listener)
+  , client_(client)
+  , place_(listener.relays_.forward_clients_, *this, listener.relays_.time_.now)
 {}
 
 UdpClientFlow::~UdpClientFlow()
@@ -175,7 +203,17 @@ UdpClientFlow::~UdpClientFlow()
 
 TimePoint UdpClientFlow::deadline() const
 {
-  return last_active_ + listener_.relays_.settings_.timeout;
+  return place_.last_active() + listener_.relays_.settings_.timeout;
+}
+
+bool UdpClientFlow::gives_way(TimePoint silent_since)
+{
+  if (place_.last_active() > silent_since) {
+    return false;
+  }
+  place_.leave();
+  listener_.relays_.flows_.finish(*this);
+  return true;
 }
 
 void UdpClientFlow::on_deadline(TimePoint)
@@ -198,7 +236,7 @@ void UdpClientFlow::on_guest_unreachable()
 void UdpClientFlow::on_client_datagrams(const InboundDatagram& datagram, UdpRun& run)
 {
   UdpRelays& relays = listener_.relays_;
-  last_active_ = relays.time_.now;
+  place_.touch(relays.time_.now);
   if (!may_pass(&FlowTraffic::to_guest_bytes, datagram.payload.size(), relays.time_.now)) {
     relays.drops_.count(Drop::rate_limited);
     return;
@@ -219,7 +257,7 @@ void UdpClientFlow::on_client_datagrams(const InboundDatagram& datagram, UdpRun&
 void UdpClientFlow::on_guest_datagram(const GuestDatagram& datagram)
 {
   UdpRelays& relays = listener_.relays_;
-  last_active_ = relays.time_.now;
+  place_.touch(relays.time_.now);
   if (!may_pass(&FlowTraffic::to_host_bytes, datagram.data.size(), relays.time_.now)) {
     relays.drops_.count(Drop::rate_limited);
     return;
@@ -244,7 +282,8 @@ void UdpClientFlow::answer(ByteView data, std::uint16_t segment_size_bytes)
                                 {.to = client_.from,
                                  .payload = data,
                                  .segment_size_bytes = segment_size_bytes,
-                                 .source = client_.to});
+                                 .source = client_.to,
+                                 .interface_index = client_.interface_index});
 }
 
 } // namespace slirpstack

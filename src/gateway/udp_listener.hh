@@ -13,11 +13,13 @@ class UdpClientFlow;
 class UdpRun;
 
 /// Who sends to a listener, and to which of the host's addresses: an answer is one only if it comes
-/// from there, so the same socket of a client that asks two of our addresses is two clients.
+/// from there, so the same socket of a client that asks two of our addresses is two clients. So are
+/// two that have the same link-local address on different links.
 struct UdpClient
 {
   Endpoint from;
   std::optional<IpAddress> to;
+  std::uint32_t interface_index = 0; ///< as of InboundDatagram
   auto operator<=>(const UdpClient&) const = default;
 };
 
@@ -42,10 +44,15 @@ public:
   /// Only then may anything else be called.
   HostError open(HostNetwork& host, const ListenOptions& options);
   [[nodiscard]] std::uint16_t port() const { return socket_->port(); }
+  [[nodiscard]] Family family() const { return family_; }
   [[nodiscard]] HostDatagrams& socket() override { return *socket_; }
 
   /// Clients that have no flow get none from now on.
   void stop_accepting() { accepting_ = false; }
+  /// Closes the socket; the flows must have finished. What was to be sent is lost. Nothing but
+  /// `clients()` may be called any more.
+  void close();
+  /// Flows that have not been buried.
   [[nodiscard]] std::size_t clients() const { return flows_.size(); }
 
 private:
@@ -59,6 +66,8 @@ private:
   [[nodiscard]] std::optional<IpAddress> inside(const std::optional<IpAddress>& asked) const;
   [[nodiscard]] UdpClientFlow* flow_of(const InboundDatagram& datagram);
   [[nodiscard]] UdpClientFlow* open_flow(const InboundDatagram& datagram);
+  /// Whether there may be one more client; one that has been silent for long may go for it.
+  [[nodiscard]] bool has_room();
   [[nodiscard]] UdpClientFlow* insert_flow(const InboundDatagram& datagram,
                                            const Endpoint& client,
                                            const Endpoint& target);
@@ -74,6 +83,7 @@ private:
   std::deque<Endpoint> targets_; ///< the one in use first
   std::uint32_t forward_id_;
   bool accepting_ = true;
+  Family family_ = Family::ipv4;
   std::unique_ptr<HostDatagrams> socket_;
   std::map<UdpClient, UdpClientFlow*> flows_;
 };
@@ -98,6 +108,8 @@ public:
   [[nodiscard]] std::optional<StreamAddress> host_remote() const override { return client_.from; }
   /// The header that the Simple Proxy Protocol puts before the answers.
   void set_proxy_header(const SimpleProxyHeader& header) { proxy_header_ = header; }
+  /// Ends the flow if the client has been silent since then. False: it has not.
+  [[nodiscard]] bool gives_way(TimePoint silent_since);
 
 private:
   void answer(ByteView data, std::uint16_t segment_size_bytes);
@@ -105,7 +117,7 @@ private:
   UdpListener& listener_;
   UdpClient client_;
   std::optional<SimpleProxyHeader> proxy_header_;
-  TimePoint last_active_;
+  UdpClients::Place place_;
 };
 
 } // namespace slirpstack

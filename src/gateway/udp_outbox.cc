@@ -34,7 +34,7 @@ bool may_follow(const OutboundDatagram& run, const OutboundDatagram& next)
          && run.payload.size() / size < MAX_SEGMENTS
          && run.payload.size() + next.payload.size() <= MAX_RUN_BYTES && run.to == next.to
          && run.hop_limit == next.hop_limit && run.dont_fragment == next.dont_fragment
-         && run.source == next.source;
+         && run.source == next.source && run.interface_index == next.interface_index;
 }
 
 } // namespace

@@ -49,6 +49,7 @@ UdpRelays::UdpRelays(const Settings& settings,
   , guest_(guest)
   , icmp_(icmp)
   , drops_(drops)
+  , forward_clients_(settings.max_clients)
   , mappings_(FIRST_BUCKETS, FlowKeyHash(secret))
 {}
 

@@ -10,6 +10,7 @@
 #include "gateway/guest_sender.hh"
 #include "gateway/icmp_reporter.hh"
 #include "gateway/mapped_sources.hh"
+#include "gateway/udp_clients.hh"
 #include "gateway/udp_outbox.hh"
 #include "gateway/udp_relay.hh"
 #include "wire/simple_proxy.hh"
@@ -65,6 +66,8 @@ public:
     MappedSources* mapped = nullptr;
     /// Sockets at most.
     std::size_t max_mappings = 16384;
+    /// Clients that all local forwards have at most.
+    std::size_t max_clients = 16384;
   };
 
   /// All references must outlive this, and the flow table its UDP flows' events.
@@ -137,6 +140,7 @@ private:
   DropCounters& drops_;
   UdpOutbox outbox_;
   SimpleProxyFramer framer_;
+  UdpClients forward_clients_;
   std::unordered_map<Endpoint, std::unique_ptr<UdpMapping>, FlowKeyHash> mappings_;
 };
 

@@ -1,6 +1,5 @@
 #include "gateway/udp_target_flow.hh"
 
-#include "base/log.hh"
 #include "gateway/udp_run.hh"
 #include "wire/simple_proxy.hh"
 
@@ -20,7 +19,7 @@ UdpTargetFlow::UdpTargetFlow(UdpRelays& relays, const FlowKey& key, const Remote
   : UdpRelay(key)
   , relays_(relays)
   , scheme_(forward.scheme)
-  , targets_(forward.targets)
+  , targets_(this->key(), relays.names_, forward.targets)
   , last_active_(relays.time_.now)
 {}
 
@@ -58,7 +57,7 @@ void UdpTargetFlow::on_guest_datagram(const GuestDatagram& datagram)
   }
   for_each_datagram(
     datagram.data, datagram.segment_size_bytes, [this](ByteView data) { keep(data); });
-  if (!lookup_) {
+  if (!targets_.is_looking_up()) {
     try_next_target({std::make_error_code(std::errc::connection_refused), std::nullopt});
   }
 }
@@ -75,14 +74,15 @@ void UdpTargetFlow::keep(ByteView data)
 void UdpTargetFlow::try_next_target(const HostError& last_error)
 {
   HostError error = last_error;
-  while (!targets_.empty()) {
-    const Target target = std::move(targets_.front());
-    targets_.pop_front();
-    if (const auto* named = std::get_if<NamedTarget>(&target)) {
-      look_up(*named);
+  while (targets_.left() > 0) {
+    const auto target = targets_.next([this] {
+      try_next_target({std::make_error_code(std::errc::host_unreachable), {}});
+    });
+    if (targets_.is_looking_up()) {
       return;
     }
-    if (open(std::get<Endpoint>(target), error)) {
+    // UDP is not forwarded to Unix sockets.
+    if (target && open(std::get<Endpoint>(*target), error)) {
       for (const auto& data : std::exchange(waiting_, {})) {
         send_one(data);
       }
@@ -91,8 +91,9 @@ void UdpTargetFlow::try_next_target(const HostError& last_error)
   }
   const ByteView first = waiting_.empty() ? ByteView() : ByteView(waiting_.front());
   relays_.icmp_.report_udp(error, key().guest, key().remote, first);
+  const std::string& lookup_error = targets_.lookup_error();
   relays_.flows_.announce_failure(*this,
-                                  lookup_error_.empty() ? error.code.message() : lookup_error_);
+                                  lookup_error.empty() ? error.code.message() : lookup_error);
   relays_.flows_.finish(*this);
 }
 
@@ -109,31 +110,6 @@ bool UdpTargetFlow::open(const Endpoint& target, HostError& error)
     relays_.flows_.announce(*this);
   }
   return true;
-}
-
-void UdpTargetFlow::look_up(const NamedTarget& target)
-{
-  lookup_
-    = relays_.names_.look_up(target.name, [this, port = target.port](const LookupAnswer& answer) {
-        on_looked_up(port, answer);
-      });
-}
-
-void UdpTargetFlow::on_looked_up(std::uint16_t port, const LookupAnswer& answer)
-{
-  lookup_.reset();
-  if (answer.addresses.empty()) {
-    log(LogLevel::warning,
-        "a forward's target has no address",
-        {{"flow", key().to_string()}, {"reason", answer.error}});
-    lookup_error_ = answer.error;
-  } else {
-    lookup_error_.clear();
-  }
-  for (auto address = answer.addresses.rbegin(); address != answer.addresses.rend(); ++address) {
-    targets_.emplace_front(Endpoint{*address, answer.port != 0 ? answer.port : port});
-  }
-  try_next_target({std::make_error_code(std::errc::host_unreachable), std::nullopt});
 }
 
 void UdpTargetFlow::send(const GuestDatagram& datagram)
@@ -177,7 +153,7 @@ void UdpTargetFlow::on_error(const HostError& error, const Endpoint&, ByteView p
   // Only a closed port says that nobody is there; an error of the path may pass. And who has
   // answered once is the one: the guest hears of the error, as from any host.
   const bool has_answered = record().traffic.to_guest_bytes > 0;
-  if (targets_.empty() || has_answered || error.code != std::errc::connection_refused) {
+  if (targets_.left() == 0 || has_answered || error.code != std::errc::connection_refused) {
     report(error, payload);
     return;
   }

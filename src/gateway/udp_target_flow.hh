@@ -1,10 +1,9 @@
 #pragma once
 
 #include "flow/forward.hh"
+#include "gateway/target_sequence.hh"
 #include "gateway/udp_relays.hh"
 
-#include <deque>
-#include <string>
 #include <vector>
 
 namespace slirpstack {
@@ -41,8 +40,6 @@ private:
 
   void try_next_target(const HostError& last_error);
   [[nodiscard]] bool open(const Endpoint& target, HostError& error);
-  void look_up(const NamedTarget& target);
-  void on_looked_up(std::uint16_t port, const LookupAnswer& answer);
   void keep(ByteView data);
   void send(const GuestDatagram& datagram);
   void send_one(ByteView data);
@@ -51,13 +48,11 @@ private:
 
   UdpRelays& relays_;
   ForwardScheme scheme_;
-  std::deque<Target> targets_; ///< those that have not been tried
-  std::unique_ptr<PendingLookup> lookup_;
+  TargetSequence targets_;
   std::unique_ptr<HostDatagrams> socket_;
   Endpoint target_;
   std::vector<std::vector<std::uint8_t>> waiting_; ///< until the target is known
   TimePoint last_active_;
-  std::string lookup_error_; ///< of the last target, if it is a name without an address
 };
 
 } // namespace slirpstack

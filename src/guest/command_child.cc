@@ -2,7 +2,9 @@
 
 #include "base/error.hh"
 #include "base/file_descriptor.hh"
+#include "base/last_word.hh"
 #include "base/log.hh"
+#include "base/quoted.hh"
 #include "guest/resolv_conf.hh"
 
 #include <algorithm>
@@ -112,9 +114,9 @@ bool is_found(const std::string& command)
   if (error_number == EACCES && !is_found(command.front())) {
     error_number = ENOENT;
   }
-  log(LogLevel::error,
-      "cannot execute the command",
-      {{"command", command.front()}, {"reason", std::strerror(error_number)}});
+  write_last_word(
+    "slirpstack",
+    fmt::format("cannot execute {}: {}", escaped(command.front()), std::strerror(error_number)));
   ::_exit(error_number == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE);
 }
 
@@ -142,7 +144,8 @@ void become_guest_command(int socket, const std::vector<std::string>& command) n
   allow_ping_sockets();
   set_resolv_conf(receive(socket));
   if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
-    log(LogLevel::error, "cannot close descriptors", {{"reason", last_error().message()}});
+    write_last_word("slirpstack",
+                    fmt::format("cannot close descriptors: {}", last_error().message()));
     ::_exit(STATUS_NOT_EXECUTABLE);
   }
   execute(command);

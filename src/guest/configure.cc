@@ -30,28 +30,28 @@ void check(std::error_code error, const char* attempt)
   }
 }
 
-void raise(ifinfomsg& body, int index)
+/// Of an interface that is down: one request that brings it up as well would do that first, and to
+/// change the queue of one that is up, the kernel takes it down again and waits for all processors.
+void set_limits(RouteSocket& socket, const Interface& interface, unsigned mtu_bytes)
 {
+  RouteRequest request(RTM_NEWLINK, NLM_F_ACK);
+  auto& body = request.body<ifinfomsg>();
+  body.ifi_family = AF_UNSPEC;
+  body.ifi_index = interface.index;
+  request.put(IFLA_MTU, mtu_bytes);
+  request.put(IFLA_TXQLEN, TRANSMIT_QUEUE_FRAMES);
+  check(socket.transact(request), "set an interface's MTU");
+}
+
+void bring_up(RouteSocket& socket, int index, const char* attempt)
+{
+  RouteRequest request(RTM_NEWLINK, NLM_F_ACK);
+  auto& body = request.body<ifinfomsg>();
   body.ifi_family = AF_UNSPEC;
   body.ifi_index = index;
   body.ifi_flags = IFF_UP;
   body.ifi_change = IFF_UP;
-}
-
-void bring_up_loopback(RouteSocket& socket)
-{
-  RouteRequest request(RTM_NEWLINK, NLM_F_ACK);
-  raise(request.body<ifinfomsg>(), LOOPBACK_INDEX);
-  check(socket.transact(request), "bring lo up");
-}
-
-void bring_up(RouteSocket& socket, const Interface& interface, unsigned mtu_bytes)
-{
-  RouteRequest request(RTM_NEWLINK, NLM_F_ACK);
-  raise(request.body<ifinfomsg>(), interface.index);
-  request.put(IFLA_MTU, mtu_bytes);
-  request.put(IFLA_TXQLEN, TRANSMIT_QUEUE_FRAMES);
-  check(socket.transact(request), "set the guest interface's MTU and bring it up");
+  check(socket.transact(request), attempt);
 }
 
 std::uint8_t address_family(const IpAddress& address)
@@ -127,12 +127,18 @@ void configure_ipv6(RouteSocket& socket,
 
 } // namespace
 
+void bring_up(RouteSocket& socket, const Interface& interface, unsigned mtu_bytes)
+{
+  set_limits(socket, interface, mtu_bytes);
+  bring_up(socket, interface.index, "bring an interface up");
+}
+
 void configure_interface(RouteSocket& socket,
                          const Interface& interface,
                          unsigned mtu_bytes,
                          const GuestAddresses& addresses)
 {
-  bring_up_loopback(socket);
+  bring_up(socket, LOOPBACK_INDEX, "bring lo up");
   bring_up(socket, interface, mtu_bytes);
   if (addresses.ipv4) {
     check(configure_family(socket, interface, *addresses.ipv4),

@@ -18,6 +18,9 @@ void configure_interface(RouteSocket& socket,
                          unsigned mtu_bytes,
                          const GuestAddresses& addresses);
 
+/// Brings an interface up with a transmit queue that takes a burst. Throws std::system_error.
+void bring_up(RouteSocket& socket, const Interface& interface, unsigned mtu_bytes);
+
 /// Gives the interface an Ethernet address of ours; it must be down. Throws std::system_error.
 void set_mac(RouteSocket& socket, const Interface& interface, const MacAddress& mac);
 

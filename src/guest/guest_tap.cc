@@ -43,10 +43,7 @@ void check_usable(const std::optional<Interface>& existing, const TapRequest& re
 {
   if (!existing && !request.configure) {
     throw std::system_error(
-      ENODEV,
-      std::generic_category(),
-      fmt::format("open the interface {} (with -netns or a process id, -configure makes it)",
-                  request.interface));
+      ENODEV, std::generic_category(), fmt::format("open the interface {}", request.interface));
   }
   if (existing && existing->kind == Interface::Kind::other) {
     throw UsageError(fmt::format(
@@ -105,6 +102,14 @@ OpenedTap open_guest_tap(const NamespaceTarget& target, const TapRequest& reques
 {
   check_name(request.interface);
   const Namespace guest(target);
+  if (request.configure && guest.is_ours()) { // the host itself would be configured
+    throw UsageError(
+      target.pid
+        ? fmt::format("-configure: process {} is in slirpstack's own network namespace (has it "
+                      "not made its own yet?)",
+                      *target.pid)
+        : fmt::format("-configure: {} is slirpstack's own network namespace", target.path));
+  }
   Handover handover = run_in_child([&] { return open_inside(guest, request); });
   Facts facts;
   assert(handover.bytes.size() == sizeof facts && handover.descriptors.size() == 1);

@@ -120,6 +120,23 @@ void report(int socket, const std::function<Handover()>& work)
   }
 }
 
+/// The child never takes a signal but SIGKILL: our handlers are no business of its, and one that is
+/// meant for all of a terminal's processes must not end it before we have decided what to do.
+pid_t fork_without_signals()
+{
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);
+  const pid_t pid = ::fork();
+  const int error_number = errno;
+  if (pid != 0) {
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  }
+  errno = error_number;
+  return system_call("fork", pid);
+}
+
 [[noreturn]] void be_child(int socket, const std::function<Handover()>& work) noexcept
 {
   // A parent that died before this line is noticed as well: nobody holds the other end then.
@@ -201,7 +218,7 @@ Handover run_in_child(const std::function<Handover()>& work)
               ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()));
   const FileDescriptor ours(ends[0]);
   FileDescriptor theirs(ends[1]);
-  const pid_t pid = system_call("fork", ::fork());
+  const pid_t pid = fork_without_signals();
   if (pid == 0) {
     ::close(ours.get());
     be_child(theirs.get(), work);

@@ -44,6 +44,8 @@ public:
   /// Moves the calling process, which must be single-threaded. There is no way back: call it in
   /// a child. Throws std::system_error.
   void enter() const;
+  /// Whether it was named, and is the calling process's own.
+  [[nodiscard]] bool is_ours() const { return !name_.empty() && !net_; }
 
 private:
   void enter_owner() const;

@@ -84,4 +84,13 @@ TapDevice open_tap_device(const std::string& name, const std::optional<Interface
   return device;
 }
 
+FileDescriptor open_plain_tap(const std::string& name)
+{
+  assert(!name.empty() && name.size() < IFNAMSIZ);
+  TapDevice device;
+  device.fd = open_tun_driver();
+  attach(device, name, /*multi_queue=*/false);
+  return std::move(device.fd);
+}
+
 } // namespace slirpstack

@@ -26,4 +26,9 @@ struct TapDevice
 [[nodiscard]] TapDevice open_tap_device(const std::string& name,
                                         const std::optional<Interface>& existing);
 
+/// Makes a tap in the namespace of the calling process without any offload: what is read from it
+/// are whole frames with their checksums, and so is what may be written. Non-blocking,
+/// close-on-exec; it goes with its descriptor. Throws std::system_error.
+[[nodiscard]] FileDescriptor open_plain_tap(const std::string& name);
+
 } // namespace slirpstack

@@ -20,7 +20,7 @@ void append_control(msghdr& message, int level, int type, Value value)
   message.msg_controllen += CMSG_SPACE(sizeof value);
 }
 
-void append_source(msghdr& message, const IpAddress& source)
+void append_source(msghdr& message, const IpAddress& source, std::uint32_t interface_index)
 {
   if (source.is_ipv4()) {
     in_pktinfo info{};
@@ -29,8 +29,15 @@ void append_source(msghdr& message, const IpAddress& source)
   } else {
     in6_pktinfo info{};
     std::memcpy(&info.ipi6_addr, source.bytes().data(), sizeof info.ipi6_addr);
+    info.ipi6_ifindex = interface_index;
     append_control(message, IPPROTO_IPV6, IPV6_PKTINFO, info);
   }
+}
+
+SocketAddress destination_of(const OutboundDatagram& datagram, const LinkScopes& scopes)
+{
+  return datagram.interface_index != 0 ? SocketAddress(datagram.to, datagram.interface_index)
+                                       : SocketAddress(datagram.to, scopes);
 }
 
 } // namespace
@@ -48,7 +55,7 @@ void DatagramBatch::lay_out(std::size_t index,
                             const OutboundDatagram& datagram,
                             const LinkScopes& scopes)
 {
-  const SocketAddress destination(datagram.to, scopes);
+  const SocketAddress destination = destination_of(datagram, scopes);
   std::memcpy(&destinations_[index], destination.data(), destination.size());
   // sendmmsg only reads the payload.
   pieces_[index] = {const_cast<std::uint8_t*>(datagram.payload.data()), datagram.payload.size()};
@@ -65,7 +72,7 @@ void DatagramBatch::lay_out(std::size_t index,
     append_control<int>(message, IPPROTO_IPV6, IPV6_HOPLIMIT, datagram.hop_limit);
   }
   if (datagram.source) {
-    append_source(message, *datagram.source);
+    append_source(message, *datagram.source, datagram.interface_index);
   }
   if (datagram.segment_size_bytes != 0 && datagram.payload.size() > datagram.segment_size_bytes) {
     append_control<std::uint16_t>(message, SOL_UDP, UDP_SEGMENT, datagram.segment_size_bytes);

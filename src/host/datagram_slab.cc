@@ -30,8 +30,13 @@ Value value_of(const cmsghdr* part)
   return value;
 }
 
+bool is_of_one_link(const IpAddress& address)
+{
+  return address.is_ipv6() && address.is_link_local();
+}
+
 /// What the kernel says beside a datagram: the size of those that UDP_GRO merged, and the address
-/// that it came to.
+/// that it came to, with the interface where that address or the sender's is of one link alone.
 void read_control(msghdr& message, InboundDatagram& datagram)
 {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
@@ -44,6 +49,9 @@ void read_control(msghdr& message, InboundDatagram& datagram)
     } else if (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_PKTINFO) {
       const auto info = value_of<in6_pktinfo>(part);
       datagram.to = IpAddress(ByteView(reinterpret_cast<const std::uint8_t*>(&info.ipi6_addr), 16));
+      if (is_of_one_link(*datagram.to) || is_of_one_link(datagram.from.address)) {
+        datagram.interface_index = info.ipi6_ifindex;
+      }
     }
   }
 }

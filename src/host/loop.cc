@@ -1,5 +1,6 @@
 #include "host/loop.hh"
 
+#include "base/interrupted.hh"
 #include "host/uv_node.hh"
 
 #include <cassert>
@@ -11,6 +12,7 @@ struct Loop::Prepare
 {
   uv_prepare_t handle{};
   Loop* loop = nullptr;
+  bool until_done = false; ///< in `run_until()`
 };
 
 struct Loop::Idle
@@ -50,31 +52,29 @@ void Loop::LoopClose::operator()(uv_loop_s* loop) const noexcept
 
 void Loop::run()
 {
-  uv_run(raw(), UV_RUN_DEFAULT);
+  if (!stopped_) {
+    uv_run(raw(), UV_RUN_DEFAULT);
+  }
+  stopped_ = false;
 }
 
 void Loop::run_until(const std::function<bool()>& done)
 {
-  stopped_ = false;
-  while (!done() && !stopped_) {
+  prepare_->until_done = true;
+  while (!done()) {
+    if (std::exchange(stopped_, false)) {
+      prepare_->until_done = false;
+      throw Interrupted();
+    }
     uv_run(raw(), UV_RUN_ONCE);
   }
+  prepare_->until_done = false;
 }
 
 void Loop::stop()
 {
   stopped_ = true;
   uv_stop(raw());
-}
-
-void Loop::before_events(std::function<void()> callback)
-{
-  before_events_ = std::move(callback);
-}
-
-void Loop::after_events(std::function<void()> callback)
-{
-  after_events_ = std::move(callback);
 }
 
 void Loop::keep_going()
@@ -89,8 +89,12 @@ void Loop::spin_after_activity(std::chrono::microseconds duration)
 
 void Loop::note_activity()
 {
-  if (!std::exchange(active_, true) && before_events_) {
-    before_events_();
+  if (!std::exchange(active_, true)) {
+    for (const LoopTurns* each : turns_) {
+      if (each->before_) {
+        each->before_();
+      }
+    }
   }
 }
 
@@ -101,15 +105,31 @@ void Loop::before_poll()
   if (active && spin_.count() > 0) {
     last_activity_ = now();
   }
-  if ((std::exchange(keep_going_, false) || active) && after_events_) {
-    after_events_();
+  if (std::exchange(keep_going_, false) || active) {
+    for (const LoopTurns* each : turns_) {
+      if (each->after_) {
+        each->after_();
+      }
+    }
   }
-  // An active idle handle, which has nothing else to do, makes the poll return at once.
-  if (keep_going_ || spinning()) {
+  // An active idle handle, which has nothing else to do, makes the poll return at once. What was
+  // waited for may be a timer that was due as the turn began, and has run: the poll could last.
+  if (keep_going_ || spinning() || (active && prepare_->until_done)) {
     uv_idle_start(&idle_->handle, [](uv_idle_t*) {});
   } else {
     uv_idle_stop(&idle_->handle);
   }
+}
+
+LoopTurns::LoopTurns(Loop& loop, std::function<void()> before, std::function<void()> after)
+  : loop_(loop), before_(std::move(before)), after_(std::move(after))
+{
+  loop_.turns_.push_back(this);
+}
+
+LoopTurns::~LoopTurns()
+{
+  std::erase(loop_.turns_, this);
 }
 
 bool Loop::spinning()

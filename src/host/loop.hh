@@ -5,13 +5,16 @@
 
 #include <chrono>
 #include <functional>
+#include <vector>
 
 struct uv_loop_s;
 
 namespace slirpstack {
 
-/// The event loop of the process. It must outlive every Watch, Timer, Signal and SocketSet made on
-/// it. One thread; nothing wakes it up but descriptors, signals and armed timers.
+class LoopTurns;
+
+/// The event loop of the process. It must outlive every Watch, Timer, Signal, LoopTurns and
+/// SocketSet made on it. One thread; nothing wakes it up but descriptors, signals and armed timers.
 class Loop
 {
 public:
@@ -25,18 +28,14 @@ public:
 
   /// Runs until `stop()`.
   void run();
-  /// Runs until `done` is true or `stop()` was called; `done` is asked before each turn.
+  /// Runs until `done` is true, which is asked before each turn. Throws Interrupted if `stop()`
+  /// comes first.
   void run_until(const std::function<bool()>& done);
-  /// Makes `run()` and `run_until()` return once the callbacks of this turn are done.
+  /// For callbacks: ends `run()` or `run_until()` once the callbacks of this turn are done. Where
+  /// `run_until()` has ended by itself in that turn, it ends the next of them as it begins.
   void stop();
 
-  /// `callback` runs before the first event, timer or signal of a turn is delivered: the place to
-  /// read the clock for all of them.
-  void before_events(std::function<void()> callback);
-  /// `callback` runs before the loop blocks, once for all events, timers and signals delivered
-  /// since it last ran, and not at all when there were none: the place to send what they batched.
-  void after_events(std::function<void()> callback);
-  /// Work is left over: the next poll does not block, and the after_events callback runs after it
+  /// Work is left over: the next poll does not block, and the turn's ends are told after it
   /// even if it brings nothing. Holds for one turn; ask again if there is still more.
   void keep_going();
   /// After each activity, poll without blocking for `duration`, trading processor time for latency.
@@ -50,6 +49,7 @@ public:
   [[nodiscard]] uv_loop_s* raw() { return loop_.get(); }
 
 private:
+  friend class LoopTurns;
   struct LoopClose
   {
     void operator()(uv_loop_s* loop) const noexcept;
@@ -63,13 +63,35 @@ private:
   std::unique_ptr<uv_loop_s, LoopClose> loop_;
   uv_unique<Prepare> prepare_;
   uv_unique<Idle> idle_;
-  std::function<void()> before_events_;
-  std::function<void()> after_events_;
+  std::vector<const LoopTurns*> turns_; ///< in the order made
   std::chrono::microseconds spin_{0};
   TimePoint last_activity_{};
   bool active_ = false;
   bool keep_going_ = false;
   bool stopped_ = false;
+};
+
+/// Calls back around the events, timers and signals of each turn, for as long as it lives.
+class LoopTurns
+{
+public:
+  /// `before` runs before the first of them is delivered: the place to read the clock for all.
+  /// `after` runs before the loop blocks, once for all delivered since it last ran, and not at all
+  /// when there were none: the place to send what they batched. Either may be empty. It must not be
+  /// destroyed from inside one of them.
+  LoopTurns(Loop& loop, std::function<void()> before, std::function<void()> after);
+  ~LoopTurns();
+  LoopTurns(const LoopTurns&) = delete;
+  LoopTurns& operator=(const LoopTurns&) = delete;
+  LoopTurns(LoopTurns&&) = delete;
+  LoopTurns& operator=(LoopTurns&&) = delete;
+
+private:
+  friend class Loop;
+
+  Loop& loop_;
+  std::function<void()> before_;
+  std::function<void()> after_;
 };
 
 /// Calls back while a descriptor is readable (level-triggered).

@@ -34,8 +34,8 @@ std::string_view reason_of(int status)
     case ARES_ECANCELLED:
     case ARES_EDESTRUCTION:
       return "i/o timeout";
-    case ARES_ECONNREFUSED:
-      return "connection refused";
+    case ARES_ECONNREFUSED: // also where every server answers that it will not, or cannot
+      return "no name server has an answer";
     default:
       return "server misbehaving";
   }

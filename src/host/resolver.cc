@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <set>
+#include <list>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -38,6 +38,7 @@ public:
 
 private:
   Job* job_;
+  std::list<Listener*>::iterator place_; ///< among the job's
   std::function<void(const LookupAnswer&)> done_;
 };
 
@@ -93,10 +94,13 @@ public:
     resolver_.on_job_done();
   }
 
-  void add(Listener& listener) { listeners_.insert(&listener); }
-  void remove(Listener& listener)
+  std::list<Listener*>::iterator add(Listener& listener)
   {
-    listeners_.erase(&listener);
+    return listeners_.insert(listeners_.end(), &listener);
+  }
+  void remove(std::list<Listener*>::iterator place)
+  {
+    listeners_.erase(place);
     if (listeners_.empty() && !finished_) {
       query_.reset(); // nobody wants to know
       finished_ = true;
@@ -109,8 +113,8 @@ public:
     if (listeners_.empty()) {
       return nullptr;
     }
-    Listener* const listener = *listeners_.begin();
-    listeners_.erase(listeners_.begin());
+    Listener* const listener = listeners_.front();
+    listeners_.pop_front();
     listener->job_has_gone();
     return listener;
   }
@@ -181,7 +185,8 @@ private:
 
   Resolver& resolver_;
   HostName name_;
-  std::set<Listener*> listeners_; ///< a guest can have thousands of connections wait
+  /// In the order in which they came. A guest can have thousands of connections wait.
+  std::list<Listener*> listeners_;
   std::unique_ptr<NameQuery> query_;
   std::function<void()> next_step_;
   LookupAnswer answer_;
@@ -190,15 +195,13 @@ private:
 };
 
 Resolver::Listener::Listener(Job& job, std::function<void(const LookupAnswer&)> done)
-  : job_(&job), done_(std::move(done))
-{
-  job.add(*this);
-}
+  : job_(&job), place_(job.add(*this)), done_(std::move(done))
+{}
 
 Resolver::Listener::~Listener()
 {
   if (job_ != nullptr) {
-    job_->remove(*this);
+    job_->remove(place_);
   }
 }
 
@@ -213,21 +216,40 @@ Resolver::~Resolver() = default;
 std::unique_ptr<PendingLookup> Resolver::look_up(const HostName& name,
                                                  std::function<void(const LookupAnswer&)> done)
 {
-  const auto same = std::ranges::find_if(
-    jobs_, [&](const auto& job) { return job->name() == name && !job->finished(); });
-  if (same != jobs_.end()) {
-    return std::make_unique<Listener>(**same, std::move(done));
+  const LookupAnswer* const answer = kept(name);
+  if (answer == nullptr) {
+    return look_up_afresh(name, std::move(done));
   }
-  jobs_.push_back(std::make_unique<Job>(*this, name));
-  Job& job = *jobs_.back();
+  Job& job = add_job(name);
   auto listener = std::make_unique<Listener>(job, std::move(done));
-  if (const LookupAnswer* const answer = kept(name)) {
-    job.finish(*answer);
-    job.set_kept();
-  } else {
-    job.start();
-  }
+  job.finish(*answer);
+  job.set_kept();
   return listener;
+}
+
+std::unique_ptr<PendingLookup> Resolver::look_up_afresh(
+  const HostName& name,
+  std::function<void(const LookupAnswer&)> done)
+{
+  if (Job* const job = asking(name)) {
+    return std::make_unique<Listener>(*job, std::move(done));
+  }
+  Job& job = add_job(name);
+  auto listener = std::make_unique<Listener>(job, std::move(done));
+  job.start();
+  return listener;
+}
+
+Resolver::Job* Resolver::asking(const HostName& name) const
+{
+  const auto found = std::ranges::find_if(
+    jobs_, [&](const auto& job) { return job->name() == name && !job->finished(); });
+  return found == jobs_.end() ? nullptr : found->get();
+}
+
+Resolver::Job& Resolver::add_job(const HostName& name)
+{
+  return *jobs_.emplace_back(std::make_unique<Job>(*this, name));
 }
 
 const LookupAnswer* Resolver::kept(const HostName& name)
@@ -283,7 +305,7 @@ LookupAnswer resolve_now(Loop& loop, NameResolver& names, const HostName& name)
   std::optional<LookupAnswer> answer;
   const auto lookup = names.look_up(name, [&](const LookupAnswer& found) { answer = found; });
   loop.run_until([&] { return answer.has_value(); });
-  return answer.value_or(LookupAnswer{.addresses = {}, .error = "interrupted"});
+  return answer.value();
 }
 
 } // namespace slirpstack

@@ -34,8 +34,13 @@ public:
   Resolver(Resolver&&) = delete;
   Resolver& operator=(Resolver&&) = delete;
 
+  /// A name that is being asked for is not asked for again: the answer is for all who wait, in the
+  /// order in which they came.
   std::unique_ptr<PendingLookup> look_up(const HostName& name,
                                          std::function<void(const LookupAnswer&)> done) override;
+  std::unique_ptr<PendingLookup> look_up_afresh(
+    const HostName& name,
+    std::function<void(const LookupAnswer&)> done) override;
 
 private:
   class Job;
@@ -46,7 +51,9 @@ private:
     TimePoint until;
   };
 
-  void start(Job& job);
+  /// The one that is asking for the name; null: none.
+  [[nodiscard]] Job* asking(const HostName& name) const;
+  Job& add_job(const HostName& name);
   [[nodiscard]] const LookupAnswer* kept(const HostName& name);
   void keep(const HostName& name, const LookupAnswer& answer);
   void on_job_done();
@@ -61,7 +68,7 @@ private:
 };
 
 /// Looks a name up and runs the loop meanwhile: at the start, when nothing else is to be served.
-/// Interrupted by `loop.stop()`, the answer is an error.
+/// Throws Interrupted on `loop.stop()`.
 [[nodiscard]] LookupAnswer resolve_now(Loop& loop, NameResolver& names, const HostName& name);
 
 } // namespace slirpstack

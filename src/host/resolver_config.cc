@@ -1,5 +1,8 @@
 #include "host/resolver_config.hh"
 
+#include "base/line.hh"
+
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <iterator>
@@ -85,9 +88,7 @@ ResolverConfig parse_resolver_config(std::string_view text)
 {
   ResolverConfig config;
   while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    parse_line(line, config);
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    parse_line(take_line(text), config);
   }
   if (config.nameservers.empty()) {
     config.nameservers.push_back({{IpAddress::ipv4(0x7f000001), DNS_PORT}, {}});

@@ -12,6 +12,7 @@ std::unique_ptr<Connection> Connection::dial(Stack& stack,
                                              const Endpoint& guest)
 {
   const ip_addr_t guest_address = to_lwip(guest.address);
+  stack.enter(); // the new pcb notes the time
   tcp_pcb* pcb = ::tcp_new_ip_type(IP_GET_TYPE(&guest_address));
   if (pcb == nullptr) {
     return nullptr;

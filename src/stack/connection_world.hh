@@ -14,6 +14,7 @@ public:
   explicit World(Connection& connection) : connection_(connection)
   {
     assert(connection.stack_.lists_are_empty());
+    connection.stack_.enter();
     if (connection.pcb_ == nullptr) {
       return;
     }

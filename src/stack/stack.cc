@@ -19,7 +19,8 @@ namespace {
 constexpr std::chrono::milliseconds TICK(TCP_TMR_INTERVAL);
 constexpr std::size_t MAX_OUTPUT_PIECES = 64;
 
-Stack* the_stack = nullptr; // lwIP's hooks carry no context
+Stack* the_stack = nullptr; // that lwIP works for; its hooks carry no context
+std::size_t stacks = 0;
 HashSecret isn_secret;
 
 netif& interface()
@@ -99,20 +100,11 @@ err_t StackCallbacks::initialise(netif* interface) noexcept
 Stack::Stack(PacketSink& guest, BlockPool& pool, const HashSecret& secret)
   : guest_(guest), pool_(pool)
 {
-  assert(the_stack == nullptr);
-  the_stack = this;
-  isn_secret = secret;
-  [[maybe_unused]] static const bool initialised = [] {
-    ::lwip_init();
-    return true;
-  }();
-  assert(initialised);
-  // lwIP routes through an interface only if it has an IPv4 address; which one nobody sees.
-  ip4_addr_t address;
-  IP4_ADDR(&address, 127, 0, 0, 1);
-  ::netif_add(
-    &interface(), &address, &address, &address, this, StackCallbacks::initialise, nullptr);
-  ::netif_set_default(&interface());
+  if (stacks++ == 0) {
+    isn_secret = secret;
+    add_interface();
+  }
+  enter();
   tcp_pcb* pcb = ::tcp_new_ip_type(IPADDR_TYPE_ANY);
   ::tcp_bind(pcb, IP_ANY_TYPE, 1);
   listener_ = reinterpret_cast<tcp_pcb_listen*>(::tcp_listen(pcb));
@@ -123,9 +115,40 @@ Stack::Stack(PacketSink& guest, BlockPool& pool, const HashSecret& secret)
 Stack::~Stack()
 {
   assert(ticking_ == nullptr && lists_are_empty());
+  enter();
   ::tcp_close(reinterpret_cast<tcp_pcb*>(listener_));
-  ::netif_remove(&interface());
   the_stack = nullptr;
+  if (--stacks == 0) {
+    ::netif_remove(&interface());
+  }
+}
+
+void Stack::add_interface()
+{
+  [[maybe_unused]] static const bool initialised = [] {
+    ::lwip_init();
+    return true;
+  }();
+  assert(initialised);
+  // lwIP routes through an interface only if it has an IPv4 address; which one nobody sees.
+  ip4_addr_t address;
+  IP4_ADDR(&address, 127, 0, 0, 1);
+  ::netif_add(
+    &interface(), &address, &address, &address, nullptr, StackCallbacks::initialise, nullptr);
+  ::netif_set_default(&interface());
+}
+
+void Stack::enter()
+{
+  if (the_stack == this) {
+    return;
+  }
+  if (the_stack != nullptr) {
+    the_stack->lwip_ticks_ = tcp_ticks;
+  }
+  the_stack = this;
+  tcp_ticks = lwip_ticks_;
+  interface().state = this;
 }
 
 bool Stack::lists_are_empty() const
@@ -165,6 +188,7 @@ void Stack::forget(Connection& connection)
 
 void Stack::tick()
 {
+  enter();
   // Only here do several connections share a world: lwIP visits each exactly once.
   for (Connection* connection = ticking_; connection != nullptr;
        connection = connection->next_ticking_) {
@@ -179,7 +203,11 @@ void Stack::tick()
     connection->pcb_->next = tcp_active_pcbs;
     tcp_active_pcbs = connection->pcb_;
   }
-  ::tcp_tmr();
+  // What tcp_tmr() does, but each stack has its own count of halves.
+  ::tcp_fasttmr();
+  if (std::exchange(is_slow_tick_, !is_slow_tick_)) {
+    ::tcp_slowtmr();
+  }
   while (tcp_active_pcbs != nullptr) {
     tcp_pcb* pcb = std::exchange(tcp_active_pcbs, tcp_active_pcbs->next);
     pcb->next = nullptr;

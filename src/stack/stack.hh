@@ -22,7 +22,8 @@ class Connection;
 /// afterwards they are empty again. Our flow table has found the connection already, so everything
 /// in lwIP that was linear in the number of connections is constant.
 ///
-/// lwIP's state is global, so there is one Stack in a process at a time.
+/// lwIP's state is global: several Stacks share it, each with a clock of its own, and lwIP works
+/// for one at a time.
 class Stack
 {
 public:
@@ -53,6 +54,9 @@ private:
   friend class Connection;
   friend struct StackCallbacks;
 
+  static void add_interface();
+  /// lwIP works for this one from now on, until another enters. To be called before lwIP is.
+  void enter();
   void keep_ticking(Connection& connection);
   void forget(Connection& connection);
 
@@ -61,6 +65,8 @@ private:
   HashSecret secret_;
   TimePoint now_{};
   TimePoint next_tick_ = NEVER;
+  std::uint32_t lwip_ticks_ = 0; ///< lwIP's count of slow ticks, while it works for another
+  bool is_slow_tick_ = true;
   tcp_pcb_listen* listener_ = nullptr;
   Connection* ticking_ = nullptr; ///< doubly linked through the connections
   std::size_t ticking_count_ = 0;

@@ -35,6 +35,7 @@ enum class Drop : std::uint8_t
   udp_filtered,      ///< from a remote that the UDP filter keeps out (RFC 4787 5)
   unsolicited,       ///< an echo reply to nothing that the guest asked
   rate_limited,      ///< over the rate of the rule that allows the flow
+  too_many_clients,  ///< of UDP forwards
   fragment_carried,  ///< whole again, but of a flow that the kernel's NAT carries in pieces
   count_,
 };

@@ -2,6 +2,8 @@
 #include "wire/ethernet.hh"
 
 #include <doctest/doctest.h>
+#include <set>
+#include <string>
 
 using namespace slirpstack;
 using namespace slirpstack::test;
@@ -190,5 +192,54 @@ TEST_CASE("without a neighbour nothing is sent and nothing leaks to the host")
     nat.settings.flags |= NAT_POOL_IS_LOCAL;
     nat.apply();
     CHECK(nat.from_guest(packet_to(GUEST, at("203.0.113.1:22"))).verdict == Verdict::host);
+  }
+}
+
+TEST_CASE("external addresses need not follow one another, and all of them are used")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.external_ranges = 2;
+    nat.settings.external[0].count = 1; // 203.0.113.1
+    nat.settings.external[1] = {IpAddress::parse("192.0.2.77")->ipv4_value(), 1};
+    allow_allocation(nat);
+    std::set<std::string> used;
+    for (std::uint32_t guest = 2; guest < 34; ++guest) {
+      const Endpoint internal{IpAddress::ipv4(0x0a000000 + guest), 5000};
+      REQUIRE(nat.from_guest(packet_to(internal, REMOTE)).verdict == Verdict::redirect);
+      used.insert(nat.external_of(internal, PROTOCOL_UDP).address.to_string());
+    }
+    CHECK(used == std::set<std::string>{"192.0.2.77", "203.0.113.1"});
+  }
+}
+
+TEST_CASE("no well-known port of an address that is the host's own is given out")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.flags |= NAT_POOL_IS_LOCAL;
+    allow_allocation(nat);
+    for (std::uint16_t port = 1; port < 200; ++port) {
+      REQUIRE(nat.from_guest(packet_to({GUEST.address, port}, REMOTE)).verdict
+              == Verdict::redirect);
+      CHECK(nat.external_of({GUEST.address, port}, PROTOCOL_UDP).port >= 1024);
+    }
+  }
+}
+
+TEST_CASE("ports do not follow one another")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    allow_allocation(nat);
+    int neighbours = 0;
+    std::uint16_t before = 0;
+    for (std::uint16_t port = 2000; port < 2100; ++port) {
+      nat.from_guest(packet_to({GUEST.address, port}, REMOTE));
+      const std::uint16_t external = nat.external_of({GUEST.address, port}, PROTOCOL_UDP).port;
+      neighbours += external == before + 1 || external + 1 == before ? 1 : 0;
+      before = external;
+    }
+    CHECK(neighbours < 5); // of 64512 ports two in a row are hardly ever next to each other
   }
 }

@@ -1,3 +1,4 @@
+#include "accel/nat_table.hh"
 #include "nat_bed.hh"
 
 #include <doctest/doctest.h>
@@ -135,5 +136,65 @@ TEST_CASE("a quoted header with a wrong checksum is dropped, one of nobody's is 
     (*error.icmp_quote)[10] ^= 1U;
     CHECK(nat.from_world(error).verdict == Verdict::drop);
     CHECK(nat.counted(NAT_DROP_CHECKSUM) == 1);
+  }
+}
+
+TEST_CASE("an error about any kind of query is restored")
+{
+  for (const std::uint8_t type : {0, 8, 13, 14}) {
+    FOR_BOTH_HOOKS(nat)
+    {
+      CAPTURE(type);
+      nat.bind(GUEST, EXTERNAL, PROTOCOL_ICMP);
+      Packet outside = quoted(PROTOCOL_ICMP, EXTERNAL, REMOTE);
+      outside.icmp_type = type;
+      Packet inside = outside;
+      inside.source = GUEST;
+      expect(nat.from_world(error_about(outside, 8, ROUTER, EXTERNAL)),
+             TO_GUEST,
+             error_about(inside, 8, ROUTER, GUEST));
+    }
+  }
+}
+
+TEST_CASE("an error with a wrong ICMP checksum is dropped, whichever way it goes")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+    // The quotation is longer than what is summed at once, and of an odd length.
+    Packet outside = quoted(PROTOCOL_UDP, EXTERNAL, REMOTE);
+    outside.data.assign(301, 'x');
+    Packet inside = outside;
+    inside.source = GUEST;
+    Bytes right = build(error_about(outside, 309, ROUTER, EXTERNAL));
+    CHECK(nat.run("nat_external", frame(FROM_WORLD, right)).verdict == Verdict::redirect);
+    right.back() ^= 1U;
+    CHECK(nat.run("nat_external", frame(FROM_WORLD, right)).verdict == Verdict::drop);
+    Bytes out = build(error_about(quoted(PROTOCOL_UDP, REMOTE, GUEST), 8, GUEST, REMOTE));
+    out.back() ^= 1U;
+    CHECK(nat.run("nat_internal", frame(FROM_GUEST, out)).verdict == Verdict::drop);
+    CHECK(nat.counted(NAT_DROP_CHECKSUM) == 2);
+  }
+}
+
+TEST_CASE("an error neither refreshes nor ends what it is about")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.flags |= NAT_INBOUND_REFRESH;
+    nat.apply();
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP); // last used at time 0
+    nat.from_world(error_about(quoted(PROTOCOL_UDP, EXTERNAL, REMOTE), 8, ROUTER, EXTERNAL));
+    nat.from_guest(error_about(quoted(PROTOCOL_UDP, REMOTE, GUEST), 8, GUEST, REMOTE));
+    CHECK(nat.counted(NAT_ICMP_ERROR_IN) == 1);
+    const NatTable<nat_endpoint, nat_binding> bindings(nat.object().map("bindings"));
+    const NatTable<nat_endpoint, nat_owner> owners(nat.object().map("owners"));
+    const auto binding = bindings.find(to_map(GUEST, PROTOCOL_UDP));
+    const auto owner = owners.find(to_map(EXTERNAL, PROTOCOL_UDP));
+    REQUIRE(binding);
+    REQUIRE(owner);
+    CHECK(binding->last_out == 0);
+    CHECK(owner->last_in == 0);
   }
 }

@@ -79,12 +79,14 @@ void NatBed::bind(const Endpoint& internal,
                   const Endpoint& external,
                   std::uint8_t protocol,
                   std::uint16_t flags,
-                  const MacAddress& mac)
+                  const MacAddress& mac,
+                  std::uint8_t zone)
 {
   nat_owner owner{};
   owner.address = map_address(internal.address);
   owner.port = htons(internal.port);
   owner.flags = flags;
+  owner.zone = zone;
   owner.ifindex = LOOPBACK;
   std::ranges::copy(mac.bytes, std::begin(owner.guest_mac));
   put(object_.map("owners"), to_map(external, protocol), owner);
@@ -93,7 +95,9 @@ void NatBed::bind(const Endpoint& internal,
   binding.port = htons(external.port);
   binding.flags = flags;
   binding.generation = settings.generation;
-  put(object_.map("bindings"), to_map(internal, protocol), binding);
+  nat_endpoint inside = to_map(internal, protocol);
+  inside.zone = zone;
+  put(object_.map("bindings"), inside, binding);
 }
 
 void NatBed::route(const Prefix& prefix, std::uint32_t mtu, std::uint32_t flags)
@@ -132,9 +136,9 @@ void NatBed::map_prefix(const Prefix& internal, const Prefix& external, bool is_
   add(NAT_PREFIX_EXTERNAL, external, internal);
 }
 
-void NatBed::set_tap()
+void NatBed::set_tap(std::uint32_t zone)
 {
-  put(object_.map("interfaces"), LOOPBACK, nat_interface{LOOPBACK, 0});
+  put(object_.map("interfaces"), LOOPBACK, nat_interface{LOOPBACK, zone});
 }
 
 void NatBed::fill_bindings()

@@ -50,10 +50,11 @@ public:
             const Endpoint& external,
             std::uint8_t protocol,
             std::uint16_t flags = 0,
-            const MacAddress& mac = GUEST_MAC);
+            const MacAddress& mac = GUEST_MAC,
+            std::uint8_t zone = 0);
   void route(const Prefix& prefix, std::uint32_t mtu, std::uint32_t flags = 0);
   void map_prefix(const Prefix& internal, const Prefix& external, bool is_neutral);
-  void set_tap();
+  void set_tap(std::uint32_t zone = 0);
   /// Leaves no room for a further binding, though there is for owners.
   void fill_bindings();
 

@@ -18,7 +18,7 @@ struct Row
 };
 
 constexpr Row ROWS[] = {
-  // RFC 6296, appendix A's example of the /48.
+  // RFC 6296 section 3.6.
   {"RFC 6296",
    "fd01:203:405::/48",
    "2001:db8:1::/48",
@@ -141,17 +141,36 @@ TEST_CASE("neighbour discovery, multicast and internal destinations are never ma
   }
 }
 
-TEST_CASE("RFC 6296: what cannot be mapped is dropped")
+TEST_CASE("RFC 6296: what cannot be mapped does not leave; slirpstack says so, if it is there")
 {
-  for (const char* source : {"[fd01:203:405:ffff::1]:1"}) {
+  // A subnet of ffff behind a /48; behind a longer prefix an identifier of zeros, or of ones.
+  for (const char* source :
+       {"[fd01:203:405:ffff::1]:1", "[fd02::]:1", "[fd02::ffff:ffff:ffff:ffff]:1"}) {
     FOR_BOTH_HOOKS(nat)
     {
+      CAPTURE(source);
       nat.map_prefix(
         Prefix::parse("fd01:203:405::/48").value(), Prefix::parse("2001:db8:1::/48").value(), true);
-      CHECK(
-        nat.run("nat_internal", frame(FROM_GUEST, build_v6(at(source), REMOTE, {}, {1}))).verdict
-        == Verdict::drop);
+      nat.map_prefix(
+        Prefix::parse("fd02::/64").value(), Prefix::parse("2001:db8:2::/64").value(), true);
+      const Bytes sent = frame(FROM_GUEST, build_v6(at(source), REMOTE, {}, {1}));
+      CHECK(nat.run("nat_internal", sent).verdict == Verdict::drop);
       CHECK(nat.counted(NAT_DROP_PREFIX) == 1);
+      nat.set_tap();
+      CHECK(nat.run("nat_internal", sent).frame == sent);
+      CHECK(nat.counted(NAT_TO_SLIRPSTACK) == 1);
     }
+  }
+}
+
+TEST_CASE("RFC 6296: from outside too, what has no internal counterpart is dropped")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.map_prefix(
+      Prefix::parse("fd01:203:405::/48").value(), Prefix::parse("2001:db8:1::/48").value(), true);
+    const Bytes sent = frame(FROM_WORLD, build_v6(REMOTE, at("[2001:db8:1:ffff::1]:1"), {}, {1}));
+    CHECK(nat.run("nat_external", sent).verdict == Verdict::drop);
+    CHECK(nat.counted(NAT_DROP_PREFIX) == 1);
   }
 }

@@ -20,7 +20,7 @@ public:
     : nat(hook)
     , writer(nat.object(), PortPool(addresses(), ports, HashSecret{1, 2}))
     , offload(writer, nat.object(), 1, 0, HashSecret{3, 4})
-    , expiry(nat.object(), {}, &writer)
+    , expiry(nat.object(), {}, {}, &writer)
   {
     nat.settings.flags = NAT_ASK_REMOTES;
     nat.settings.gateway = IpAddress::parse("10.0.0.1")->ipv4_value();

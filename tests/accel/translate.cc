@@ -1,3 +1,4 @@
+#include "accel/nat_table.hh"
 #include "nat_bed.hh"
 
 #include <doctest/doctest.h>
@@ -184,24 +185,6 @@ TEST_CASE("a binding of an older policy is asked about anew, a static one is not
   }
 }
 
-TEST_CASE("TCP begins with a SYN, from either side")
-{
-  Packet data;
-  data.protocol = PROTOCOL_TCP;
-  data.tcp_flags = TCP_FLAG_ACK;
-  Packet syn = data;
-  syn.tcp_flags = TCP_FLAG_SYN;
-  FOR_BOTH_HOOKS(nat)
-  {
-    nat.bind(GUEST, EXTERNAL, PROTOCOL_TCP);
-    CHECK(nat.from_guest(between(data, GUEST, REMOTE)).verdict == Verdict::drop);
-    CHECK(nat.from_world(between(data, REMOTE, EXTERNAL)).verdict == Verdict::drop);
-    CHECK(nat.counted(NAT_DROP_NO_SESSION) == 2);
-    CHECK(nat.from_world(between(syn, REMOTE, EXTERNAL)).verdict == Verdict::redirect);
-    CHECK(nat.from_guest(between(data, GUEST, REMOTE)).verdict == Verdict::redirect);
-  }
-}
-
 TEST_CASE("filters let in whom the guest has sent to")
 {
   const Endpoint same_address{REMOTE.address, 99};
@@ -236,25 +219,6 @@ TEST_CASE("filters let in whom the guest has sent to")
   }
 }
 
-TEST_CASE("later fragments follow the first, and none comes before it")
-{
-  Packet packet;
-  packet.data.assign(40, 'x');
-  FOR_BOTH_HOOKS(nat)
-  {
-    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
-    const Bytes whole = build(between(packet, GUEST, REMOTE));
-    const Bytes translated = build(one_hop_on(between(packet, EXTERNAL, REMOTE)));
-    const Bytes later = frame(FROM_GUEST, fragment(whole, 24, 24, false));
-    CHECK(nat.run("nat_internal", later).verdict == Verdict::drop);
-    CHECK(nat.counted(NAT_DROP_FRAGMENT) == 1);
-    expect(nat.run("nat_internal", frame(FROM_GUEST, fragment(whole, 0, 24, true))),
-           TO_WORLD,
-           fragment(translated, 0, 24, true));
-    expect(nat.run("nat_internal", later), TO_WORLD, fragment(translated, 24, 24, false));
-  }
-}
-
 TEST_CASE("every truncation of a frame is survived, and none is translated")
 {
   FOR_BOTH_HOOKS(nat)
@@ -269,5 +233,39 @@ TEST_CASE("every truncation of a frame is survived, and none is translated")
       CAPTURE(length);
       CHECK(nat.run("nat_internal", cut).verdict != Verdict::redirect);
     }
+  }
+}
+
+TEST_CASE("a destination that is exempt is left alone, and its neighbours are not")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.flags |= NAT_EXEMPTIONS;
+    nat.apply();
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+    NatTable<nat_route_key, std::uint32_t> exempt(nat.object().map("exempt"));
+    exempt.put({24, to_map(at("192.0.2.0:0"), 0).address}, 1);
+    const Packet packet = between({}, GUEST, at("192.0.2.7:53"));
+    const Outcome outcome = nat.from_guest(packet);
+    CHECK(outcome.verdict == Verdict::host);
+    CHECK(outcome.frame == frame(FROM_GUEST, build(packet)));
+    CHECK(nat.from_guest(between({}, GUEST, REMOTE)).verdict == Verdict::redirect);
+  }
+}
+
+TEST_CASE("guests with the same address are told apart by their zone")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.flags |= NAT_ZONES;
+    nat.apply();
+    nat.set_tap(3);
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP); // of zone 0
+    const Packet packet = between({}, GUEST, REMOTE);
+    nat.from_guest(packet);
+    CHECK(nat.counted(NAT_TO_SLIRPSTACK) == 1);
+    nat.bind(GUEST, OTHER_EXTERNAL, PROTOCOL_UDP, 0, GUEST_MAC, 3);
+    expect(
+      nat.from_guest(packet), TO_WORLD, build(one_hop_on(between({}, OTHER_EXTERNAL, REMOTE))));
   }
 }

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from harness import suite
-from harness.guest import GATEWAY
+from harness.guest import DNS, GATEWAY
 from harness.processes import run
 from harness.sandbox import PROGRAM, WORK
 from harness.servers import Datagrams, listening, receive_all
@@ -48,7 +48,20 @@ MISTAKES = (
     (["0"], "0"),
     (["1", "2"], "2"),
     (["1", "-configure"], "-configure"),
+    (["run", "-L", "0.0.0.0:8080:80"], "0.0.0.0:8080::80"),
+    (["run", "-rules", ""], "-rules"),
+    (["run", "-rules", "/no/such/file", "true"], "cannot read the rules file /no/such/file"),
+    (["explain", "-rules", "/no/such/file", "tcp", "192.0.2.1:1"], "cannot read the rules file"),
+    (["run", "-map-file", "/no/such/file", "true"], "cannot open /no/such/file"),
+    (["run", "-source-ipv4", "no.such.name.invalid", "true"], "-source-ipv4"),
+    (["explain", "tcp", "no.such.name.invalid:80"], '"no.such.name.invalid"'),
     (["-userns", "/proc/1/ns/user", "-interface", "x"], "-userns"),
+    (["ctl"], "slirpstack ctl SOCKET COMMAND"),
+    (["ctl", "flows"], "the first word after ctl is the socket: slirpstack ctl SOCKET flows"),
+    (["ctl", "rules", "list"], "slirpstack ctl SOCKET rules list"),
+    (["ctl", "/nowhere", "rules"], "slirpstack ctl SOCKET rules list | rules reload"),
+    (["explain", "tcp"], "slirpstack explain [in|out] tcp|udp HOST:PORT | icmp HOST"),
+    (["run", "-L", ""], "-L: must name a port"),
 )
 
 
@@ -76,6 +89,70 @@ class Mistakes(suite.AreaTest):
             done = self.start(*words)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertIn("-netns PATH|NAME", done.stdout)
+        for words in (["ctl", "-h"], ["ctl", "help"], ["ctl", "/nowhere", "--help"]):
+            done = self.start(*words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("  forward remove NUMBER [-drain]", done.stdout)
+
+    def test_what_cannot_be_set_up_is_told_as_such(self) -> None:
+        for words, status, said in (
+            (["-L", "8080:no.such.name.invalid:80"], 246,
+             r'invalid value "8080:no\.such\.name\.invalid:80" for flag -L: lookup '),
+            (["-L", "192.0.2.77:8080"], 247, r"cannot listen on tcp://192\.0\.2\.77:8080: "),
+            (["-L", "%nosuch0:8080"], 247,
+             r"cannot listen on tcp://0\.0\.0\.0:8080 on device nosuch0: "),
+            (["-m", "tcp://192.0.2.77:1"], 254, r"cannot listen for metrics on 192\.0\.2\.77:1: "),
+            (["-pcap", "/no/such/folder/x"], 250, r"cannot open the capture file /no/such/folder/x: "),
+        ):
+            done = self.start("run", *words, "--", "true")
+            self.assertEqual((done.returncode, done.stdout), (status, ""), done.stderr)
+            self.assertRegex(done.stderr, rf"\Aslirpstack: {said}[^\n]*\n\Z")
+
+    def test_the_last_error_is_json_too(self) -> None:
+        for words, status in (
+            (["-nosuch"], 2),
+            (["-pcap", "/no/such/folder/x"], 250),
+            (["--", "no-such-program"], 127),
+        ):
+            done = self.start("run", "-log-format", "json", "-log-level", "error", *words)
+            self.assertEqual((done.returncode, done.stdout), (status, ""), done.stderr)
+            line = json.loads(done.stderr)
+            self.assertEqual(line["level"], "error")
+            self.assertIn(words[-1].lstrip("-"), line["message"])
+
+    def test_a_limit_that_is_lowered_is_told(self) -> None:
+        limited = ["prlimit", "--nofile=100:100", str(PROGRAM)]
+        done = run(self.topology.host.command(
+            [*self.identity.prefix, *limited, "run", "-max-flows", "5000", "--", "true"]))
+        self.assertRegex(done.stderr, r"-max-flows is lowered.* asked=5000 max_flows=50\n")
+
+    def test_explain_goes_the_way_of_a_flow(self) -> None:
+        for words, status, said in (
+            (["icmp", GATEWAY[4]], 0, "icmp 10.0.2.2: allowed, the gateway answers pings itself\n"),
+            (["icmp", DNS[6]], 0, "icmp fd00::3: allowed, the gateway answers pings itself\n"),
+            (["udp", f"{DNS[4]}:53"], 0, "udp 10.0.2.3:53: allowed, it is our DNS service\n"),
+            (["-deny", "udp://any:53", "udp", f"{DNS[4]}:53"], 1,
+             "udp 10.0.2.3:53: denied, -deny udp://any:53\n"),
+            (["-R", "5432", "tcp", f"{GATEWAY[4]}:5432"], 0,
+             "tcp 10.0.2.2:5432: forwarded, -R 5432\n"),
+            (["-R", "5432", "udp", f"{GATEWAY[4]}:5432"], 1,
+             "udp 10.0.2.2:5432: denied, the gateway listens on no such port; -R makes one\n"),
+            (["-dns", "192.0.2.200", "tcp", "192.0.2.200:53"], 0,
+             "tcp 192.0.2.200:53: allowed, it is our DNS service\n"),
+        ):
+            done = self.start("explain", *words)
+            self.assertEqual((done.returncode, done.stdout), (status, said), done.stderr)
+
+    def test_explain_refuses_rules_that_a_start_would(self) -> None:
+        rules = WORK / f"refused-{self.identity.name}.rules"
+        rules.write_text("allow any\ndeny unknown.example\n")
+        rules.chmod(0o644)
+        # Nobody answers: the host's resolvers are not there in this test.
+        for words in (["explain", "-rules", str(rules), "tcp", "192.0.2.1:1"],
+                      ["run", "-rules", str(rules), "--", "true"]):
+            done = self.start(*words)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+            self.assertIn("a rule is against unknown.example", done.stderr)
 
     def test_a_closed_tun_device_is_explained(self) -> None:
         if self.identity is not USER:

@@ -192,6 +192,25 @@ class LocalDatagrams(ForwardTest):
             self.assertEqual(echo.seen[-1][0][0], GATEWAY[4])
             self.ask(self.topology.host, (LOOPBACK[6], PORT), 6)
 
+    def test_link_local_clients_are_answered_on_their_link(self) -> None:
+        guest = self.guest("-L", f"udp://[::]:{PORT}::53")
+        with Datagrams(guest, 6, GUEST_ADDRESS[6], 53) as echo:
+            for ours, theirs in (("up0", "down0"), ("lan0", "lan1")):
+                address, _ = self.link_local(self.topology.host, ours)
+                peer, index = self.link_local(self.topology.router, theirs)
+                with self.topology.router.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
+                    client.bind((peer, 0, 0, index))
+                    client.connect((address, PORT, 0, index))
+                    for size in (1, 1000, 9000):
+                        client.send(DATA[:size])
+                        self.assertEqual(client.recv(70000), DATA[:size])
+            self.assertEqual(len({sender for sender, _ in echo.seen}), 2)
+
+    def link_local(self, place: Namespace, device: str) -> tuple[str, int]:
+        """A device's fe80 address and its number."""
+        shown = place.shell(f"ip -6 -o address show dev {device} scope link").split()
+        return shown[shown.index("inet6") + 1].partition("/")[0], int(shown[0].rstrip(":"))
+
     def test_one_question_one_answer(self) -> None:
         guest = self.guest("-L", f"udprpc://{PORT}::53", "-log-level", "debug")
         with Datagrams(guest, 4, GUEST_ADDRESS[4], 53):
@@ -277,6 +296,20 @@ class Remote(ForwardTest):
                     self.assertEqual(client.recv(70000), DATA[:size])
             self.assertEqual(len(echo.seen), 5)
 
+    def test_a_forward_that_leads_to_nobody_is_told(self) -> None:
+        guest = self.guest("-R", "5432", "-L", f"{PORT}:80")
+        with guest.socket(socket.AF_INET) as client:
+            self.assertNotEqual(client.connect_ex((GATEWAY[4], 5432)), 0)
+        said = guest.slirpstack.wait_for_log("no target of the forward takes the connection")
+        self.assertIn("10.0.2.2:5432", said)
+        with listening(guest, 4, LOOPBACK[4], 80):
+            with self.topology.host.socket(socket.AF_INET) as client:
+                with self.assertRaises(ConnectionResetError):
+                    client.connect((LOOPBACK[4], PORT))
+                    client.recv(1)
+        said = guest.slirpstack.wait_for_log("nobody in the guest takes the connection")
+        self.assertIn("10.0.2.100:80", said)
+
     def test_udp_that_nobody_takes_is_refused(self) -> None:
         guest = self.guest("-R", f"udp://53:{LOOPBACK[4]}:{PORT}")
         with guest.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -312,10 +345,27 @@ class Control(ForwardTest):
             with self.dialogue(self.topology.host, where, listener, 4) as (client, server, _):
                 self.assertIn("1 flows", self.ctl(path, "forward", "list"))
                 self.ctl(path, "forward", "remove", "1", "-drain")
+                self.assertIn("1 flows, draining", self.ctl(path, "forward", "list"))
                 self.carries(client, server)
         with self.topology.host.socket(socket.AF_INET) as client:
             self.assertNotEqual(client.connect_ex(where), 0)
-        self.assertEqual(self.ctl(path, "forward", "list"), "")
+        wait_until(lambda: self.ctl(path, "forward", "list") == "", "the forward to be drained")
+
+    def test_a_drained_udp_forward_tells_why_its_port_is_taken(self) -> None:
+        guest, path = self.controlled("-L", "udp://8080::53")
+        add = ("forward", "add", "-L", "udp://8080::54")
+        with Datagrams(guest, 4, GUEST_ADDRESS[4], 53):
+            with self.topology.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.connect((LOOPBACK[4], PORT))
+                for _ in range(2):
+                    client.send(b"question")
+                    self.assertEqual(client.recv(100), b"question")
+                    if "draining" not in self.ctl(path, "forward", "list"):
+                        self.ctl(path, "forward", "remove", "1", "-drain")
+                self.assertIn("8080", self.ctl(path, *add, status=1))
+                self.assertIn("1 flows, draining", self.ctl(path, "forward", "list"))
+                self.ctl(path, "forward", "remove", "1")
+                self.ctl(path, *add)
 
     def test_a_removed_forwards_connections_end(self) -> None:
         guest, path = self.controlled("-L", "8080::80")

@@ -12,7 +12,7 @@ from typing import Sequence
 from harness import suite
 from harness.guest import GATEWAY, interfaces
 from harness.namespace import HeldNamespace, Namespace
-from harness.processes import wait_until
+from harness.processes import Process, run, wait_until
 from harness.sandbox import PROGRAM, WORK
 from harness.servers import FAMILY, listening
 from harness.topology import ORDINARY_ID, SERVER, USER
@@ -26,6 +26,14 @@ ip address add 10.0.2.100/24 dev tun0
 ip link set tun0 mtu 65521 up
 ip route add default via 2001:2::2
 ip route add default via 10.0.2.2
+"""
+OWNERS_NETWORK = """
+ip link set lo up
+ip tuntap add tun0 mode tap
+ip address add {own} dev tun0
+ip link set tun0 addrgenmode none
+ip link set tun0 up
+ip route add default via {gateway}
 """
 UNSHARE = ("unshare", "--user", "--map-root-user", "--net")
 GUEST_MAC = bytes.fromhex("020000000001")
@@ -62,6 +70,55 @@ class Joining(suite.AreaTest):
         guest = self.made(setup=OWNERS_SETUP.format(mode="tun"))
         self.slirpstack("-interface", "tun0", "-netns", f"/proc/{guest.pid}/ns/net")
         self.works(guest)
+
+    def test_the_ready_line_has_the_addresses(self) -> None:
+        guest = self.made()
+        process = self.slirpstack("-configure", "-dns", "10.0.2.53", str(guest.pid))
+        said = process.wait_for_log("ready")
+        for field in ("guest=10.0.2.100,fd00::100", "gateway=10.0.2.2,fd00::2",
+                      "dns=10.0.2.53,fd00::3"):
+            self.assertIn(f" {field} ", said)
+
+    def test_an_owners_network_without_room_for_dns(self) -> None:
+        for own, gateway, dns, reason in (
+            ("10.7.0.2/30", "10.7.0.1", "10.7.0.3", "broadcast"),
+            ("10.7.0.3/24", "10.7.0.1", "10.7.0.3", "own address"),
+        ):
+            guest = self.made(setup=OWNERS_NETWORK.format(own=own, gateway=gateway))
+            words = ("-cidr", "10.9.0.0/24", "-mtu", "1400", str(guest.pid))
+            process = self.slirpstack(*words)
+            said = process.wait_for_log("ready")
+            self.assertIn(f" guest={own.partition('/')[0]} gateway={gateway} dns={dns} ", said)
+            self.assertRegex(process.wait_for_log("cannot ask"), rf"warning: .*dns={dns} .*{reason}")
+            self.assertIn("option=-cidr asked=10.9.0.0/24", process.wait_for_log("of its own"))
+            self.assertIn("option=-mtu asked=1400", process.wait_for_log("keeps its MTU"))
+            process.end()
+            chosen = self.slirpstack("-dns", "10.7.0.53", str(guest.pid))
+            self.assertIn(" dns=10.7.0.53 ", chosen.wait_for_log("ready"))
+            self.assertNotIn("warning", chosen.log)
+            chosen.end()
+            guest.close()
+
+    def test_our_own_namespace_is_not_configured(self) -> None:
+        for words, named in ((["{pid}"], "process {pid} is in slirpstack's own network namespace"),
+                             (["-netns", "/proc/self/ns/net"], "/proc/self/ns/net is slirpstack's")):
+            sleeper = Process(self.topology.host.command(
+                [*self.identity.prefix, "sh", "-c", "echo $$; exec cat"]), WORK)
+            self.addCleanup(sleeper.stop)
+            pid = int(sleeper.wait_for_output("\n"))
+            words = [word.format(pid=pid) for word in words]
+            done = run(self.topology.host.command(
+                [*self.identity.prefix, str(PROGRAM), "-configure", *words]), check=False)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(named.format(pid=pid), done.stderr)
+            self.assertNotIn("tun0", self.topology.host.run("ip", "link").stdout)
+
+    def test_a_missing_interface_is_answered_with_what_makes_it(self) -> None:
+        guest = self.made()
+        done = run(self.topology.host.command(
+            [*self.identity.prefix, str(PROGRAM), str(guest.pid)]), check=False)
+        self.assertEqual((done.returncode, done.stderr), (
+            1, "slirpstack: cannot open the interface tun0: No such device (-configure makes it)\n"))
 
     def test_a_name(self) -> None:
         guest = self.made()

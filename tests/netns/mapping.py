@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 
 from harness import suite
 from harness.guest import RunGuest
@@ -97,6 +98,11 @@ class Outbound(MappingTest):
                     client.connect(listener.getsockname())
         guest.slirpstack.wait_for_log("ip -6 route add local 2001:db8:4::/64 dev lo")
 
+    def test_a_mapping_without_a_route_is_told_at_the_start(self) -> None:
+        guest = self.guest("-map", "up0 fd01::/64 2001:db8:5::/64", "-map", MAPPING)
+        guest.slirpstack.wait_for_log("ip -6 route add local 2001:db8:5::/64 dev lo")
+        self.assertNotIn(EXTERNAL, guest.slirpstack.log)
+
 
 class Inbound(MappingTest):
     def asks(self, guest: RunGuest, outside: str, inside: str) -> None:
@@ -131,7 +137,9 @@ class Inbound(MappingTest):
 
 
 class Control(MappingTest):
-    def ctl(self, name: str, socket_path: str, *words: str, status: int = 0) -> str:
+    def asked(
+        self, name: str, socket_path: str, *words: str, status: int = 0
+    ) -> subprocess.CompletedProcess[str]:
         """Asks over a control socket under a name of the program."""
         program = WORK / name
         if not program.exists():
@@ -140,6 +148,11 @@ class Control(MappingTest):
         words = (*self.identity.prefix, *environment, str(program), *words)
         done = run(self.topology.host.command(words), check=False)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done
+
+    def ctl(self, name: str, socket_path: str, *words: str, status: int = 0) -> str:
+        """What is printed for that."""
+        done = self.asked(name, socket_path, *words, status=status)
         return done.stdout if status == 0 else done.stderr
 
     def folder(self) -> str:
@@ -161,6 +174,12 @@ class Control(MappingTest):
         self.assertTrue(said.startswith("slnat: fd00::/64 is mapped already"), said)
         self.ctl("slnat", path, "clear-all")
         self.assertEqual(self.reaches(guest, "fd00::7"), HOST_ADDRESS[6])
+        added = self.asked("slnat", path, "up0", "add", "fd00::/64", "2001:db8:9::/64")
+        self.assertEqual(
+            added.stderr,
+            "slnat: warning: nothing leaves from 2001:db8:9::/64 until the host runs: "
+            "ip -6 route add local 2001:db8:9::/64 dev lo\n",
+        )
 
     def test_batches(self) -> None:
         path = self.folder() + "/control"

@@ -1,9 +1,11 @@
 // The control socket and the metrics, over a host in memory.
 
+#include "control/answer_text.hh"
 #include "control/control_plane.hh"
 #include "scenario/tcp_guest.hh"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -41,6 +43,7 @@ struct Controlled
   /// What has been answered since the last call.
   std::string answers()
   {
+    while (plane.flush()) {}
     const std::string all = client->sent();
     std::string fresh = all.substr(read);
     read = all.size();
@@ -81,11 +84,29 @@ TEST_CASE("forwards are added, listed and removed at run time")
   CHECK(controlled.ask(R"({"command": "forward list"})").at("forwards").size() == 1);
 }
 
+TEST_CASE("a forward that drains is listed as such, and can be removed for good")
+{
+  Controlled controlled;
+  controlled.ask(R"({"command": "forward add", "local": "udp://203.0.113.1:8080::80"})");
+  controlled.world.host.datagrams(0).receives(endpoint("198.51.100.7", 51000), "x");
+  CHECK(controlled.ask(R"({"command": "forward remove", "id": 1, "drain": true})").at("ok")
+        == true);
+  const Json listed = controlled.ask(R"({"command": "forward list"})").at("forwards");
+  REQUIRE(listed.size() == 1);
+  CHECK(listed[0].at("draining") == true);
+  CHECK(listed[0].at("flows") == 1);
+  const std::string shown
+    = answer_text(ListForwards{}, Json{{"ok", true}, {"forwards", listed}}.dump()).text;
+  CHECK(shown.ends_with("1 flows, draining\n"));
+  CHECK(controlled.ask(R"({"command": "forward remove", "id": 1})").at("ok") == true);
+  CHECK(controlled.ask(R"({"command": "forward list"})").at("forwards").empty());
+}
+
 TEST_CASE("an add that fails says why and changes nothing")
 {
   Controlled controlled;
   CHECK(controlled.ask(R"({"command": "forward add", "local": "sctp://80"})").at("error")
-        == "unknown network type \"sctp\"");
+        == "unknown scheme \"sctp\": must be tcp, udp, udprpc, tcppp or udpspp");
   controlled.world.host.refuses_to_open(host_error(EADDRINUSE));
   CHECK(controlled.ask(R"({"command": "forward add", "local": "8080"})").at("ok") == false);
   CHECK(controlled.ask(R"({"command": "forward list"})").at("forwards").empty());
@@ -134,14 +155,78 @@ TEST_CASE("a request without end ends the connection")
 {
   Controlled controlled;
   controlled.client->has(std::string(ControlSocket::MAX_REQUEST_BYTES + 1, 'x'));
+  controlled.answers();
   CHECK(controlled.client->closed());
+}
+
+TEST_CASE("a client that sends without end has its part of each turn, and no more")
+{
+  for (const std::string& text : {std::string("\n"),
+                                  std::string(" \r\n"),
+                                  std::string("{\"command\":\"forward list\"}\n"),
+                                  std::string("x")}) {
+    CAPTURE(text);
+    Controlled controlled;
+    std::string flood;
+    while (flood.size() < 1 << 20) {
+      flood += text;
+    }
+    controlled.client->has(flood);
+    const std::size_t after_one = controlled.client->unread_bytes();
+    CHECK(flood.size() - after_one >= 1000);
+    CHECK(flood.size() - after_one <= 300 << 10);
+    CHECK(std::ranges::count(controlled.client->sent(), '\n') <= 64);
+    std::size_t turns = 1;
+    while (controlled.plane.flush()) {
+      ++turns;
+    }
+    CHECK(turns >= 4);
+    CHECK(controlled.client->unread_bytes() == 0);
+    CHECK_FALSE(controlled.client->closed());
+    controlled.answers();
+    if (text != "x") {
+      CHECK(controlled.ask("{\"command\":\"forward list\"}").at("ok") == true);
+    }
+  }
+}
+
+TEST_CASE("a client that leaves with work undone is forgotten")
+{
+  Controlled controlled;
+  controlled.client->has(std::string(1 << 20, '\n'));
+  controlled.client->resets();
+  CHECK(controlled.client->closed());
+  CHECK_FALSE(controlled.plane.flush());
+}
+
+TEST_CASE("the names of a large rules file are looked up a few at a time")
+{
+  const std::string path = std::string(SLIRPSTACK_TEST_FOLDER) + "/many-names.rules";
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) {
+    text += fmt::format("allow host{}.example\n", i);
+  }
+  std::ofstream(path) << text;
+  Controlled controlled(path);
+  std::optional<RuleLoader::Outcome> loaded;
+  controlled.plane.rules().load([&](const auto& outcome) { loaded = outcome; });
+  std::size_t most = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    most = std::max(most, controlled.world.names.waiting());
+    REQUIRE(controlled.world.names.answers_next(
+      {.addresses = {endpoint("192.0.2.1", 0).address}, .lifetime = std::chrono::seconds(60)}));
+  }
+  CHECK(most == 64);
+  REQUIRE(loaded);
+  CHECK(loaded->rules == 10'000);
+  std::remove(path.c_str());
 }
 
 TEST_CASE("explain tells the rule, the service and the forward behind a decision")
 {
   Controlled controlled;
   controlled.world.gateway.set_rules(
-    {parse_rules("deny 192.0.2.0/24:80\n"), controlled.world.now()});
+    {parse_rules("deny 192.0.2.0/24:80\n"), controlled.world.now()}, nullptr);
   const auto explain = [&](const std::string& destination) {
     controlled.client->has(R"({"command":"explain","protocol":"tcp","destination":")" + destination
                            + "\"}\n");
@@ -155,6 +240,18 @@ TEST_CASE("explain tells the rule, the service and the forward behind a decision
   CHECK(explain("192.0.2.1:81").at("allowed") == true);
   CHECK(explain("127.0.0.1:81").at("by") == "loopback");
   CHECK(explain("10.0.2.3:53").at("by") == "it is our DNS service");
+  const Json closed = explain("10.0.2.2:80");
+  CHECK(closed.at("verdict") == "denied");
+  CHECK(closed.at("by") == "the gateway listens on no such port; -R makes one");
+  controlled.ask(R"({"command": "forward add", "remote": "80"})");
+  const Json forwarded = explain("10.0.2.2:80");
+  CHECK(forwarded.at("verdict") == "forwarded");
+  CHECK(forwarded.at("by") == "forward 1");
+  controlled.client->has(R"({"command":"explain","protocol":"icmp","destination":"10.0.2.2"})"
+                         "\n");
+  controlled.world.names.answers("10.0.2.2", {.addresses = {endpoint("10.0.2.2", 0).address}});
+  const Json echo = Json::parse(controlled.answers()).at("explanations").at(0);
+  CHECK(echo.at("by") == "the gateway answers pings itself");
 }
 
 TEST_CASE("rules are reloaded as a whole or not at all")
@@ -224,6 +321,20 @@ TEST_CASE("metrics are answered over HTTP")
   CHECK(get("GET /" + std::string(20000, 'a')).starts_with("HTTP/1.1 400"));
 }
 
+TEST_CASE("a Unix socket for metrics is its owner's, and a guest gets nothing there")
+{
+  Controlled controlled;
+  controlled.plane.serve_metrics({.address = UnixPath{"/run/metrics"}, .device = {}});
+  FakeListener& listener = controlled.world.host.listener(1);
+  CHECK(listener.options().unix_mode == 0600);
+  listener.accepts_confined();
+  CHECK(controlled.world.host.last_stream().closed());
+  listener.accepts(std::nullopt);
+  FakeStream& client = controlled.world.host.last_stream();
+  client.has("GET /health HTTP/1.1\r\n\r\n");
+  CHECK(client.sent().ends_with("ok\n"));
+}
+
 namespace {
 
 /// A rules file that goes with the test.
@@ -286,17 +397,78 @@ TEST_CASE("a denied name that was never known fails the load, one that does not 
   CHECK(!outcomes[1].error);
 }
 
-TEST_CASE("a load that is asked for during another ends both")
+namespace {
+
+/// Loads the rules, and notes what was told in which order: `name: rules`, or the error.
+void load_and_note(Controlled& controlled, std::vector<std::string>& told, const std::string& name)
+{
+  controlled.plane.rules().load([&told, name](const RuleLoader::Outcome& outcome) {
+    told.push_back(name + ": " + outcome.error.value_or(std::to_string(outcome.rules)));
+  });
+}
+
+} // namespace
+
+TEST_CASE("a load that is under way ends first; then the file is read once for all who wait")
 {
   const RulesFile file("deny evil.example\n");
   Controlled controlled(file.path);
-  int ended = 0;
-  const auto count = [&](const RuleLoader::Outcome& outcome) { ended += outcome.error ? 0 : 1; };
-  controlled.plane.rules().load(count);
-  controlled.plane.rules().load(count);
-  CHECK(ended == 0);
+  std::vector<std::string> told;
+  load_and_note(controlled, told, "first");
+  file.write("deny evil.example\ndeny 192.0.2.7\n");
+  load_and_note(controlled, told, "second");
+  file.write("deny evil.example\ndeny 192.0.2.7\ndeny 192.0.2.8\n");
+  load_and_note(controlled, told, "third");
+  CHECK(told.empty());
   controlled.world.names.answers("evil.example", FOUND);
-  CHECK(ended == 2);
+  CHECK(told == std::vector<std::string>{"first: 1"});
+  CHECK(controlled.world.gateway.policy().rules().rules().size() == 1);
+  controlled.world.names.answers("evil.example", FOUND);
+  CHECK(told == std::vector<std::string>{"first: 1", "second: 3", "third: 3"});
+  CHECK(controlled.world.names.waiting() == 0);
+}
+
+TEST_CASE("reloads that come faster than answers cannot keep the rules from their effect")
+{
+  const RulesFile file("deny evil.example\n");
+  Controlled controlled(file.path);
+  for (int i = 0; i < 10; ++i) {
+    controlled.plane.rules().load([](const auto&) {});
+    controlled.plane.rules().load([](const auto&) {});
+    controlled.world.names.answers("evil.example", FOUND);
+    CHECK(controlled.world.gateway.policy().rules().rules().size() == 1);
+  }
+}
+
+TEST_CASE(
+  "whoever asks when told of a load gets one of his own; a mistake is told to those it meets")
+{
+  const RulesFile file("deny evil.example\n");
+  Controlled controlled(file.path);
+  std::vector<std::string> told;
+  controlled.plane.rules().load([&](const RuleLoader::Outcome&) {
+    file.write("nonsense\n");
+    load_and_note(controlled, told, "again");
+    CHECK(told.empty());
+  });
+  load_and_note(controlled, told, "waiting");
+  controlled.world.names.answers("evil.example", FOUND);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].starts_with("waiting: " + file.path + ": line 1"));
+  CHECK(told[1].starts_with("again: " + file.path + ": line 1"));
+  CHECK(controlled.world.gateway.policy().rules().rules().size() == 1);
+}
+
+TEST_CASE("rules do not take a name's addresses from what is kept for forwards")
+{
+  const RulesFile file("deny evil.example\n");
+  Controlled controlled(file.path);
+  controlled.plane.rules().load([](const auto&) {});
+  controlled.world.names.answers("evil.example", FOUND);
+  controlled.world.advance(std::chrono::seconds(61));
+  controlled.plane.rules().on_deadline();
+  CHECK(controlled.world.names.waiting() == 1);
+  CHECK(controlled.world.names.not_afresh() == 0);
 }
 
 TEST_CASE("reloads that a client sends in a row are each answered")

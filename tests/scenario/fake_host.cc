@@ -184,7 +184,8 @@ public:
                                    datagram.segment_size_bytes,
                                    datagram.hop_limit,
                                    datagram.dont_fragment,
-                                   datagram.source});
+                                   datagram.source,
+                                   datagram.interface_index});
     }
   }
   [[nodiscard]] std::uint16_t port() const override { return datagrams_->port_hint_; }
@@ -202,8 +203,11 @@ void FakeDatagrams::receives(const std::vector<Inbound>& datagrams)
   std::vector<InboundDatagram> views;
   views.reserve(datagrams.size());
   for (const Inbound& datagram : datagrams) {
-    views.push_back(
-      {datagram.from, bytes_of(datagram.payload), datagram.segment_size_bytes, datagram.to});
+    views.push_back({datagram.from,
+                     bytes_of(datagram.payload),
+                     datagram.segment_size_bytes,
+                     datagram.to,
+                     datagram.interface_index});
   }
   if (!closed_) {
     events_->on_datagrams(views);
@@ -283,17 +287,31 @@ private:
 
 void FakeListener::accepts(const std::optional<Endpoint>& client)
 {
+  AcceptedStream accepted;
+  if (client) {
+    accepted.peer = client;
+    accepted.local = std::get<Endpoint>(options_.address);
+  }
+  accepts(std::move(accepted));
+}
+
+void FakeListener::accepts_confined()
+{
+  AcceptedStream accepted;
+  accepted.is_confined = true;
+  accepts(std::move(accepted));
+}
+
+void FakeListener::accepts(AcceptedStream&& accepted)
+{
   if (closed_) {
     return;
   }
   auto& stream = host_->streams_.emplace_back(std::make_shared<FakeStream>());
   stream->connected_ = true;
-  AcceptedStream accepted;
-  if (client) {
-    stream->to_ = *client;
-    stream->local_ = std::get<Endpoint>(options_.address);
-    accepted.peer = client;
-    accepted.local = stream->local_;
+  if (accepted.peer) {
+    stream->to_ = *accepted.peer;
+    stream->local_ = accepted.local;
   }
   accepted.stream = std::make_unique<FakeStreamSocket>(stream);
   events_->on_accepted(std::move(accepted));
@@ -318,6 +336,14 @@ private:
 
 std::unique_ptr<PendingLookup> FakeNames::look_up(const HostName& name,
                                                   std::function<void(const LookupAnswer&)> done)
+{
+  ++not_afresh_;
+  return look_up_afresh(name, std::move(done));
+}
+
+std::unique_ptr<PendingLookup> FakeNames::look_up_afresh(
+  const HostName& name,
+  std::function<void(const LookupAnswer&)> done)
 {
   const std::size_t number = next_++;
   waiting_->emplace(number, Waiting{name, std::move(done)});
@@ -351,10 +377,42 @@ Opened<HostListener> FakeHost::listen(const ListenOptions& options, HostListener
   return {std::make_unique<FakeListenerSocket>(listener), {}};
 }
 
+bool FakeNames::answers_next(const LookupAnswer& answer)
+{
+  // An answered one keeps its place, without a name, until whoever asked drops it.
+  const auto next = std::ranges::find_if(
+    *waiting_, [](const auto& each) { return !each.second.name.name.empty(); });
+  if (next == waiting_->end()) {
+    return false;
+  }
+  const auto done = std::move(next->second.done);
+  next->second.name.name.clear();
+  done(answer);
+  return true;
+}
+
+/// By another program, or by a listener of our own at the same address.
+bool FakeHost::is_taken(const Endpoint& asked) const
+{
+  const auto is_ours = [&](const auto& socket) {
+    return !socket->closed_ && socket->listening_ && socket->port_hint_ == asked.port
+           && std::get<Endpoint>(socket->listening_->address).address == asked.address;
+  };
+  return std::ranges::find(taken_, asked) != taken_.end()
+         || (asked.port != 0 && std::ranges::any_of(datagrams_, is_ours));
+}
+
 Opened<HostDatagrams> FakeHost::listen_datagrams(const ListenOptions& options,
                                                  HostDatagramEvents& events)
 {
-  const auto& endpoint = std::get<Endpoint>(options.address);
+  Endpoint endpoint = std::get<Endpoint>(options.address);
+  if (endpoint.port == 0 && !chosen_ports_.empty()) {
+    endpoint.port = chosen_ports_.front();
+    chosen_ports_.pop_front();
+  }
+  if (is_taken(endpoint)) {
+    return {nullptr, host_error(EADDRINUSE)};
+  }
   auto opened = open_datagrams(endpoint.address.family(), endpoint.address, endpoint.port, events);
   if (opened.socket) {
     datagrams_.back()->listening_ = options;

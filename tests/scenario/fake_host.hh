@@ -87,6 +87,7 @@ public:
     std::uint8_t hop_limit = 0;
     bool dont_fragment = false;
     std::optional<IpAddress> source;
+    std::uint32_t interface_index = 0;
   };
   struct Inbound
   {
@@ -94,6 +95,7 @@ public:
     std::string payload;
     std::uint16_t segment_size_bytes = 0;
     std::optional<IpAddress> to;
+    std::uint32_t interface_index = 0;
   };
 
   void receives(const Endpoint& from, std::string_view payload)
@@ -180,12 +182,16 @@ class FakeListener
 public:
   /// A client connects; its stream is the host's last one. Nothing happens once it is closed.
   void accepts(const std::optional<Endpoint>& client);
+  /// A client on a Unix socket, from a user namespace of its own.
+  void accepts_confined();
   [[nodiscard]] const ListenOptions& options() const { return options_; }
   [[nodiscard]] bool closed() const { return closed_; }
 
 private:
   friend class FakeHost;
   friend class FakeListenerSocket;
+
+  void accepts(AcceptedStream&& accepted);
 
   FakeHost* host_ = nullptr;
   ListenOptions options_;
@@ -199,10 +205,17 @@ class FakeNames final : public NameResolver
 public:
   std::unique_ptr<PendingLookup> look_up(const HostName& name,
                                          std::function<void(const LookupAnswer&)> done) override;
+  std::unique_ptr<PendingLookup> look_up_afresh(
+    const HostName& name,
+    std::function<void(const LookupAnswer&)> done) override;
   /// Answers every lookup of the name that waits; returns how many did.
   std::size_t answers(std::string_view name, const LookupAnswer& answer);
+  /// Answers the one that has waited for longest; false: none waits.
+  bool answers_next(const LookupAnswer& answer);
   /// Lookups that wait.
   [[nodiscard]] std::size_t waiting() const { return waiting_->size(); }
+  /// Lookups so far that a kept answer could have served.
+  [[nodiscard]] std::size_t not_afresh() const { return not_afresh_; }
 
 private:
   class Lookup;
@@ -214,6 +227,7 @@ private:
   std::shared_ptr<std::map<std::size_t, Waiting>> waiting_
     = std::make_shared<std::map<std::size_t, Waiting>>();
   std::size_t next_ = 0;
+  std::size_t not_afresh_ = 0;
 };
 
 /// A host network in memory. The test plays the far ends through the sockets that were opened.
@@ -222,6 +236,11 @@ class FakeHost final : public HostNetwork
 public:
   /// Whatever is opened from now on fails so; no code: it works again.
   void refuses_to_open(const HostError& error) { open_error_ = error; }
+
+  /// Another program of the host has this UDP port, of the address's family.
+  void occupies(const Endpoint& taken) { taken_.push_back(taken); }
+  /// The ports that are given, in this order, where a UDP listener asks for any.
+  void chooses_ports(std::deque<std::uint16_t> ports) { chosen_ports_ = std::move(ports); }
 
   /// Sockets in the order in which they were opened, closed ones included.
   [[nodiscard]] FakeStream& stream(std::size_t index) { return *streams_.at(index); }
@@ -251,7 +270,11 @@ public:
 private:
   friend class FakeListener;
 
+  [[nodiscard]] bool is_taken(const Endpoint& asked) const;
+
   HostError open_error_;
+  std::vector<Endpoint> taken_;
+  std::deque<std::uint16_t> chosen_ports_;
   std::vector<std::shared_ptr<FakeListener>> listeners_;
   std::vector<std::shared_ptr<FakeStream>> streams_;
   std::vector<std::shared_ptr<FakeDatagrams>> datagrams_;

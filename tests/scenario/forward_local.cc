@@ -221,11 +221,18 @@ TEST_CASE("a removed forward takes no more clients; its flows end, or drain")
     guest.expects(ACK);
     CHECK(world.gateway.forwards().list().at(0).flows == 1);
     CHECK(world.gateway.forwards().remove(forward.id, removal));
-    CHECK_FALSE(world.gateway.forwards().remove(forward.id, removal));
     world.settle();
     CHECK(world.host.listener(0).closed());
-    CHECK(world.host.stream(0).closed() == (removal == ForwardSet::Removal::end));
-    CHECK(world.gateway.forwards().list().empty());
+    const bool is_ended = removal == ForwardSet::Removal::end;
+    CHECK(world.host.stream(0).closed() == is_ended);
+    CHECK(world.gateway.forwards().list().empty() == is_ended);
+    if (!is_ended) {
+      CHECK(world.gateway.forwards().list().at(0).draining);
+      CHECK(world.gateway.forwards().size() == 0);
+      guest.sends(rst());
+      CHECK(world.gateway.forwards().list().empty());
+    }
+    CHECK_FALSE(world.gateway.forwards().remove(forward.id, removal));
   }
 }
 
@@ -233,7 +240,16 @@ TEST_CASE("an address that cannot be listened on changes nothing")
 {
   World world;
   world.host.refuses_to_open(host_error(EADDRINUSE));
-  CHECK_THROWS_AS(world.gateway.forwards().add(local(ForwardScheme::tcp)), ForwardError);
+  std::string said;
+  try {
+    LocalForward forward = local(ForwardScheme::tcp).local.front();
+    forward.listen.device = "eth7";
+    world.gateway.forwards().add({.spec = {}, .local = {forward}, .remote = {}});
+  } catch (const ForwardError& error) {
+    said = error.what();
+  }
+  CHECK(said.starts_with("listen on tcp://"));
+  CHECK(said.find(" on device eth7: ") != std::string::npos);
   CHECK(world.gateway.forwards().list().empty());
 }
 

@@ -1,8 +1,8 @@
 // UDP through forwards, both ways.
 
+#include "scenario/packets.hh"
 #include "scenario/world.hh"
 #include "wire/simple_proxy.hh"
-#include "wire/transport_checksum.hh"
 
 #include <cerrno>
 #include <doctest/doctest.h>
@@ -43,22 +43,9 @@ std::string text_of(ByteView bytes)
   return {bytes.begin(), bytes.end()};
 }
 
-void guest_sends(World& world, const Endpoint& from, const Endpoint& to, const std::string& text)
+void guest_sends(World& world, const Endpoint& from, const Endpoint& to, std::string_view text)
 {
-  std::vector<std::uint8_t> bytes(IPV4_HEADER_BYTES + UDP_HEADER_BYTES + text.size());
-  Writer writer(bytes);
-  IpHeader ip;
-  ip.source = from.address;
-  ip.destination = to.address;
-  ip.protocol = PROTOCOL_UDP;
-  ip.header_length_bytes = IPV4_HEADER_BYTES;
-  ip.total_length_bytes = static_cast<std::uint32_t>(bytes.size());
-  write_ip_header(writer, ip);
-  UdpHeader{from.port, to.port, static_cast<std::uint16_t>(UDP_HEADER_BYTES + text.size()), 0}
-    .write(writer);
-  writer.bytes({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-  fill_transport_checksum(ip, MutableBytes(bytes).subspan(IPV4_HEADER_BYTES));
-  world.guest_sends(bytes);
+  world.guest_sends(udp_packet(from, to, text));
   world.settle();
 }
 
@@ -116,6 +103,27 @@ TEST_CASE("a client that asks two addresses of the host is answered from each")
   CHECK(socket.sent()[1].source == LOCAL.address);
   socket.fails(host_error(ECONNREFUSED), CLIENT, "first");
   CHECK(world.gateway.flows().size() == 0);
+}
+
+TEST_CASE("a link-local client is answered through the link that it is on")
+{
+  World world;
+  const Endpoint bind = endpoint("::", 5300);
+  world.gateway.forwards().add(local(ForwardScheme::udp, bind));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  const Endpoint client = endpoint("fe80::7", 51000);
+  const IpAddress ours = endpoint("fe80::1", 0).address;
+  // The same address on two links: two clients.
+  socket.receives({{client, "1", 0, ours, 3}, {client, "2", 0, ours, 4}});
+  const GuestReceived on_one = next(world);
+  const GuestReceived on_other = next(world);
+  REQUIRE(on_one.udp_from() != on_other.udp_from());
+  guest_sends(world, SERVICE, on_other.udp_from(), "other");
+  guest_sends(world, SERVICE, on_one.udp_from(), "one");
+  REQUIRE(socket.sent().size() == 2);
+  CHECK(socket.sent()[0].payload == "other");
+  CHECK(socket.sent()[0].interface_index == 4);
+  CHECK(socket.sent()[1].interface_index == 3);
 }
 
 TEST_CASE("a wildcard listens in both families, on one port")
@@ -205,6 +213,140 @@ TEST_CASE("a drained forward serves the clients that it has, and no others")
   CHECK_FALSE(socket.closed());
   world.advance(301s);
   CHECK(socket.closed());
+}
+
+namespace {
+
+/// A client that does not exist, one of many.
+Endpoint spoofed(std::uint32_t number)
+{
+  return {IpAddress::ipv4(0xc6120000U + number), 1000}; // 198.18.0.0/15, RFC 2544
+}
+
+} // namespace
+
+TEST_CASE("clients of UDP forwards take a quarter of the flows, and the guest has the rest")
+{
+  Gateway::Settings settings = World::settings();
+  settings.max_flows = 40;
+  World world(settings);
+  world.gateway.forwards().add(local(ForwardScheme::udp));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    socket.receives(spoofed(i), "flood");
+  }
+  CHECK(world.gateway.flows().size() == 10);
+  CHECK(world.gateway.drops().of(Drop::too_many_clients) == 90);
+  CHECK(world.gateway.refused_for_limit() == 90);
+  for (std::uint16_t i = 0; i < 30; ++i) {
+    guest_sends(world, {GUEST.address, std::uint16_t(4000 + i)}, endpoint("192.0.2.1", 9), "x");
+  }
+  CHECK(world.gateway.flows().size() == 40);
+}
+
+TEST_CASE("at the bound, who has been silent for long makes room for a new client")
+{
+  Gateway::Settings settings = World::settings();
+  settings.max_flows = 8;
+  World world(settings);
+  world.gateway.forwards().add(local(ForwardScheme::udp));
+  FakeDatagrams& socket = world.host.datagrams(0);
+  socket.receives(spoofed(1), "first");
+  socket.receives(spoofed(2), "second");
+  world.advance(31s);
+  socket.receives(spoofed(1), "still here");
+  // Two more in one batch: only one of those that are there is silent.
+  socket.receives({{spoofed(3), "third", 0, {}}, {spoofed(4), "fourth", 0, {}}});
+  CHECK(world.gateway.flows().size() == 2);
+  CHECK(world.gateway.drops().of(Drop::too_many_clients) == 1);
+  world.settle();
+  world.loses_all();
+  guest_sends(world, SERVICE, spoofed(1), "answer");
+  guest_sends(world, SERVICE, spoofed(3), "answer");
+  REQUIRE(socket.sent().size() == 2);
+  CHECK(socket.sent()[1].to == spoofed(3));
+}
+
+TEST_CASE("a drained forward is listed until its last client has gone")
+{
+  World world;
+  ForwardSet& forwards = world.gateway.forwards();
+  const auto forward = forwards.add(local(ForwardScheme::udp));
+  world.host.datagrams(0).receives(CLIENT, "1");
+  CHECK_FALSE(forwards.list().at(0).draining);
+  CHECK(forwards.remove(forward.id, ForwardSet::Removal::drain));
+  world.settle();
+  REQUIRE(forwards.list().size() == 1);
+  CHECK(forwards.list()[0].draining);
+  CHECK(forwards.list()[0].flows == 1);
+  CHECK(forwards.list()[0].listening == std::vector<StreamAddress>{LOCAL});
+  CHECK(forwards.size() == 0);
+  CHECK_THROWS_AS(forwards.add(local(ForwardScheme::udp)), ForwardError);
+  world.advance(301s);
+  CHECK(forwards.list().empty());
+}
+
+TEST_CASE("a forward that drains can be ended, and its port is free at once")
+{
+  World world;
+  ForwardSet& forwards = world.gateway.forwards();
+  const auto forward = forwards.add(local(ForwardScheme::udp));
+  world.host.datagrams(0).receives(CLIENT, "1");
+  CHECK(forwards.remove(forward.id, ForwardSet::Removal::drain));
+  CHECK(forwards.remove(forward.id, ForwardSet::Removal::drain));
+  CHECK(forwards.remove(forward.id, ForwardSet::Removal::end));
+  CHECK_FALSE(forwards.remove(forward.id, ForwardSet::Removal::end));
+  CHECK(forwards.list().empty());
+  CHECK(world.host.datagrams(0).closed());
+  forwards.add(local(ForwardScheme::udp)); // in the same turn
+  guest_sends(world, SERVICE, CLIENT, "late");
+  CHECK(world.host.datagrams(0).sent().empty());
+  world.host.datagrams(1).receives(CLIENT, "2");
+  CHECK(world.gateway.flows().size() == 2); // and what the guest has sent by itself
+}
+
+TEST_CASE("a drained remote forward stands for nothing new, and is listed while it has flows")
+{
+  World world;
+  ForwardSet& forwards = world.gateway.forwards();
+  const auto forward = forwards.add(remote(ForwardScheme::udp));
+  guest_sends(world, GUEST, MATCH, "1");
+  CHECK(forwards.remove(forward.id, ForwardSet::Removal::drain));
+  CHECK(forwards.list().at(0).draining);
+  CHECK(forwards.list().at(0).matching == std::vector{MATCH});
+  forwards.add(remote(ForwardScheme::udp)); // its place is free
+  guest_sends(world, GUEST, MATCH, "2");
+  CHECK(world.host.datagrams(0).sent().size() == 2);
+  world.advance(301s);
+  CHECK(forwards.list().size() == 1);
+}
+
+TEST_CASE("a port that the host chose for one family and that is taken in the other is not kept")
+{
+  World world;
+  const Endpoint any = endpoint("::", 0);
+  world.host.chooses_ports({40001, 40002, 40003});
+  world.host.occupies(endpoint("0.0.0.0", 40001));
+  world.host.occupies(endpoint("0.0.0.0", 40002));
+  const auto forward = world.gateway.forwards().add(local(ForwardScheme::udp, any));
+  CHECK(forward.listening == std::vector<StreamAddress>{endpoint("::", 40003)});
+  CHECK(world.host.datagrams(0).closed());
+  CHECK(world.host.datagrams(1).closed());
+  CHECK_FALSE(world.host.datagrams(2).closed());
+  CHECK(world.host.datagrams(3).port_hint() == 40003);
+}
+
+TEST_CASE("the search for a port has an end, and a port that was asked for is not searched")
+{
+  World world;
+  const Endpoint asked = endpoint("::", 5300);
+  world.host.occupies(endpoint("0.0.0.0", 5300));
+  CHECK_THROWS_AS(world.gateway.forwards().add(local(ForwardScheme::udp, asked)), ForwardError);
+  CHECK(world.host.datagram_sockets() == 1);
+  world.host.chooses_ports(std::deque<std::uint16_t>(1000, 5300));
+  const Endpoint any = endpoint("::", 0);
+  CHECK_THROWS_AS(world.gateway.forwards().add(local(ForwardScheme::udp, any)), ForwardError);
+  CHECK(world.host.datagram_sockets() <= 100);
 }
 
 TEST_CASE("the guest reaches a service of the host under an address of its own world")

@@ -2,8 +2,8 @@
 // mapped address get to.
 
 #include "flow/map_edit.hh"
+#include "scenario/packets.hh"
 #include "scenario/tcp_guest.hh"
-#include "wire/transport_checksum.hh"
 
 #include <doctest/doctest.h>
 
@@ -27,29 +27,10 @@ struct Mapped : World
   }
 };
 
-void guest_sends(World& world, std::uint8_t protocol, const Endpoint& from, ByteView transport)
-{
-  std::vector<std::uint8_t> bytes(IPV6_HEADER_BYTES + transport.size());
-  Writer writer(bytes);
-  IpHeader ip;
-  ip.source = from.address;
-  ip.destination = SERVER.address;
-  ip.protocol = protocol;
-  ip.header_length_bytes = IPV6_HEADER_BYTES;
-  ip.total_length_bytes = static_cast<std::uint32_t>(bytes.size());
-  write_ip_header(writer, ip);
-  writer.bytes(transport);
-  fill_transport_checksum(ip, MutableBytes(bytes).subspan(IPV6_HEADER_BYTES));
-  world.guest_sends(bytes);
-  world.settle();
-}
-
 void guest_sends_datagram(World& world, const Endpoint& from)
 {
-  std::array<std::uint8_t, UDP_HEADER_BYTES> bytes{};
-  Writer writer(bytes);
-  UdpHeader{from.port, SERVER.port, UDP_HEADER_BYTES, 0}.write(writer);
-  guest_sends(world, PROTOCOL_UDP, from, bytes);
+  world.guest_sends(udp_packet(from, SERVER));
+  world.settle();
 }
 
 void guest_pings(World& world, const Endpoint& from)
@@ -57,7 +38,8 @@ void guest_pings(World& world, const Endpoint& from)
   std::array<std::uint8_t, ICMP_HEADER_BYTES> bytes{};
   Writer writer(bytes);
   IcmpEcho{.identifier = 5, .sequence = 1, .data = {}}.write(writer, from.address, SERVER.address);
-  guest_sends(world, PROTOCOL_ICMPV6, from, bytes);
+  world.guest_sends(ip_packet(PROTOCOL_ICMPV6, from.address, SERVER.address, bytes));
+  world.settle();
 }
 
 /// A forward as it is typed.

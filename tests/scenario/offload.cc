@@ -160,7 +160,8 @@ std::size_t sockets(const World& world)
 
 void use(World& world, std::string_view text)
 {
-  world.gateway.set_rules({parse_rules(text), world.now()});
+  world.gateway.set_rules({parse_rules(text), world.now()}, nullptr);
+  world.settle();
 }
 
 } // namespace
@@ -177,7 +178,7 @@ TEST_CASE("a flow that is taken needs no socket, and its frame goes back byte fo
   CHECK(at.offload.offered
         == std::vector<std::string>{"tcp 10.0.2.100:40000 -> 192.0.2.1:80",
                                     "udp 10.0.2.100:40000 -> 192.0.2.1:80",
-                                    "icmp 10.0.2.100:40000 -> 192.0.2.1:0"});
+                                    "icmp 10.0.2.100:40000 -> 192.0.2.1"});
   CHECK(sockets(at.world) == 0);
   CHECK(at.world.gateway.flows().size() == 0);
   CHECK(at.world.gateway.flows_handed_over() == 3);
@@ -409,7 +410,9 @@ TEST_CASE("a reload ends flows handed over that it denies, or that only a socket
   }
   const RuleSet all
     = {parse_rules("deny 192.0.2.1\nallow 192.0.2.2 rate 1M\nallow any flows 9\n"), at.world.now()};
-  CHECK(at.world.gateway.set_rules(all) == 2);
+  std::size_t ended = 0;
+  at.world.gateway.set_rules(all, [&](std::size_t count) { ended = count; });
+  CHECK(ended == 2);
   CHECK(at.offload.size() == 1);
   at.offload.for_each([](const FlowKey& key, const FlowRecord&) {
     CHECK(key.remote.address.to_string() == "192.0.2.3");

@@ -1,8 +1,11 @@
 // Rules at work: what they refuse, what they limit, and what a reload does to live flows.
 
+#include "scenario/packets.hh"
 #include "scenario/tcp_guest.hh"
 
 #include <doctest/doctest.h>
+#include <optional>
+#include <string>
 
 namespace slirpstack {
 
@@ -19,27 +22,19 @@ RuleSet rules(std::string_view text, const World& world)
   return {parse_rules(text), world.now()};
 }
 
-void use(World& world, std::string_view text)
+/// How many flows other rules have ended.
+std::size_t use(World& world, RuleSet rules)
 {
-  world.gateway.set_rules(rules(text, world));
+  std::optional<std::size_t> ended;
+  world.gateway.set_rules(std::move(rules), [&](std::size_t count) { ended = count; });
+  world.settle();
+  REQUIRE(ended);
+  return *ended;
 }
 
-std::vector<std::uint8_t> datagram(const Endpoint& from, const Endpoint& to, ByteView data = {})
+std::size_t use(World& world, std::string_view text)
 {
-  std::vector<std::uint8_t> bytes(IPV4_HEADER_BYTES + UDP_HEADER_BYTES + data.size());
-  Writer writer(bytes);
-  IpHeader ip;
-  ip.source = from.address;
-  ip.destination = to.address;
-  ip.protocol = PROTOCOL_UDP;
-  ip.header_length_bytes = IPV4_HEADER_BYTES;
-  ip.total_length_bytes = static_cast<std::uint32_t>(bytes.size());
-  write_ip_header(writer, ip);
-  UdpHeader{from.port, to.port, static_cast<std::uint16_t>(UDP_HEADER_BYTES + data.size()), 0}
-    .write(writer);
-  writer.bytes(data);
-  fill_transport_checksum(ip, MutableBytes(bytes).subspan(IPV4_HEADER_BYTES));
-  return bytes;
+  return use(world, rules(text, world));
 }
 
 /// `example.org`, type A, with an identifier.
@@ -61,11 +56,11 @@ TEST_CASE("deny says prohibited, reject resets, drop is silent")
   TcpGuest rejected(world, GUEST, OTHER);
   rejected.sends(syn());
   rejected.expects(RST_ACK);
-  world.guest_sends(datagram(GUEST, OTHER));
+  world.guest_sends(udp_packet(GUEST, OTHER));
   world.expects_icmp(3, 3);
   TcpGuest dropped(world, GUEST, endpoint("192.0.2.3", 80));
   dropped.sends(syn());
-  world.guest_sends(datagram(GUEST, endpoint("192.0.2.3", 80)));
+  world.guest_sends(udp_packet(GUEST, endpoint("192.0.2.3", 80)));
   world.expects_nothing();
   CHECK(world.host.streams() == 0);
   CHECK(world.host.datagram_sockets() == 0);
@@ -98,7 +93,7 @@ TEST_CASE("a reload ends what is no longer allowed, and nothing else")
   one.connects();
   TcpGuest two(world, endpoint("10.0.2.100", 40001), OTHER);
   two.connects();
-  CHECK(world.gateway.set_rules(rules("deny 192.0.2.2\n", world)) == 1);
+  CHECK(use(world, "deny 192.0.2.2\n") == 1);
   two.expects(RST_ACK);
   CHECK(two.host().was_reset());
   one.sends(data("still here"));
@@ -113,10 +108,58 @@ TEST_CASE("a thousand live flows survive a reload that allows them")
     TcpGuest guest(world, endpoint("10.0.2.100", 10000 + i), SERVER);
     guest.connects();
   }
-  CHECK(world.gateway.set_rules(rules("allow tcp://192.0.2.0/24:80\ndeny any\n", world)) == 0);
+  CHECK(use(world, "allow tcp://192.0.2.0/24:80\ndeny any\n") == 0);
   world.settle();
   CHECK(world.gateway.flows().size() == 1000);
   CHECK(world.gateway.policy().rules().rules()[0]->flows == 1000);
+}
+
+TEST_CASE("a reload of many rules under many flows takes a part of each turn")
+{
+  World world;
+  constexpr std::uint16_t FLOWS = 1000;
+  for (std::uint16_t i = 0; i < FLOWS; ++i) {
+    TcpGuest guest(world, endpoint("10.0.2.100", 10000 + i), i % 2 == 0 ? SERVER : OTHER);
+    guest.connects();
+  }
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) {
+    text += "deny 10." + std::to_string(i / 200) + "." + std::to_string(i % 200) + ".0/24\n";
+  }
+  std::optional<std::size_t> ended;
+  world.gateway.set_rules(rules(text + "deny 192.0.2.2\n", world),
+                          [&](std::size_t count) { ended = count; });
+  CHECK(world.gateway.flush());
+  CHECK_FALSE(ended);
+  CHECK(world.gateway.flows().size() > FLOWS / 2); // it goes on
+  // What comes meanwhile is judged by the new rules.
+  TcpGuest denied(world, endpoint("10.0.2.100", 9000), OTHER);
+  denied.sends_on(syn());
+  TcpGuest allowed(world, endpoint("10.0.2.100", 9001), SERVER);
+  allowed.sends_on(syn());
+  CHECK(world.gateway.flows().size() > FLOWS / 2);
+  world.settle();
+  CHECK(ended == FLOWS / 2);
+  CHECK(world.gateway.flows().size() == FLOWS / 2 + 1);
+}
+
+TEST_CASE("a reload during the review of another one is told of by both")
+{
+  World world;
+  for (std::uint16_t i = 0; i < 100; ++i) {
+    TcpGuest guest(world, endpoint("10.0.2.100", 10000 + i), i % 2 == 0 ? SERVER : OTHER);
+    guest.connects();
+  }
+  std::vector<std::size_t> ended;
+  const auto note = [&](std::size_t count) { ended.push_back(count); };
+  world.gateway.set_rules(rules("deny 192.0.2.1\n", world), note);
+  world.gateway.set_rules(rules("deny 192.0.2.2\n", world), note);
+  CHECK(ended.empty());
+  world.settle();
+  CHECK(ended == std::vector<std::size_t>{50, 50});
+  world.gateway.close_all();
+  world.gateway.set_rules(rules("deny 192.0.2.3\n", world), note);
+  CHECK(ended.size() == 3); // at once: there is no flow
 }
 
 TEST_CASE("a rule's flows are counted, and its count lasts over a reload")
@@ -198,7 +241,7 @@ TEST_CASE("DNS queries a second are limited by a refusal")
   use(world, "allow udp://10.0.2.3:53 queries 3\ndeny 10.0.2.3\n");
   const Endpoint dns = endpoint("10.0.2.3", 53);
   for (std::uint8_t id = 0; id < 5; ++id) {
-    world.guest_sends(datagram({GUEST.address, std::uint16_t(5000 + id)}, dns, query(id)));
+    world.guest_sends(udp_packet({GUEST.address, std::uint16_t(5000 + id)}, dns, query(id)));
   }
   world.settle();
   REQUIRE(world.inbox().size() == 2);
@@ -272,7 +315,7 @@ TEST_CASE("a name in a rule matches the addresses that it was given")
   World world;
   RuleSet named = rules("allow tcp://web.example:80\ndeny any\n", world);
   named.set_addresses({.name = "web.example", .server = {}}, std::vector{SERVER.address});
-  world.gateway.set_rules(std::move(named));
+  use(world, std::move(named));
   TcpGuest allowed(world, GUEST, SERVER);
   allowed.connects();
   TcpGuest denied(world, GUEST, OTHER);

@@ -198,6 +198,25 @@ TEST_CASE("a reset of the guest becomes a reset for the host")
   guest.expects_nothing();
 }
 
+TEST_CASE("a guest's ICMP error about an open connection does not end it")
+{
+  World world;
+  TcpGuest guest(world);
+  guest.connects();
+  guest.host().has("a segment");
+  world.settle();
+  const GuestReceived segment = world.inbox().front();
+  const IpAddress itself = endpoint("10.0.2.100", 0).address;
+  for (const IcmpErrorKind kind :
+       {IcmpErrorKind::port_unreachable, IcmpErrorKind::administratively_prohibited}) {
+    world.guest_sends(icmp_error(kind, 0, itself, segment.bytes).bytes());
+  }
+  world.settle();
+  CHECK_FALSE(guest.host().was_reset());
+  CHECK(world.gateway.flows().size() == 1);
+  CHECK(world.gateway.drops().of(Drop::unsolicited) == 0);
+}
+
 TEST_CASE("a segment without a flow is reset, a reset without a flow is not")
 {
   World world;

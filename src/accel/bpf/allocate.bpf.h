@@ -4,7 +4,7 @@
 
 #include "packet.bpf.h"
 
-#define RESERVED_PORTS 1024 /* RFC 4787 REQ-3: these and the others are two classes */
+#define RESERVED_PORTS 1024 /* RFC 4787 REQ-3a: these and the others are two classes */
 #define RANDOM_TRIES 32
 #define TRIES 160
 
@@ -99,7 +99,8 @@ static __always_inline struct port_choice choose(const struct nat_settings* now,
   if (internal->protocol == IPPROTO_ICMP) {
     choice.first = 0;
     choice.count = 65536;
-  } else if (bpf_ntohs(internal->port) < RESERVED_PORTS) {
+  } else if (bpf_ntohs(internal->port) < RESERVED_PORTS && !(now->flags & NAT_POOL_IS_LOCAL)) {
+    /* Where the address is the host's own, these are its services'. */
     choice.first = 1;
     choice.count = RESERVED_PORTS - 1;
   }

@@ -64,6 +64,12 @@ static __always_inline __u32 frame_length(context* ctx)
   return ctx->len;
 }
 
+/* A copy of bytes that lie too far back for at(). */
+static __always_inline long load_bytes(context* ctx, __u32 offset, void* to, __u32 size)
+{
+  return bpf_skb_load_bytes(ctx, offset, to, size);
+}
+
 /* The headers may lie in pages of their own. */
 static __always_inline void make_readable(context* ctx, __u32 bytes)
 {
@@ -118,6 +124,11 @@ static __always_inline __u32 frame_length(context* ctx)
   /* From here on a number for clang too, which would otherwise add to the pointers. */
   asm volatile("" : "+r"(length));
   return length;
+}
+
+static __always_inline long load_bytes(context* ctx, __u32 offset, void* to, __u32 size)
+{
+  return bpf_xdp_load_bytes(ctx, offset, to, size);
 }
 
 static __always_inline void make_readable(context* ctx, __u32 bytes) {}

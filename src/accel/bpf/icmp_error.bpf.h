@@ -37,8 +37,39 @@ static __always_inline int has_right_checksum(context* ctx, __u32 l3)
   return fold(sum) == 0xffff;
 }
 
-/* Returns 0, or the statistic that says what is wrong with it. RFC 5508 REQ-3: both IPv4 headers
- * must have a right checksum; the quoted transport checksum is not looked at. */
+/* So much is summed at once; a multiple of 4. */
+#define SUM_BYTES 64
+#define MAX_SUMS 64
+
+/* The sum over the whole ICMP message, quotation included. */
+static __always_inline int has_right_icmp_checksum(context* ctx, const struct packet* p)
+{
+  __u32 offset = p->l4;
+  __u32 left = p->l3 + p->length - p->l4;
+  __u32 sum = 0;
+  for (__u32 i = 0; i < MAX_SUMS && left; i++) {
+    __u8 bytes[SUM_BYTES] = {};
+    __u32 size = left < SUM_BYTES ? left : SUM_BYTES;
+    if (load_bytes(ctx, offset, bytes, size)) {
+      return 0;
+    }
+    sum = bpf_csum_diff(0, 0, (__be32*)bytes, SUM_BYTES, sum);
+    offset += size;
+    left -= size;
+  }
+  return !left && fold(sum) == 0xffff;
+}
+
+/* Whether the quoted packet was a query that has an identifier. */
+static __always_inline int quotes_query(__u8 type)
+{
+  return type == ICMP_ECHO || type == ICMP_ECHOREPLY || type == ICMP_TIMESTAMP
+         || type == ICMP_TIMESTAMPREPLY;
+}
+
+/* Returns 0, or the statistic that says what is wrong with it. RFC 5508 REQ-3: the ICMP checksum and
+ * that of the quoted header must be right, quoted options are skipped, the quoted transport checksum
+ * is not looked at. Of a message in fragments only the first piece is here, so it is not summed. */
 static __noinline int parse_quotation(context* ctx, const struct packet* p, struct quotation* q)
 {
   if (!p || !q) {
@@ -56,7 +87,8 @@ static __noinline int parse_quotation(context* ctx, const struct packet* p, stru
   if (ip->frag_off & bpf_htons(IP_OFFSET_MASK)) {
     return NAT_DROP_FRAGMENT;
   }
-  if (!has_right_checksum(ctx, p->l3) || !has_right_checksum(ctx, q->l3)) {
+  if (!has_right_checksum(ctx, p->l3) || !has_right_checksum(ctx, q->l3)
+      || (p->fragment == FRAGMENT_NONE && !has_right_icmp_checksum(ctx, p))) {
     return NAT_DROP_CHECKSUM;
   }
   const __be16* words = at(ctx, q->l4, 8);
@@ -72,7 +104,7 @@ static __noinline int parse_quotation(context* ctx, const struct packet* p, stru
     return NAT_DROP_PROTOCOL;
   }
   __u8 type = *(const __u8*)words;
-  if (type != ICMP_ECHO && type != ICMP_ECHOREPLY) {
+  if (!quotes_query(type)) {
     return NAT_DROP_PROTOCOL;
   }
   q->ends.source_port = q->ends.destination_port = words[2];

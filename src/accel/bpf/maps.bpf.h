@@ -72,7 +72,7 @@ struct
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
   __type(key, struct nat_route_key);
   __type(value, __u32);
-  __uint(max_entries, 1024);
+  __uint(max_entries, 16384);
   __uint(map_flags, BPF_F_NO_PREALLOC);
 } exempt SEC(".maps");
 

@@ -15,7 +15,8 @@ static __always_inline int is_translatable(const struct nat_settings* now_set,
   if (first == 0 || first == 127 || first >= 224) {
     return 0;
   }
-  if (now_set->flags & NAT_EXEMPTIONS) {
+  /* An external address may be one of the host's own: then it is exempt but for its bindings. */
+  if (now_set->flags & NAT_EXEMPTIONS && !is_external(now_set, p->destination)) {
     struct nat_route_key key = {.prefix_length = 32, .address = p->destination};
     return bpf_map_lookup_elem(&exempt, &key) == 0;
   }
@@ -28,12 +29,17 @@ static __always_inline const struct nat_route* route_to(__be32 destination)
   return bpf_map_lookup_elem(&routes, &key);
 }
 
-static __always_inline int no_route(context* ctx, struct origin* origin, const struct packet* p)
+/* A flow that the kernel has bound cannot go on in the user-mode stack, which does not know it. */
+static __always_inline int no_route(context* ctx,
+                                    const struct nat_settings* now_set,
+                                    struct origin* origin,
+                                    const struct packet* p)
 {
   struct nat_endpoint internal = {.address = p->source};
   struct nat_endpoint external = {.address = p->destination};
   report(NAT_EVENT_UNRESOLVED, &internal, &external);
-  return to_slirpstack(ctx, origin, p, NAT_DROP_NO_ROUTE);
+  return now_set->flags & NAT_ALLOCATE ? dropped(NAT_DROP_NO_ROUTE, p->length)
+                                       : to_slirpstack(ctx, origin, p, NAT_DROP_NO_ROUTE);
 }
 
 static __always_inline int too_big(context* ctx,
@@ -46,12 +52,12 @@ static __always_inline int too_big(context* ctx,
                           .code = CODE_FRAGMENTATION,
                           .mtu = bpf_htons(mtu),
                           .source = bpf_htonl(now_set->gateway)};
-  if (!p->dont_fragment) {
+  if (!p->dont_fragment && !(now_set->flags & NAT_ALLOCATE)) {
     return to_slirpstack(ctx, origin, p, NAT_DROP_TOO_BIG);
   }
   /* Not even a user-mode stack, which sends such a packet back here, knows better. */
   count(NAT_DROP_TOO_BIG, p->length);
-  return send_answer(ctx, p, &answer, origin->guest);
+  return p->dont_fragment ? send_answer(ctx, p, &answer, origin->guest) : VERDICT_DROP;
 }
 
 /* Sends what `to` describes to the world, or says why not. */
@@ -63,7 +69,7 @@ static __always_inline int emit(context* ctx,
 {
   const struct nat_route* route = route_to(p->destination);
   if (!route || route->flags & NAT_ROUTE_UNRESOLVED) {
-    return no_route(ctx, origin, p);
+    return no_route(ctx, now_set, origin, p);
   }
   if (p->length > route->mtu && !is_super_segment(ctx)) {
     return too_big(ctx, now_set, origin, p, route->mtu);
@@ -229,7 +235,10 @@ static __always_inline int translate_out(context* ctx,
       return without_binding(ctx, now_set, origin, p, failure);
     }
   }
-  refresh(&binding->last_out, now);
+  /* RFC 7857 section 7.1: a reset may answer a stranger, who shall not keep the binding alive. */
+  if (!(p->tcp_flags & TCP_RST)) {
+    refresh(&binding->last_out, now);
+  }
   return is_external(now_set, p->destination) ? hairpin(ctx, now_set, origin, p, &to, now)
                                               : emit(ctx, now_set, origin, p, &to);
 }

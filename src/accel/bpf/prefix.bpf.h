@@ -63,9 +63,10 @@ static __always_inline int is_zero(const struct address* address)
   return !(address->quads[0] | address->quads[1] | address->quads[2] | address->quads[3]);
 }
 
-/* RFC 6296 sections 3.4 to 3.6: the subnet takes the adjustment, or where the prefix leaves none,
- * the first word of the interface identifier that is not 0xffff. 0xffff and 0 are one number there,
- * so the former cannot be mapped, and the result is never 0xffff. */
+/* RFC 6296 sections 3.4 and 3.5: the subnet takes the adjustment, or behind a prefix of more than 48
+ * bits the first word of the interface identifier that is not 0xffff. 0xffff and 0 are one number
+ * there, so the former cannot be mapped, and the result is never 0xffff (section 3.2). An identifier
+ * of zeros behind such a prefix is not mapped (section 3.7). */
 static __always_inline int neutralize(const struct nat_prefix* mapping, struct address* address)
 {
   __u32 first = mapping->length <= 48 ? 3 : (mapping->length + 15) / 16;
@@ -165,8 +166,9 @@ static __always_inline __u32 checksum_offset(__u8 protocol)
                                                                     : 0;
 }
 
-/* RFC 6296 section 3.1 names errors' quotations: outbound the guest is their destination, inbound
- * their source. The transport checksum in them is left; nobody verifies it. */
+/* What an error quotes is restored to what its receiver has sent, as RFC 5508 REQ-4 and REQ-5 ask for
+ * IPv4; RFC 6296 has no word about it. Outbound the guest is the quoted destination, inbound the
+ * quoted source. The transport checksum in the quotation is left; nobody verifies it. */
 static __always_inline __u32 map_quotation(context* ctx, __u32 icmp, __u32 direction)
 {
   const __u8* type = at(ctx, icmp, 1);
@@ -209,7 +211,8 @@ static __always_inline int prefix_forward(context* ctx, __u32 l3, const struct n
   return redirect_frame(ctx, ifindex);
 }
 
-/* RFC 6296 section 4.2's hairpinning: a destination in an external prefix is mapped as well. */
+/* RFC 6296 section 4.3's hairpinning: a destination in an external prefix is mapped as well. What
+ * cannot be mapped is left to slirpstack, which says so to the guest (sections 3.2 and 3.7). */
 static __always_inline int prefix_outbound(context* ctx, struct origin* origin)
 {
   __u32 l3 = ETH_HLEN;
@@ -235,7 +238,7 @@ static __always_inline int prefix_outbound(context* ctx, struct origin* origin)
   }
   const struct nat_prefix* hairpin = prefix_of(&destination, NAT_PREFIX_EXTERNAL);
   if (map_address(mapping, &source) || (hairpin && map_address(hairpin, &destination))) {
-    return dropped(NAT_DROP_PREFIX, p.length);
+    return to_slirpstack(ctx, origin, &p, NAT_DROP_PREFIX);
   }
   __u32 change = store_address(ctx, l3 + SOURCE_OFFSET, &source)
                  + store_address(ctx, l3 + DESTINATION_OFFSET, &destination);

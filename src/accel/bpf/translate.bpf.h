@@ -10,7 +10,7 @@
 #include "icmp_error.bpf.h"
 #include "session.bpf.h"
 
-#define CODE_HOST_UNREACHABLE 1 /* RFC 6888 REQ-11: no port, no memory */
+#define CODE_HOST_UNREACHABLE 1 /* RFC 6888 REQ-11: no port, no memory; a soft error to TCP */
 #define CODE_FRAGMENTATION 4    /* RFC 1191 */
 #define CODE_PROHIBITED 13      /* RFC 5508 REQ-8: the quota */
 
@@ -78,6 +78,8 @@ static __always_inline int refuse(context* ctx,
   return send_answer(ctx, p, answer, origin->guest);
 }
 
+/* Where the kernel binds, the user-mode stack is not asked: it would serve the flow, and the limit
+ * be none. */
 static __always_inline int refuse_binding(context* ctx,
                                           const struct nat_settings* now_set,
                                           struct origin* origin,
@@ -86,7 +88,11 @@ static __always_inline int refuse_binding(context* ctx,
 {
   struct answer answer = {.type = ICMP_DEST_UNREACH, .source = bpf_htonl(now_set->gateway)};
   answer.code = failure == NAT_DROP_QUOTA ? CODE_PROHIBITED : CODE_HOST_UNREACHABLE;
-  return refuse(ctx, origin, p, &answer, failure);
+  if (!(now_set->flags & NAT_ALLOCATE)) {
+    return refuse(ctx, origin, p, &answer, failure);
+  }
+  count(failure, p->length);
+  return send_answer(ctx, p, &answer, origin->guest);
 }
 
 static __always_inline int deliver(context* ctx,

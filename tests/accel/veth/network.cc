@@ -7,9 +7,13 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdexcept>
@@ -21,9 +25,8 @@ namespace slirpstack::test {
 
 namespace {
 
-constexpr MacAddress GATEWAY{{2, 0, 0, 0, 1, 1}};
-constexpr MacAddress WORLD{{2, 0, 0, 0, 1, 2}};
-constexpr MacAddress EXTERNAL{{2, 0, 0, 0, 1, 3}};
+constexpr MacAddress SECOND_GUEST{{2, 0, 0, 0, 0, 3}};
+constexpr std::size_t IPV4_DESTINATION_OFFSET = 16;
 
 /// This thread in another namespace, for as long as it lives.
 class Visit
@@ -55,7 +58,7 @@ sockaddr_in socket_address(const Endpoint& endpoint)
   return address;
 }
 
-void add_guest(const char* name, const char* interface, const char* address, const char* mac)
+void add_guest(const char* name, const char* interface, const char* address, const MacAddress& mac)
 {
   shell(fmt::format("ip netns add {0} && ip -n {0} link set lo up"
                     " && ip link add {1} type veth peer name eth0 netns {0}"
@@ -66,7 +69,7 @@ void add_guest(const char* name, const char* interface, const char* address, con
                     name,
                     interface,
                     address,
-                    mac,
+                    mac.to_string(),
                     GATEWAY.to_string()));
 }
 
@@ -101,8 +104,8 @@ void shell(const std::string& command)
 
 Network::Network(NatHook hook) : hook_(hook)
 {
-  add_guest("first", "guest1", "10.0.0.2", "02:00:00:00:00:02");
-  add_guest("second", "guest2", "10.0.0.3", "02:00:00:00:00:03");
+  add_guest("first", "guest1", "10.0.0.2", FIRST_GUEST);
+  add_guest("second", "guest2", "10.0.0.3", SECOND_GUEST);
   shell(fmt::format(
     "ip netns add world && ip -n world link set lo up"
     " && ip link add external type veth peer name eth0 netns world"
@@ -126,7 +129,7 @@ Network::~Network()
            " ip netns del first; ip netns del second; ip netns del world");
 }
 
-std::unique_ptr<NatAccelerator> Network::start(std::uint32_t quota) const
+std::unique_ptr<NatAccelerator> Network::start(const Adjust& adjust) const
 {
   auto nat = std::make_unique<NatAccelerator>(
     hook_, NatSizes{.bindings = 1024, .sessions = 1024, .subscribers = 64});
@@ -138,8 +141,10 @@ std::unique_ptr<NatAccelerator> Network::start(std::uint32_t quota) const
   settings.gateway = IpAddress::parse("10.0.0.1")->ipv4_value();
   settings.port_first = 1024;
   settings.port_last = 65535;
-  settings.quota = quota;
   copy_mac(GATEWAY, settings.gateway_mac);
+  if (adjust) {
+    adjust(settings);
+  }
   NatTable<std::uint32_t, nat_settings>(nat->object().map("settings")).put(0, settings);
   nat_route world{};
   world.ifindex = ::if_nametoindex("external");
@@ -155,15 +160,54 @@ std::unique_ptr<NatAccelerator> Network::start(std::uint32_t quota) const
 
 FileDescriptor socket_in(const char* space, int type, std::uint16_t port)
 {
+  return socket_at(space, type, {IpAddress::any(Family::ipv4), port});
+}
+
+FileDescriptor socket_at(const char* space, int type, const Endpoint& local)
+{
   const Visit there(space);
   FileDescriptor socket(system_call("open a socket", ::socket(AF_INET, type | SOCK_CLOEXEC, 0)));
   const timeval patience{2, 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-  const sockaddr_in address = socket_address({IpAddress::any(Family::ipv4), port});
+  const sockaddr_in address = socket_address(local);
   system_call("bind",
               ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)));
   return socket;
+}
+
+FileDescriptor packet_socket_in(const char* space, int type)
+{
+  const Visit there(space);
+  const std::uint16_t protocol = htons(type == SOCK_RAW ? ETH_P_ALL : ETH_P_IP);
+  FileDescriptor socket(
+    system_call("open a packet socket", ::socket(AF_PACKET, type | SOCK_CLOEXEC, protocol)));
+  if (type == SOCK_RAW) {
+    sockaddr_ll address{};
+    address.sll_family = AF_PACKET;
+    address.sll_protocol = protocol;
+    address.sll_ifindex = static_cast<int>(::if_nametoindex("eth0"));
+    system_call("bind",
+                ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)));
+  }
+  return socket;
+}
+
+void send_packet(const char* space, const std::vector<std::uint8_t>& packet)
+{
+  const Visit there(space);
+  const FileDescriptor socket(
+    system_call("open a raw socket", ::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW)));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  std::memcpy(&address.sin_addr, &packet[IPV4_DESTINATION_OFFSET], sizeof(address.sin_addr));
+  system_call("send a packet",
+              ::sendto(socket.get(),
+                       packet.data(),
+                       packet.size(),
+                       0,
+                       reinterpret_cast<const sockaddr*>(&address),
+                       sizeof(address)));
 }
 
 void connect_to(int socket, const Endpoint& remote)
@@ -197,6 +241,27 @@ std::optional<Datagram> receive(int socket)
   }
   data.resize(static_cast<std::size_t>(got));
   return Datagram{data, {IpAddress::ipv4(ntohl(from.sin_addr.s_addr)), ntohs(from.sin_port)}};
+}
+
+int error_after_sending(int socket)
+{
+  const int on = 1; // or UDP keeps to itself what may pass, such as "host unreachable"
+  ::setsockopt(socket, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+  char byte = 'x';
+  if (::send(socket, &byte, 1, 0) != 1) {
+    return errno;
+  }
+  return ::recv(socket, &byte, 1, 0) < 0 ? errno : 0;
+}
+
+Endpoint external_of(int guest, int server)
+{
+  send_to(guest, "who am I?", SERVER);
+  const auto seen = receive(server);
+  if (!seen) {
+    throw std::runtime_error("the world heard nothing of the guest");
+  }
+  return seen->from;
 }
 
 } // namespace slirpstack::test

@@ -2,11 +2,14 @@
 
 #include "accel/nat_accelerator.hh"
 #include "base/file_descriptor.hh"
+#include "slirpstack/nat_map.h"
 #include "wire/address.hh"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace slirpstack::test {
 
@@ -26,8 +29,12 @@ public:
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  /// Attaches the programs and fills the maps, with the kernel allocating.
-  [[nodiscard]] std::unique_ptr<NatAccelerator> start(std::uint32_t quota = 0) const;
+  using Adjust = std::function<void(nat_settings&)>;
+  /// Attaches the programs and fills the maps, with the kernel allocating. `adjust` has the last
+  /// word on the settings.
+  [[nodiscard]] std::unique_ptr<NatAccelerator> start(const Adjust& adjust = {}) const;
+
+  [[nodiscard]] NatHook hook() const { return hook_; }
 
 private:
   NatHook hook_;
@@ -39,8 +46,27 @@ void enter_private_namespaces();
 void shell(const std::string& command);
 bool succeeds(const std::string& command);
 
-/// A UDP or TCP socket in a namespace, bound to `port` if not 0. It waits two seconds at most.
+inline const Endpoint SERVER{IpAddress::parse("198.51.100.9").value(), 7777};
+inline constexpr MacAddress FIRST_GUEST{{2, 0, 0, 0, 0, 2}};
+inline constexpr MacAddress GATEWAY{{2, 0, 0, 0, 1, 1}};
+inline constexpr MacAddress WORLD{{2, 0, 0, 0, 1, 2}};
+inline constexpr MacAddress EXTERNAL{{2, 0, 0, 0, 1, 3}};
+inline const IpAddress EXTERNAL_ADDRESS = IpAddress::parse("203.0.113.1").value();
+
+/// Each test with the programs at XDP and at TC.
+#define FOR_BOTH_NETWORKS(network)                                                                 \
+  for (const NatHook hook : {NatHook::xdp, NatHook::tc})                                           \
+    if (const Network network(hook); true)
+
+/// A UDP or TCP socket in a namespace, bound to `local`, or to any address and `port` if not 0. It
+/// waits two seconds at most.
+[[nodiscard]] FileDescriptor socket_at(const char* space, int type, const Endpoint& local);
 [[nodiscard]] FileDescriptor socket_in(const char* space, int type, std::uint16_t port = 0);
+/// A packet socket in a namespace: with SOCK_RAW it sends and gets all frames of eth0, with
+/// SOCK_DGRAM it gets all IPv4 packets that arrive, each with its header first.
+[[nodiscard]] FileDescriptor packet_socket_in(const char* space, int type);
+/// Sends an IPv4 packet as it is; only its header checksum is filled in.
+void send_packet(const char* space, const std::vector<std::uint8_t>& packet);
 void connect_to(int socket, const Endpoint& remote);
 void send_to(int socket, const std::string& data, const Endpoint& remote);
 struct Datagram
@@ -49,5 +75,9 @@ struct Datagram
   Endpoint from;
 };
 [[nodiscard]] std::optional<Datagram> receive(int socket);
+/// Sends over a connected socket; returns the errno that the answer to it was, 0 for data.
+[[nodiscard]] int error_after_sending(int socket);
+/// How the world sees this guest's socket: its external endpoint. Throws if nothing arrives.
+[[nodiscard]] Endpoint external_of(int guest, int server);
 
 } // namespace slirpstack::test

@@ -290,9 +290,7 @@ TEST_CASE("what cannot be joined or opened is told by its name")
     const Holder holder(UNSHARE, "ip link add veth0 type veth peer name veth1");
     const auto target = NamespaceTarget::of_process(holder.pid());
     TapRequest request;
-    expect_equal(refusal_of(target, request),
-                 "open the interface tun0 (with -netns or a process id, -configure makes it): "
-                 "No such device");
+    expect_equal(refusal_of(target, request), "open the interface tun0: No such device");
     request.interface = "veth0";
     expect_equal(refusal_of(target, request),
                  "invalid value \"veth0\" for flag -interface: it is no tap or tun device");

@@ -24,6 +24,8 @@ class Arguments(FaceTest):
             self.assertEqual(done.returncode, 0, done.stderr)
         done = self.start("-quiet=maybe")
         self.assertEqual(done.returncode, 2)
+        said = 'invalid boolean value "maybe" for -quiet: parse error\n'
+        self.assertTrue(done.stderr.startswith(said), done.stderr)
 
     def test_mistakes_are_followed_by_the_usage(self) -> None:
         for words, said in (
@@ -59,6 +61,34 @@ class Arguments(FaceTest):
             done.stdout, r"\Aslirpnetstack version \S+\nbuild time .*UTC.*\n\Z"
         )
 
+    def test_mistakes_in_forwards(self) -> None:
+        for spec, reason in (
+            ("sctp://80", 'unknown network type "sctp"'),
+            ("x", 'strconv.ParseUint: parsing "x": invalid syntax'),
+            ("80:10.0.2.100:y", 'strconv.ParseUint: parsing "y": invalid syntax'),
+            ("65536", 'strconv.ParseUint: parsing "65536": value out of range'),
+            ("1:2:3:4:5", ""),
+            ("[::1:80", ""),
+        ):
+            for option in ("-L", "-R"):
+                done = self.start(option, spec)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), spec)
+                said = f'invalid value "{spec}" for flag {option}: {reason}'
+                self.assertTrue(done.stderr.startswith(said), done.stderr)
+
+    def test_mistakes_in_lists(self) -> None:
+        for value, reason in (
+            ("[::1", "error parsing ipportrange"),
+            ("1.2.3.4:9-8", "min port must be smaller equal than max"),
+            ("1.2.3.4:x", 'strconv.ParseUint: parsing "x": invalid syntax'),
+            ("1.2.3.4,no.example:9-8", "min port must be smaller equal than max"),
+        ):
+            for option in ("-allow", "-deny"):
+                done = self.start(option, value)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), value)
+                said = f'invalid value "{value}" for flag {option}: {reason}\n'
+                self.assertTrue(done.stderr.startswith(said), done.stderr)
+
     def test_durations(self) -> None:
         for value in ("0", "300ms", "1m30s"):
             self.assertEqual(self.start("-dns-ttl", value, "-version").returncode, 0)
@@ -77,6 +107,7 @@ class ExitStatuses(FaceTest):
         self.assertEqual(done.returncode, 253, done.stderr)
         self.assertIn(f"[.] Joininig netns {guest.path}\n", done.stderr)
         self.assertIn("[.] Opening tun interface nosuch0\n", done.stderr)
+        self.assertNotIn("-configure", done.stderr, "a flag that it does not know")
 
     def test_metrics_254(self) -> None:
         guest = self.namespace()

@@ -142,6 +142,30 @@ class Local(FaceTest):
         (done,) = process.wait_for_lines("local-fwd done")
         self.assertRegex(done, rf"\A\[-\] {names} local-fwd done: l=\S+ r=\S+\Z")
 
+    def test_missing_addresses(self) -> None:
+        for spec, line in (
+            ("8080", "127.0.0.1:8080"),
+            (":8081", "127.0.0.1:8081"),
+            ("8082::", "127.0.0.1:8082"),
+            ("8083:[fd00::100]:", "[::1]:8083"),
+            (":8084:[fd00::100]:80", "[::1]:8084"),
+            ("[::1]:8085::80", "[::1]:8085"),
+        ):
+            _, process = self.served("-L", spec)
+            said = f"[+] local-fwd Local listen tcp://{line}"
+            self.assertEqual(process.output.splitlines(), [said], spec)
+            process.end()
+        for spec, line in (
+            ("80", "10.0.2.2:80"),
+            ("80:[::1]:8080", "fd00::2:80"),
+            ("[fd00::2]:80::8080", "fd00::2:80"),
+            ("192.0.2.200:80::", "192.0.2.200:80"),
+        ):
+            _, process = self.served("-R", spec)
+            said = f"[+] Accepting on remote side tcp://{line}"
+            self.assertEqual(process.output.splitlines(), [said], spec)
+            process.end()
+
     def test_wildcards_are_of_both_families(self) -> None:
         for text, target in (("0.0.0.0:8080", 4), ("[::]:8080", 6)):
             guest, process = self.served("-L", text)

@@ -1,5 +1,6 @@
 #include "host/loop.hh"
 
+#include "base/interrupted.hh"
 #include "test_namespace.hh"
 
 #include <array>
@@ -36,6 +37,25 @@ struct Pipe
 };
 
 } // namespace
+
+TEST_CASE("waiting ends with a timer that was due before it began")
+{
+  Loop loop;
+  const Pipe pipe; // something else to wait for
+  const Watch watch(loop, pipe.read.get(), [] {});
+  bool done = false;
+  bool too_late = false;
+  Timer timer(loop, [&] { done = true; });
+  Timer guard(loop, [&] { too_late = true; });
+  guard.set(Loop::now() + std::chrono::seconds(2));
+  const TimePoint due = Loop::now();
+  timer.set(due);
+  while (Loop::now() < due + std::chrono::milliseconds(3)) {} // as a busy machine lets us wait
+  loop.run_until([&] { return done; });
+  CHECK(done);
+  CHECK_FALSE(too_late);
+  CHECK(Loop::now() < due + std::chrono::milliseconds(1500));
+}
 
 TEST_CASE("a timer fires once, and not before its deadline")
 {
@@ -106,11 +126,13 @@ TEST_CASE("what callbacks batch is flushed once before the loop blocks, timers i
     second.get();
     order.emplace_back("event");
   });
-  loop.before_events([&] { order.emplace_back("before"); });
-  loop.after_events([&] {
-    order.emplace_back("after");
-    loop.stop();
-  });
+  const LoopTurns turns(
+    loop,
+    [&] { order.emplace_back("before"); },
+    [&] {
+      order.emplace_back("after");
+      loop.stop();
+    });
   first.put();
   second.put();
   loop.run();
@@ -123,11 +145,59 @@ TEST_CASE("what callbacks batch is flushed once before the loop blocks, timers i
   CHECK(order == std::vector<std::string>{"before", "timer", "after"});
 }
 
+TEST_CASE("a stop interrupts what is run until")
+{
+  Loop loop;
+  Timer timer(loop, [&] { loop.stop(); });
+  timer.set(Loop::now());
+  CHECK_THROWS_AS(loop.run_until([] { return false; }), Interrupted);
+}
+
+TEST_CASE("a stop in the turn in which run_until ends is for what is run next")
+{
+  Loop loop;
+  bool done = false;
+  Timer timer(loop, [&] {
+    done = true;
+    loop.stop();
+  });
+  const auto run_out = [&] {
+    done = false;
+    timer.set(Loop::now());
+    loop.run_until([&] { return done; });
+  };
+  run_out();
+  CHECK_THROWS_AS(loop.run_until([] { return false; }), Interrupted);
+  run_out();
+  Timer never(loop, [] { FAIL("the loop did not stop"); });
+  never.set(Loop::now() + std::chrono::seconds(5));
+  loop.run();
+}
+
+TEST_CASE("whoever is gone is not called around the events any more, and the others are")
+{
+  Loop loop;
+  int gone = 0;
+  int there = 0;
+  {
+    const LoopTurns first(loop, {}, [&] { ++gone; });
+    const LoopTurns second(loop, {}, [&] { ++gone; });
+  }
+  const LoopTurns third(loop, {}, [&] {
+    ++there;
+    loop.stop();
+  });
+  loop.keep_going();
+  loop.run();
+  CHECK(gone == 0);
+  CHECK(there == 1);
+}
+
 TEST_CASE("work left over keeps the loop from blocking until it is done")
 {
   Loop loop;
   int left = 5;
-  loop.after_events([&] {
+  const LoopTurns turns(loop, {}, [&] {
     if (--left > 0) {
       loop.keep_going();
     } else {

@@ -149,15 +149,6 @@ TEST_CASE("a request that is too large is refused with the path's MTU")
 
 TEST_CASE("time exceeded and unreachable name the request and the router")
 {
-  struct Case
-  {
-    IpAddress to;
-    IpAddress router;
-  };
-  const std::array cases{
-    Case{*IpAddress::parse("198.51.100.9"), *IpAddress::parse("192.0.2.2")},
-    Case{*IpAddress::parse("2001:db8:1::9"), *IpAddress::parse("2001:db8::2")},
-  };
   for (const bool ping_sockets : {true, false}) {
     enter_namespace(ping_sockets);
     Router tun;
@@ -165,33 +156,33 @@ TEST_CASE("time exceeded and unreachable name the request and the router")
       MESSAGE("not tested: no /dev/net/tun");
       return;
     }
-    for (const Case& each : cases) {
+    for (const FarHost& far : far_hosts("9")) {
       for (const auto kind : {IcmpErrorKind::time_exceeded, IcmpErrorKind::host_unreachable}) {
         CAPTURE(ping_sockets);
-        CAPTURE(each.to.to_string());
-        Pinger pinger(each.to.family());
+        CAPTURE(far.address.to_string());
+        Pinger pinger(far.address.family());
         REQUIRE(pinger.socket);
-        Pinger bystander(each.to.family());
+        Pinger bystander(far.address.family());
         const Bytes data{9, 8, 7, 6};
-        CHECK_FALSE(pinger.socket->send(each.to, 77, data, 3, true).code);
-        const Bytes packet = tun.receive(each.to);
+        CHECK_FALSE(pinger.socket->send(far.address, 77, data, 3, true).code);
+        const Bytes packet = tun.receive(far.address);
         const auto header = IpHeader::parse(packet);
         REQUIRE(header);
         CHECK(header->hop_limit == 3);
-        tun.send(icmp_error(kind, 0, each.router, packet).bytes());
+        tun.send(icmp_error(kind, 0, far.router, packet).bytes());
         REQUIRE(run_until(pinger.loop, [&] { return !pinger.errors.empty(); }));
         const auto& error = pinger.errors[0];
-        CHECK(error.to == each.to);
+        CHECK(error.to == far.address);
         CHECK(error.sequence == 77);
         CHECK(error.data == data);
         REQUIRE(error.error.icmp);
-        CHECK(error.error.icmp->type == icmp_type_code(each.to.family(), kind).type);
-        CHECK(error.error.icmp->offender == each.router);
+        CHECK(error.error.icmp->type == icmp_type_code(far.address.family(), kind).type);
+        CHECK(error.error.icmp->offender == far.router);
         run_quietly(bystander.loop);
         CHECK(bystander.errors.empty());
         // The error that is still pending on the socket does not fail the next request.
-        CHECK_FALSE(pinger.socket->send(each.to, 78, data, 0, false).code);
-        tun.receive(each.to);
+        CHECK_FALSE(pinger.socket->send(far.address, 78, data, 0, false).code);
+        tun.receive(far.address);
       }
     }
   }

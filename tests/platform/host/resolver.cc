@@ -3,6 +3,7 @@
 #include "test_namespace.hh"
 #include "wire/dns.hh"
 
+#include <algorithm>
 #include <array>
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -170,7 +171,7 @@ TEST_CASE("a name that does not exist, and a server that is not there")
           == "lookup gone.example: no such host");
   }
   CHECK(addresses_of(resolve_now(loop, resolver, plain("gone.example")))
-        == "lookup gone.example: connection refused");
+        == "lookup gone.example: no name server has an answer");
 }
 
 TEST_CASE("a silent server is given up in bounded time")
@@ -248,6 +249,70 @@ TEST_CASE("an answer is kept for its time, and a question that is being asked is
   CHECK(server.asked() == asked);
 }
 
+TEST_CASE("a kept answer expires, however often it is used")
+{
+  REQUIRE_CONFIGURED();
+  Loop loop;
+  FakeServer server(loop, 53);
+  server.knows("web.example", "192.0.2.1");
+  Resolver resolver(loop, 100ms);
+  const TimePoint end = Loop::now() + 5s;
+  int served = 0;
+  for (; server.asked() <= 2 && Loop::now() < end; ++served) {
+    CHECK(addresses_of(resolve_now(loop, resolver, plain("web.example"))) == "192.0.2.1");
+  }
+  CHECK(server.asked() == 4); // A and AAAA, twice
+  CHECK(served > 2);
+}
+
+TEST_CASE("a lookup afresh passes what is kept, and what it brings is kept in its place")
+{
+  REQUIRE_CONFIGURED();
+  Loop loop;
+  FakeServer server(loop, 53);
+  server.knows("web.example", "192.0.2.1");
+  Resolver resolver(loop, 1h);
+  CHECK(addresses_of(resolve_now(loop, resolver, plain("web.example"))) == "192.0.2.1");
+  server.knows("web.example", "192.0.2.2");
+  std::string fresh;
+  const auto lookup = resolver.look_up_afresh(
+    plain("web.example"), [&](const LookupAnswer& answer) { fresh = addresses_of(answer); });
+  CHECK(addresses_of(resolve_now(loop, resolver, plain("web.example"))) == "192.0.2.1");
+  CHECK(run_until(loop, [&] { return !fresh.empty(); }));
+  CHECK(fresh == "192.0.2.1 192.0.2.2");
+  const std::size_t asked = server.asked();
+  CHECK(addresses_of(resolve_now(loop, resolver, plain("web.example"))) == fresh);
+  CHECK(server.asked() == asked);
+}
+
+TEST_CASE("those who wait for one answer hear it in the order in which they came")
+{
+  REQUIRE_CONFIGURED();
+  Loop loop;
+  FakeServer server(loop, 53);
+  server.knows("web.example", "192.0.2.1");
+  Resolver resolver(loop, 0s);
+  std::vector<int> order;
+  std::vector<std::unique_ptr<PendingLookup>> lookups;
+  const auto look_up = [&](int number) {
+    return resolver.look_up(plain("web.example"),
+                            [&order, number](const auto&) { order.push_back(number); });
+  };
+  // Dropped lookups leave memory for later ones, which is not in the order of coming.
+  for (int i = 0; i < 8; ++i) {
+    lookups.push_back(look_up(100 + i));
+  }
+  for (std::size_t i = 1; i < lookups.size(); ++i) {
+    lookups[i].reset();
+  }
+  for (int i = 0; i < 16; ++i) {
+    lookups.push_back(look_up(i));
+  }
+  CHECK(run_until(loop, [&] { return order.size() == 17; }));
+  CHECK(order.front() == 100);
+  CHECK(std::ranges::is_sorted(order.begin() + 1, order.end()));
+}
+
 TEST_CASE("a dropped lookup hears nothing; one may drop itself and start others when told")
 {
   REQUIRE_CONFIGURED();
@@ -295,10 +360,11 @@ TEST_CASE("when nothing is asked nothing wakes up, and pending lookups end with 
     CHECK_FALSE(resolve_now(loop, resolver, plain("web.example")).error.empty());
     run_quietly(loop);
     int turns = 0;
-    loop.after_events([&] { ++turns; });
-    run_quietly(loop);
+    {
+      const LoopTurns counted(loop, {}, [&] { ++turns; });
+      run_quietly(loop);
+    }
     CHECK(turns <= 1); // the end of the quiet itself
-    loop.after_events(nullptr);
     const auto pending = resolver.look_up(plain("b.example"), [&](const auto&) { ++answered; });
     static_cast<void>(pending);
   }

@@ -261,22 +261,18 @@ TEST_CASE("an ICMP error to the SYN comes with its type, code and sender")
 {
   struct Case
   {
-    IpAddress to;
-    IpAddress router;
+    FarHost far;
     IcmpErrorKind kind;
     int code;
   };
-  const IpAddress to = *IpAddress::parse("198.51.100.7");
-  const IpAddress router = *IpAddress::parse("192.0.2.2");
-  const IpAddress to6 = *IpAddress::parse("2001:db8:1::7");
-  const IpAddress router6 = *IpAddress::parse("2001:db8::2");
+  const auto [far, far6] = far_hosts("7");
   const std::array cases{
-    Case{to, router, IcmpErrorKind::host_unreachable, EHOSTUNREACH},
-    Case{to, router, IcmpErrorKind::administratively_prohibited, EHOSTUNREACH},
-    Case{to, router, IcmpErrorKind::port_unreachable, ECONNREFUSED},
-    Case{to6, router6, IcmpErrorKind::net_unreachable, ENETUNREACH},
-    Case{to6, router6, IcmpErrorKind::host_unreachable, EHOSTUNREACH},
-    Case{to6, router6, IcmpErrorKind::administratively_prohibited, EACCES},
+    Case{far, IcmpErrorKind::host_unreachable, EHOSTUNREACH},
+    Case{far, IcmpErrorKind::administratively_prohibited, EHOSTUNREACH},
+    Case{far, IcmpErrorKind::port_unreachable, ECONNREFUSED},
+    Case{far6, IcmpErrorKind::net_unreachable, ENETUNREACH},
+    Case{far6, IcmpErrorKind::host_unreachable, EHOSTUNREACH},
+    Case{far6, IcmpErrorKind::administratively_prohibited, EACCES},
   };
   Router tun;
   if (!tun.there()) {
@@ -284,21 +280,21 @@ TEST_CASE("an ICMP error to the SYN comes with its type, code and sender")
     return;
   }
   for (const Case& each : cases) {
-    CAPTURE(each.to.to_string());
+    CAPTURE(each.far.address.to_string());
     CAPTURE(each.code);
     World world;
-    const Client client(world.network, {each.to, 80});
-    const auto syn = tun.receive(each.to);
+    const Client client(world.network, {each.far.address, 80});
+    const auto syn = tun.receive(each.far.address);
     REQUIRE_FALSE(syn.empty());
-    tun.send(icmp_error(each.kind, 0, each.router, syn).bytes());
+    tun.send(icmp_error(each.kind, 0, each.far.router, syn).bytes());
     REQUIRE(run_until(world.loop, [&] { return client.failure.has_value(); }));
     CHECK(client.failure->code.value() == each.code);
     REQUIRE(client.failure->icmp);
-    const IcmpTypeCode sent = icmp_type_code(each.to.family(), each.kind);
-    CHECK(client.failure->icmp->family == each.to.family());
+    const IcmpTypeCode sent = icmp_type_code(each.far.address.family(), each.kind);
+    CHECK(client.failure->icmp->family == each.far.address.family());
     CHECK(client.failure->icmp->type == sent.type);
     CHECK(client.failure->icmp->code == sent.code);
-    CHECK(client.failure->icmp->offender == each.router);
+    CHECK(client.failure->icmp->offender == each.far.router);
   }
 }
 
@@ -337,23 +333,16 @@ TEST_CASE("an ICMP error does not end an established connection")
     MESSAGE("not tested: no /dev/net/tun");
     return;
   }
-  struct Case
-  {
-    IpAddress to;
-    IpAddress router;
-  };
-  for (const Case& each :
-       {Case{*IpAddress::parse("198.51.100.8"), *IpAddress::parse("192.0.2.2")},
-        Case{*IpAddress::parse("2001:db8:1::8"), *IpAddress::parse("2001:db8::2")}}) {
-    CAPTURE(each.to.to_string());
+  for (const FarHost& far : far_hosts("8")) {
+    CAPTURE(far.address.to_string());
     World world;
-    Client client(world.network, {each.to, 80});
-    tun.send(syn_ack(tun.receive(each.to)).bytes());
+    Client client(world.network, {far.address, 80});
+    tun.send(syn_ack(tun.receive(far.address)).bytes());
     REQUIRE(run_until(world.loop, [&] { return client.connected; }));
-    REQUIRE_FALSE(tun.receive(each.to).empty()); // the ACK
+    REQUIRE_FALSE(tun.receive(far.address).empty()); // the ACK
     CHECK(client.send("lost").bytes == 4);
-    const auto data = tun.receive(each.to);
-    tun.send(icmp_error(IcmpErrorKind::host_unreachable, 0, each.router, data).bytes());
+    const auto data = tun.receive(far.address);
+    tun.send(icmp_error(IcmpErrorKind::host_unreachable, 0, far.router, data).bytes());
     run_quietly(world.loop);
     client.receive();
     CHECK(client.last.would_block);

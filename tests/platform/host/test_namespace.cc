@@ -103,18 +103,25 @@ void Router::send(ByteView packet)
   system_call("write to the tun device", ::write(tun_.get(), packet.data(), packet.size()));
 }
 
+std::array<FarHost, 2> far_hosts(std::string_view number)
+{
+  return {
+    FarHost{*IpAddress::parse("198.51.100." + std::string(number)), *IpAddress::parse("192.0.2.2")},
+    FarHost{*IpAddress::parse("2001:db8:1::" + std::string(number)),
+            *IpAddress::parse("2001:db8::2")}};
+}
+
 bool run_until(Loop& loop, const std::function<bool()>& done)
 {
   Timer limit(loop, [&] { loop.stop(); });
   limit.set(Loop::now() + std::chrono::seconds(2));
-  loop.after_events([&] {
+  const LoopTurns turns(loop, {}, [&] {
     if (done()) {
       loop.stop();
     }
   });
   loop.keep_going();
   loop.run();
-  loop.after_events(nullptr);
   return done();
 }
 

@@ -5,8 +5,10 @@
 #include "host/host_sockets.hh"
 #include "host/loop.hh"
 
+#include <array>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // Where these tests live: a network namespace of their own, from which nothing leaves.
@@ -40,6 +42,17 @@ public:
 private:
   FileDescriptor tun_;
 };
+
+/// A host behind the router, and the router's address towards us.
+struct FarHost
+{
+  IpAddress address;
+  IpAddress router;
+};
+
+/// One of each family, of the given number: 198.51.100.7 and 2001:db8:1::7. The kernel remembers
+/// what routers say of a host.
+std::array<FarHost, 2> far_hosts(std::string_view number);
 
 /// Runs the loop until `done()`, at most two seconds. Returns what `done()` said last.
 bool run_until(Loop& loop, const std::function<bool()>& done);

@@ -358,37 +358,31 @@ TEST_CASE("the path decides: hop limit, don't fragment, and the MTU that a route
     MESSAGE("not tested: no /dev/net/tun");
     return;
   }
-  struct Case
-  {
-    IpAddress to;
-    IpAddress router;
-  };
-  for (const Case& each :
-       {Case{*IpAddress::parse("198.51.100.9"), *IpAddress::parse("192.0.2.2")},
-        Case{*IpAddress::parse("2001:db8:1::9"), *IpAddress::parse("2001:db8::2")}}) {
-    CAPTURE(each.to.to_string());
-    Mapping mapping(each.to.family());
+  for (const FarHost& far : far_hosts("9")) {
+    CAPTURE(far.address.to_string());
+    Mapping mapping(far.address.family());
     const Bytes payload(1400, 1);
-    mapping.send({.to = {each.to, 53}, .payload = payload, .hop_limit = 7, .dont_fragment = true});
-    const auto packet = tun.receive(each.to);
+    mapping.send(
+      {.to = {far.address, 53}, .payload = payload, .hop_limit = 7, .dont_fragment = true});
+    const auto packet = tun.receive(far.address);
     const auto header = IpHeader::parse(packet);
     REQUIRE(header);
     CHECK(header->hop_limit == 7);
     CHECK(header->dont_fragment);
-    tun.send(icmp_error(IcmpErrorKind::fragmentation_needed, 1300, each.router, packet).bytes());
+    tun.send(icmp_error(IcmpErrorKind::fragmentation_needed, 1300, far.router, packet).bytes());
     REQUIRE(run_until(mapping.loop, [&] { return !mapping.errors.empty(); }));
     CHECK(mapping.errors[0].error.code == std::errc::message_size);
     REQUIRE(mapping.errors[0].error.icmp);
     CHECK(mapping.errors[0].error.icmp->mtu_bytes == 1300);
-    CHECK(mapping.errors[0].error.icmp->offender == each.router);
-    CHECK(mapping.errors[0].to == Endpoint{each.to, 53});
+    CHECK(mapping.errors[0].error.icmp->offender == far.router);
+    CHECK(mapping.errors[0].to == Endpoint{far.address, 53});
 
     // The kernel remembers: the next one is refused here, the same size unforced is fragmented.
-    mapping.send({.to = {each.to, 53}, .payload = payload, .dont_fragment = true});
+    mapping.send({.to = {far.address, 53}, .payload = payload, .dont_fragment = true});
     REQUIRE(mapping.failures.size() == 1);
     REQUIRE(mapping.failures[0].second.icmp);
     CHECK(mapping.failures[0].second.icmp->mtu_bytes == 1300);
-    mapping.send({.to = {each.to, 53}, .payload = payload, .dont_fragment = false});
+    mapping.send({.to = {far.address, 53}, .payload = payload, .dont_fragment = false});
     CHECK(mapping.failures.size() == 1);
   }
 }

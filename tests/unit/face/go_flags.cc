@@ -53,6 +53,26 @@ TEST_CASE("a value is taken as it is")
   CHECK(split({"-netns="}).flags == Words{"--netns="});
 }
 
+TEST_CASE("where '--' ends the flags, a flag before it has no value")
+{
+  const auto error_of_line = [](const Words& words) {
+    try {
+      static_cast<void>(split_go_arguments(words, OPTIONS, DoubleDash::end));
+    } catch (const UsageError& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  CHECK(error_of_line({"-netns", "--", "true"}) == "flag needs an argument: -netns");
+  CHECK(error_of_line({"-netns=--", "--", "true"}) == "no error");
+  CHECK(error_of_line({"-netns", "-", "--"}) == "no error");
+}
+
+TEST_CASE("each flag is remembered as it was typed")
+{
+  CHECK(split({"-L", "1", "--forward=2", "-quiet"}).typed == Words{"L", "forward", "quiet"});
+}
+
 TEST_CASE("a boolean takes a value only after '='")
 {
   CHECK(split({"-quiet"}).flags == Words{"--quiet=true"});
@@ -99,8 +119,9 @@ TEST_CASE("mistakes are told in Go's words")
   CHECK(error_of({"--x=1"}) == "flag provided but not defined: -x");
   CHECK(error_of({"-netns"}) == "flag needs an argument: -netns");
   CHECK(error_of({"-L"}) == "flag needs an argument: -L");
-  CHECK(error_of({"-quiet=yes"}) == "invalid boolean value \"yes\" for -quiet: parse error");
-  CHECK(error_of({"-quiet="}) == "invalid boolean value \"\" for -quiet: parse error");
+  CHECK(error_of({"-quiet=yes"})
+        == "invalid boolean value \"yes\" for -quiet: must be true or false");
+  CHECK(error_of({"-quiet="}) == "invalid boolean value \"\" for -quiet: must be true or false");
   CHECK(error_of({"---netns"}) == "bad flag syntax: ---netns");
   CHECK(error_of({"-=a"}) == "bad flag syntax: -=a");
   CHECK(error_of({"--=a"}) == "bad flag syntax: --=a");

@@ -5,6 +5,7 @@
 #include <array>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -77,6 +78,35 @@ TEST_CASE("a wrong value is named with its flag and what would be right")
   });
 }
 
+TEST_CASE("an empty value is no way to leave an option out")
+{
+  for (const char* flag :
+       {"rules", "map-file", "control", "pcap", "userns", "source-ipv4", "source-ipv6", "m"}) {
+    CHECK(error_of([&] {
+            static_cast<void>(parse_command_line(Words{fmt::format("-{}", flag), "", "run"}));
+          })
+          == fmt::format("invalid value \"\" for flag -{}: must not be empty", flag));
+  }
+  expect({{{"-proxy-out=", "1"}, R"(invalid value "" for flag -proxy-out: must be one of v1, v2)"},
+          {{"-netns=", "1"}, "no error"}});
+}
+
+TEST_CASE("values that would do something else than was meant are refused")
+{
+  expect({
+    {{"run", "-pcap", "-"},
+     R"(invalid value "-" for flag -pcap: must be a file; standard output is /dev/stdout)"},
+    {{"run", "-pcap", "--", "true"}, "flag needs an argument: -pcap"},
+    {{"run", "-control", "--", "true"}, "flag needs an argument: -control"},
+    {{"-maxprocs=bogus", "1"},
+     R"(invalid value "bogus" for flag -maxprocs: must be a number from 0 to 2147483647)"},
+    {{"-dns", "127.0.0.1", "1"},
+     R"(invalid value "127.0.0.1" for flag -dns: must be an ordinary unicast address such as 10.0.2.3 or fd00::3)"},
+    {{"-dns", "resolver", "1"},
+     R"(invalid value "resolver" for flag -dns: must be an ordinary unicast address such as 10.0.2.3 or fd00::3)"},
+  });
+}
+
 TEST_CASE("a timeout is whole seconds and less than a month")
 {
   for (const char* flag :
@@ -114,19 +144,38 @@ TEST_CASE("a descriptor is a number")
 TEST_CASE("mistakes in forwards and rules are told with their flag")
 {
   expect({
-    {{"-L", "sctp://80"}, R"(invalid value "sctp://80" for flag -L: unknown network type "sctp")"},
-    {{"-R", "x:y"},
-     R"(invalid value "x:y" for flag -R: strconv.ParseUint: parsing "y": invalid syntax)"},
+    {{"-L", "sctp://80"},
+     R"(invalid value "sctp://80" for flag -L: unknown scheme "sctp": must be tcp, udp, udprpc, tcppp or udpspp)"},
+    {{"-R", "x:y"}, R"(invalid value "x:y" for flag -R: "y" is no port (1-65535))"},
     {{"-allow", "1.2.3.4,tcp://[::1"},
-     R"(invalid value "1.2.3.4,tcp://[::1" for flag -allow: error parsing ipportrange)"},
+     R"(invalid value "1.2.3.4,tcp://[::1" for flag -allow: "tcp://[::1": must be HOST or HOST:PORTS; IPv6 goes in brackets, as in [2001:db8::/32])"},
     {{"-deny", "1.2.3.4:9-8"},
-     R"(invalid value "1.2.3.4:9-8" for flag -deny: min port must be smaller equal than max)"},
+     R"(invalid value "1.2.3.4:9-8" for flag -deny: ports "9-8": the first is greater than the last)"},
     {{"-proxy-out", "v3"}, R"(invalid value "v3" for flag -proxy-out: must be one of v1, v2)"},
     {{"-m", "127.0.0.1:80"},
-     R"(invalid value "127.0.0.1:80" for flag -m: must be tcp://IP:PORT or unix://PATH)"},
+     R"(invalid value "127.0.0.1:80" for flag -m: must be tcp://IP:PORT or unix:PATH)"},
+    {{"-metrics", "unix://run/x"},
+     R"(invalid value "unix://run/x" for flag -metrics: Unix socket path "run/x": must begin with '/', or with '@' for an abstract name)"},
+    {{"--local-forward", "x"},
+     R"(invalid value "x" for flag -local-forward: "x" is no port (1-65535))"},
     {{"-enable-routing", "-disable-routing", "-interface=tun0"},
      "-enable-routing cannot be used with -disable-routing: each says where the rest may go"},
   });
+}
+
+TEST_CASE("a forward that names nothing is a value that was forgotten")
+{
+  expect({
+    {{"run", "-L", ""},
+     R"(invalid value "" for flag -L: must name a port; 0 is one of the host's choice)"},
+    {{"run", "-L", "tcp://"},
+     R"(invalid value "tcp://" for flag -L: must name a port; 0 is one of the host's choice)"},
+    {{"run", "-R", ""}, R"(invalid value "" for flag -R: must name a port)"},
+    {{"run", "-R=:"}, R"(invalid value ":" for flag -R: must name a port)"},
+    {{"run", "-L", "0"}, "no error"},
+  });
+  const std::array<const char*, 3> there{"slirpnetstack", "-L", ""};
+  CHECK(error_of([&] { static_cast<void>(parse_command_line(3, there.data())); }) == "no error");
 }
 
 TEST_CASE("an unknown flag gets Go's text, then the nearest name")
@@ -137,7 +186,7 @@ TEST_CASE("an unknown flag gets Go's text, then the nearest name")
     {{"-enable-pings"}, "flag provided but not defined: -enable-pings"},
     {{"-l", "8080"}, "flag provided but not defined: -l"},
     {{"-netns"}, "flag needs an argument: -netns"},
-    {{"-quiet=2", "1"}, R"(invalid boolean value "2" for -quiet: parse error)"},
+    {{"-quiet=2", "1"}, R"(invalid boolean value "2" for -quiet: must be true or false)"},
   });
 }
 

@@ -23,7 +23,7 @@ std::string error_of(ForwardDirection direction, std::string_view text)
 
 } // namespace
 
-TEST_CASE("mistakes are told in slirpnetstack's words where it has some")
+TEST_CASE("what is no port, scheme or query is told with what would be right")
 {
   struct Case
   {
@@ -31,25 +31,67 @@ TEST_CASE("mistakes are told in slirpnetstack's words where it has some")
     std::string_view error;
   };
   for (const Case& each : {
-         Case{"sctp://80", R"(unknown network type "sctp")"},
-         {"://80", R"(unknown network type "")"},
-         {"x", R"(strconv.ParseUint: parsing "x": invalid syntax)"},
-         {"-5", R"(strconv.ParseUint: parsing "-5": invalid syntax)"},
-         {"80-", R"(strconv.ParseUint: parsing "": invalid syntax)"},
-         {"80-81-82", R"(strconv.ParseUint: parsing "81-82": invalid syntax)"},
-         {"65536", R"(strconv.ParseUint: parsing "65536": value out of range)"},
-         {"99999999999999999999999",
-          R"(strconv.ParseUint: parsing "99999999999999999999999": value out of range)"},
-         {"70000x", R"(strconv.ParseUint: parsing "70000x": value out of range)"},
-         {"80:host:y", R"(strconv.ParseUint: parsing "y": invalid syntax)"},
-         {"1.2.3.4:5:6", R"(strconv.ParseUint: parsing "1.2.3.4": invalid syntax)"},
-         {"8 0", R"(strconv.ParseUint: parsing "8 0": invalid syntax)"},
-         {"8\n0", R"(strconv.ParseUint: parsing "8\n0": invalid syntax)"},
-         {"80:q@a-53:81", R"(Unknown dns type "a")"},
-         {"80:q@example.org:81", R"(Unknown dns type "example.org")"},
+         Case{"sctp://80", R"(unknown scheme "sctp": must be tcp, udp, udprpc, tcppp or udpspp)"},
+         {"://80", R"(unknown scheme "": must be tcp, udp, udprpc, tcppp or udpspp)"},
+         {"x", R"("x" is no port (1-65535))"},
+         {"-5", R"("-5" is no port (1-65535))"},
+         {"80-", R"("80-" is no range of ports such as 8000-8010)"},
+         {"80-81-82", R"("80-81-82" is no range of ports such as 8000-8010)"},
+         {"65536", R"("65536" is no port (1-65535))"},
+         {"99999999999999999999999", R"("99999999999999999999999" is no port (1-65535))"},
+         {"80:host:y", R"("y" is no port (1-65535))"},
+         {"8 0", R"("8 0" is no port (1-65535))"},
+         {"8\n0", R"("8\n0" is no port (1-65535))"},
+         {"80:q@a-53:81", R"("q@a-53": a query is QUERY@srv-SERVER)"},
+         {"80:q@example.org:81", R"("q@example.org": a query is QUERY@srv-SERVER)"},
        }) {
     CAPTURE(std::string(each.text));
     CHECK(error_of(L, each.text) == each.error);
+  }
+}
+
+TEST_CASE("who writes a forward as for another program is told how it is written here")
+{
+  struct Case
+  {
+    ForwardDirection direction;
+    std::string_view text;
+    std::string_view error;
+  };
+  for (
+    const Case& each : {
+      Case{L,
+           "0.0.0.0:8080:80",
+           R"("0.0.0.0" is no port (1-65535); address, port and guest port is 0.0.0.0:8080::80)"},
+      {L,
+       "udp://[::1]:53:5353",
+       R"("::1" is no port (1-65535); address, port and guest port is udp://[::1]:53::5353)"},
+      {L,
+       "localhost:80:81",
+       R"("localhost" is no port (1-65535); address, port and guest port is localhost:80::81)"},
+      {R,
+       "192.0.2.1:80:81",
+       R"("192.0.2.1" is no port (1-65535); address, port and host port is 192.0.2.1:80::81)"},
+      {R, "0.0.0.0:80:81", R"("0.0.0.0" is no port (1-65535); port and host port is 80:81)"},
+      {L,
+       "8080:10.0.2.100",
+       R"("10.0.2.100" is no port (1-65535); port, target address and target port is 8080:10.0.2.100:8080)"},
+      {L, "8080/udp", R"("8080/udp" is no port (1-65535); UDP is udp://8080)"},
+      {L, "8080:80/tcp", R"("80/tcp" is no port (1-65535); TCP is 8080:80)"},
+      {L, "udp://8080/udp", R"("8080/udp" is no port (1-65535))"},
+      {L, "bogus", R"("bogus" is no port (1-65535))"},
+      {L, "1.2.3.4:a:b", R"("1.2.3.4" is no port (1-65535))"},
+    }) {
+    CAPTURE(std::string(each.text));
+    CHECK(error_of(each.direction, each.text) == each.error);
+  }
+}
+
+TEST_CASE("the forwards that mistakes are answered with are none")
+{
+  for (const char* text : {"0.0.0.0:8080::80", "8080:10.0.2.100:8080", "udp://8080", "8080:80"}) {
+    CAPTURE(text);
+    CHECK(error_of(L, text) == "no error");
   }
 }
 
@@ -82,7 +124,7 @@ TEST_CASE("other mistakes have a clear text of their own")
       {L, "80:q@srv-:81", R"("q@srv-": names no DNS server: QUERY@srv-SERVER)"},
       {L, "80:@srv-53:81", R"("@srv-53": "" is no name to ask for)"},
       {L, "80:q@srv-0:81", R"("q@srv-0": a DNS server has no port 0)"},
-      {L, "80:q@srv-99999:81", R"(strconv.ParseUint: parsing "99999": value out of range)"},
+      {L, "80:q@srv-99999:81", R"("99999" is no port (1-65535))"},
       {L, "80:[q@srv-a_/b:53]:81", R"(DNS server "a_/b": is neither an address nor a name)"},
       {L, "80:[q@srv-a:b:c]:81", R"(DNS server "a:b:c": must be PORT, HOST or HOST:PORT)"},
       {L, "unix:/a", R"("unix:/a": has no port for the target to take over; name one)"},

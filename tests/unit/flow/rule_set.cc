@@ -56,6 +56,19 @@ TEST_CASE("the rule that is found is the first that matches, wherever it stands"
   CHECK(last < 1900);
 }
 
+TEST_CASE("the rules about a name are told with their lines")
+{
+  const RuleSet rules(parse_rules("allow any\ndeny web.example\n\nallow tcp://web.example:80\n"),
+                      TimePoint());
+  CHECK(
+    rules.about({.name = "web.example", .server = {}})
+    == std::vector<std::string>{"line 2: deny web.example", "line 4: allow tcp://web.example:80"});
+  CHECK(rules.about({.name = "other.example", .server = {}}).empty());
+  const RuleSet list(parse_rule_list(RuleAction::deny, "web.example"), TimePoint());
+  CHECK(list.about({.name = "web.example", .server = {}})
+        == std::vector<std::string>{"-deny web.example"});
+}
+
 TEST_CASE("a network of mapped addresses is not about IPv4")
 {
   const RuleSet rules(parse_rules("deny [::ffff:0.0.0.0/96]\nallow 10.0.0.0/8\n"), TimePoint());

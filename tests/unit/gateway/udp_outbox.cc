@@ -2,6 +2,7 @@
 
 #include "scenario/fake_host.hh"
 
+#include <array>
 #include <cerrno>
 #include <doctest/doctest.h>
 #include <string>
@@ -205,6 +206,20 @@ TEST_CASE("a sender that goes takes its datagrams along")
   world.outbox.flush();
   CHECK(world.sent(0).empty());
   CHECK(world.sent(1).size() == 1);
+}
+
+TEST_CASE("what leaves through different interfaces is no run")
+{
+  World world;
+  const std::array<std::uint8_t, 4> bytes{1, 2, 3, 4};
+  for (const std::uint32_t interface_index : {3, 3, 4}) {
+    world.outbox.add(world.one, {.to = HERE, .payload = bytes, .interface_index = interface_index});
+  }
+  world.outbox.flush();
+  REQUIRE(world.sent(0).size() == 2);
+  CHECK(world.sent(0)[0].segment_size_bytes == 4);
+  CHECK(world.sent(0)[0].interface_index == 3);
+  CHECK(world.sent(0)[1].interface_index == 4);
 }
 
 } // namespace slirpstack

@@ -1,0 +1,92 @@
+#pragma once
+
+#include "accel/expiry.hh"
+#include "accel/nat_accelerator.hh"
+#include "accel/nat_events.hh"
+#include "accel/nat_ledger.hh"
+#include "accel/nat_plan.hh"
+#include "accel/route_mirror.hh"
+#include "accel/zones.hh"
+#include "host/loop.hh"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace slirpstack {
+
+/// The NAT at work, with all that keeps it so: its programs on the external interface and those of
+/// the guests, the host's routes in its maps, its events, and the end of what is silent. It needs
+/// the loop, and wakes it only while there are bindings.
+class RunningNat
+{
+public:
+  struct Settings
+  {
+    NatHook hook = NatHook::xdp;
+    NatSizes sizes;
+    std::string pin_folder; ///< empty: the maps go with this object
+    NatPlan plan;
+    NatExpiry::Timeouts timeouts;
+    std::string external; ///< the interface that leads to the world
+    WayTable::Settings ways;
+    bool logs_bindings = false;
+  };
+
+  /// Where packets of one or more guests come in.
+  struct Guest
+  {
+    int interface = 0;
+    /// slirpstack's own, for what is left to the user-mode stack; 0: none, that is the host's.
+    int tap = 0;
+    /// The only guest there; none: several, each known by what it sends.
+    std::optional<MacAddress> mac;
+  };
+
+  /// Attaches the external interface. Takes over what is pinned. Throws std::system_error,
+  /// UsageError.
+  RunningNat(Loop& loop, const Settings& settings);
+  ~RunningNat();
+  RunningNat(const RunningNat&) = delete;
+  RunningNat& operator=(const RunningNat&) = delete;
+
+  /// Attaches a guest's interface and its tap. Throws std::system_error.
+  void add_guest(const Guest& guest);
+  /// Detaches it and ends its bindings.
+  void remove_guest(int interface);
+  /// All guests of the start are there: bindings of others, in pinned maps, are ended.
+  void end_adoption();
+  /// Bindings have been made from outside the kernel: they have to be looked after.
+  void look_after_bindings();
+
+  /// Interfaces of guests, by number.
+  [[nodiscard]] std::vector<int> guests() const;
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  [[nodiscard]] const NatObject& object() const { return nat_.object(); }
+  [[nodiscard]] const NatLedger& ledger() const { return ledger_; }
+  [[nodiscard]] const RouteMirror& routes() const { return routes_; }
+
+private:
+  void on_event(const nat_event& event);
+  void log_bound(const nat_endpoint& internal, const nat_endpoint& external);
+  void log_ended(const nat_endpoint& internal, const nat_endpoint& external) const;
+  void sweep();
+  [[nodiscard]] std::map<unsigned, unsigned> former_zones() const;
+
+  Settings settings_;
+  NatAccelerator nat_;
+  NatTable<std::uint32_t, nat_interface> interfaces_;
+  NatLedger ledger_;
+  Zones zones_;
+  std::map<int, Guest> guests_;
+  std::map<int, unsigned> zone_of_;
+  std::set<std::uint64_t> logged_blocks_;
+  RouteMirror routes_;
+  NatExpiry expiry_;
+  NatEvents events_;
+  Watch event_watch_;
+  Timer sweep_;
+};
+
+} // namespace slirpstack

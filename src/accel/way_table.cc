@@ -1,0 +1,116 @@
+#include "accel/way_table.hh"
+
+#include <algorithm>
+
+namespace slirpstack {
+
+namespace {
+
+constexpr unsigned ADDRESS_BITS = 32;
+
+Prefix whole(const IpAddress& address)
+{
+  return {address, ADDRESS_BITS};
+}
+
+} // namespace
+
+void WayTable::set_routes(const std::vector<HostRoute>& routes)
+{
+  routes_.clear();
+  for (const HostRoute& route : routes) {
+    // Naming the external interface is choosing its default route among several.
+    if (route.destination.length_bits() == 0 && !leads_out(route)) {
+      continue;
+    }
+    const auto [place, is_new] = routes_.emplace(route.destination, route);
+    if (!is_new && route.metric < place->second.metric) {
+      place->second = route;
+    }
+  }
+}
+
+void WayTable::set_neighbour(const IpAddress& address, const std::optional<MacAddress>& mac)
+{
+  if (mac) {
+    neighbours_[address] = *mac;
+  } else {
+    neighbours_.erase(address);
+  }
+}
+
+nat_route WayTable::way_to(const std::optional<MacAddress>& mac, std::uint32_t mtu) const
+{
+  nat_route way{};
+  way.ifindex = link_.index;
+  way.flags = mac ? 0 : NAT_ROUTE_UNRESOLVED;
+  way.mtu = mtu == 0 ? link_.mtu_bytes : std::min(mtu, link_.mtu_bytes);
+  if (mac) {
+    std::ranges::copy(mac->bytes, std::begin(way.destination_mac));
+  }
+  std::ranges::copy(link_.mac.bytes, std::begin(way.source_mac));
+  return way;
+}
+
+std::map<Prefix, nat_route> WayTable::ways() const
+{
+  std::map<Prefix, nat_route> ways;
+  for (const auto& [address, mac] : neighbours_) {
+    ways[whole(address)] = way_to(mac, 0);
+  }
+  for (const auto& [destination, route] : routes_) {
+    if (!leads_out(route)) {
+      continue;
+    }
+    std::optional<MacAddress> mac;
+    if (route.gateway) {
+      const auto known = neighbours_.find(*route.gateway);
+      mac = known == neighbours_.end() ? std::nullopt : std::optional(known->second);
+    } else if (ways.contains(destination)) {
+      continue; // a route to one neighbour, which is known
+    }
+    ways[destination] = way_to(mac, route.mtu_bytes);
+  }
+  return ways;
+}
+
+std::set<Prefix> WayTable::exempt() const
+{
+  std::set<Prefix> exempt(settings_.closed.begin(), settings_.closed.end());
+  for (const auto& [destination, route] : routes_) {
+    const bool is_attached = !route.gateway && destination.length_bits() != 0;
+    if (!leads_out(route) || (is_attached && !settings_.allows_attached)) {
+      exempt.insert(destination);
+    }
+  }
+  // A network inside one of these, with a way of its own, is exempt too: slower, and as right.
+  return exempt;
+}
+
+std::optional<IpAddress> WayTable::next_hop(const IpAddress& destination) const
+{
+  const HostRoute* best = nullptr;
+  for (const auto& [prefix, route] : routes_) {
+    if (prefix.contains(destination)
+        && (best == nullptr || prefix.length_bits() > best->destination.length_bits())) {
+      best = &route;
+    }
+  }
+  if (best == nullptr || !leads_out(*best)) {
+    return std::nullopt;
+  }
+  return best->gateway.value_or(destination);
+}
+
+std::set<IpAddress> WayTable::gateways() const
+{
+  std::set<IpAddress> gateways;
+  for (const auto& [destination, route] : routes_) {
+    if (leads_out(route) && route.gateway) {
+      gateways.insert(*route.gateway);
+    }
+  }
+  return gateways;
+}
+
+} // namespace slirpstack

@@ -1,0 +1,177 @@
+#include "base/error.hh"
+#include "face/accel_settings.hh"
+#include "wire/ip.hh"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <variant>
+
+namespace slirpstack {
+
+namespace {
+
+using Acceleration = Config::Acceleration;
+
+// The largest packet between two veths with XDP: a page less headers and room (3498 here), rounded
+// down for kernels that keep more.
+constexpr unsigned MAX_XDP_MTU_BYTES = 3400;
+
+[[noreturn]] void refuse_pair(std::string_view one, std::string_view other, std::string_view reason)
+{
+  throw UsageError(fmt::format("{} cannot be used with {}: {}", one, other, reason));
+}
+
+/// The addresses outside and those inside must be told apart.
+void check_addresses(const Acceleration& asked)
+{
+  for (const Prefix& network : asked.internal) {
+    for (const AddressRange& range : asked.addresses) {
+      if (range.overlaps(AddressRange::of(network))) {
+        throw UsageError(fmt::format("-external-address {} lies in -internal {}: an address is "
+                                     "either outside or inside",
+                                     range.to_string(),
+                                     network.to_string()));
+      }
+    }
+  }
+}
+
+void check_blocks(const Acceleration& asked)
+{
+  constexpr PortRange ALL{1, 65535};
+  const std::size_t ports = asked.ports.value_or(ALL).size();
+  if (asked.block_ports > ports) {
+    throw UsageError(fmt::format("-port-block {} is larger than -external-ports {}, which has {}",
+                                 asked.block_ports,
+                                 asked.ports->to_string(),
+                                 ports));
+  }
+  if (asked.block_ports != 0 && asked.quota > asked.block_ports) {
+    throw UsageError(fmt::format("-port-quota {} is more than -port-block {} has for an address",
+                                 asked.quota,
+                                 asked.block_ports));
+  }
+}
+
+void check_kernel_decides(const Config& config)
+{
+  constexpr std::string_view KERNEL = "-xdp-alloc=kernel";
+  constexpr std::string_view REASON = "the kernel asks nobody about a flow";
+  const Config::Egress& egress = config.egress;
+  if (egress.rules_file) {
+    refuse_pair("-rules", KERNEL, REASON);
+  }
+  if (!egress.allow.empty()) {
+    refuse_pair("-allow", KERNEL, REASON);
+  }
+  if (!egress.deny.empty()) {
+    refuse_pair("-deny", KERNEL, REASON);
+  }
+  if (egress.disable_routing) {
+    refuse_pair("-disable-routing", KERNEL, REASON);
+  }
+}
+
+/// What a forward carries must not pass the NAT instead: it would come from somewhere else.
+void check_kernel_forwards(const Config::Forwarding& forwarding)
+{
+  for (const ForwardSpec& spec : forwarding.local) {
+    if (scheme_protocol(spec.scheme) == PROTOCOL_UDP) {
+      refuse_pair(fmt::format("-L {}", spec.text),
+                  "-xdp-alloc=kernel",
+                  "the kernel would send the guest's answers from another port");
+    }
+  }
+  for (const ForwardSpec& spec : forwarding.remote) {
+    const auto* const place = std::get_if<ForwardSpec::Place>(&spec.bind);
+    if (place != nullptr && std::holds_alternative<HostName>(place->host)) {
+      refuse_pair(fmt::format("-R {}", spec.text),
+                  "-xdp-alloc=kernel",
+                  "the kernel has to know its address, so give that and no name");
+    }
+  }
+}
+
+void check_guest(const Config& config)
+{
+  constexpr std::string_view REASON = "the accelerator makes the guest's interface in a namespace";
+  if (config.action == Config::Action::run) {
+    refuse_pair("-accel", "run", "name a namespace with -netns, or a process");
+  }
+  if (config.attach.fd) {
+    refuse_pair("-accel", "-fd", REASON);
+  }
+  if (!config.attach.netns && !config.attach.pid) {
+    throw UsageError("-accel needs -netns or a process id: the guest to be served");
+  }
+  const auto& internal = config.acceleration.internal;
+  if (std::ranges::none_of(internal, [&](const Prefix& network) {
+        return network.contains(config.network.guest(Family::ipv4));
+      })) {
+    throw UsageError(fmt::format("-internal has to contain the guest's address, {} of -cidr",
+                                 config.network.guest(Family::ipv4).to_string()));
+  }
+}
+
+/// What is there once, and could be any guest's.
+void check_several(const Config& config)
+{
+  constexpr std::string_view SEVERAL = "more than one -netns";
+  constexpr std::string_view REASON = "it would be any guest's";
+  if (!config.forwarding.local.empty()) {
+    refuse_pair("-L", SEVERAL, REASON);
+  }
+  if (!config.mapping.edits.empty() || config.mapping.file) {
+    refuse_pair(config.mapping.file ? "-map-file" : "-map", SEVERAL, REASON);
+  }
+  if (!config.control.restricted.empty()) {
+    refuse_pair("-control-restricted", SEVERAL, REASON);
+  }
+  if (config.control.metrics) {
+    refuse_pair("-metrics", SEVERAL, REASON);
+  }
+  if (config.output.pcap) {
+    refuse_pair("-pcap", SEVERAL, REASON);
+  }
+  if (config.attach.userns) {
+    refuse_pair("-userns", SEVERAL, REASON);
+  }
+  if (config.acceleration.block_ports != 0) {
+    refuse_pair("-port-block", SEVERAL, "all guests have the same address");
+  }
+}
+
+} // namespace
+
+void check_acceleration(const Config& config)
+{
+  if (!config.attach.further_netns.empty()) {
+    check_several(config);
+  }
+  const Acceleration& asked = config.acceleration;
+  if (!asked.hook) {
+    return;
+  }
+  if (asked.external.empty()) {
+    throw UsageError("-accel needs -external: the interface that leads to the world");
+  }
+  check_guest(config);
+  if (asked.kernel_allocates) {
+    check_kernel_decides(config);
+    check_kernel_forwards(config.forwarding);
+  }
+  if (asked.hook == Acceleration::Hook::xdp && config.network.mtu.value_or(0) > MAX_XDP_MTU_BYTES) {
+    throw UsageError(fmt::format("-mtu {} cannot be used with -accel xdp: at most {} go there",
+                                 *config.network.mtu,
+                                 MAX_XDP_MTU_BYTES));
+  }
+  check_nat(asked);
+}
+
+void check_nat(const Acceleration& asked)
+{
+  check_addresses(asked);
+  check_blocks(asked);
+}
+
+} // namespace slirpstack

@@ -1,0 +1,216 @@
+#include "nat_request.hh"
+
+#include "base/error.hh"
+#include "flow/policy.hh"
+#include "guest/interface.hh"
+#include "guest/link.hh"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+#include <fstream>
+#include <ifaddrs.h>
+#include <linux/magic.h>
+#include <memory>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <variant>
+
+namespace slirpstack {
+
+namespace {
+
+static_assert(Config::Acceleration::MAX_RANGES == NAT_MAX_RANGES);
+
+constexpr PortRange ALL_PORTS{1024, 65535};
+
+/// The IPv4 addresses of an interface, or of all of them.
+std::vector<IpAddress> own_addresses(const std::string& interface = {})
+{
+  ifaddrs* first = nullptr;
+  system_call("read the host's addresses", ::getifaddrs(&first));
+  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> list(first, ::freeifaddrs);
+  std::vector<IpAddress> found;
+  for (const ifaddrs* each = first; each != nullptr; each = each->ifa_next) {
+    if (each->ifa_addr != nullptr && each->ifa_addr->sa_family == AF_INET
+        && (interface.empty() || interface == each->ifa_name)) {
+      const auto& address = *reinterpret_cast<const sockaddr_in*>(each->ifa_addr);
+      found.push_back(IpAddress::ipv4(ntohl(address.sin_addr.s_addr)));
+    }
+  }
+  return found;
+}
+
+std::vector<AddressRange> external_addresses(const Config::Acceleration& asked)
+{
+  if (!asked.addresses.empty()) {
+    return asked.addresses;
+  }
+  const std::vector<IpAddress> own = own_addresses(asked.external);
+  if (own.empty()) {
+    throw UsageError(fmt::format("invalid value \"{}\" for flag -external: it has no IPv4 address, "
+                                 "so -external-address has to name those that are routed to it",
+                                 asked.external));
+  }
+  return {{own.front(), own.front()}};
+}
+
+bool has_own_address(const std::vector<AddressRange>& ranges)
+{
+  return std::ranges::any_of(own_addresses(), [&](const IpAddress& own) {
+    return std::ranges::any_of(ranges,
+                               [&](const AddressRange& range) { return range.contains(own); });
+  });
+}
+
+/// Where the host's own sockets get their ports from.
+PortRange host_ports()
+{
+  unsigned first = 32768;
+  unsigned last = 60999;
+  std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> first >> last;
+  return {static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(last)};
+}
+
+/// Ports of an address that is the host's as well: what its kernel does not give out, above it,
+/// where few services are, or else below.
+PortRange shared_ports()
+{
+  constexpr std::uint16_t ENOUGH = 1024;
+  const PortRange host = host_ports();
+  if (ALL_PORTS.last - host.last >= ENOUGH) {
+    return {static_cast<std::uint16_t>(host.last + 1), ALL_PORTS.last};
+  }
+  if (host.first >= ALL_PORTS.first + ENOUGH) {
+    return {ALL_PORTS.first, static_cast<std::uint16_t>(host.first - 1)};
+  }
+  throw UsageError(
+    fmt::format("-external-ports is needed: the external address is the host's own, which takes "
+                "ports {} (net.ipv4.ip_local_port_range) for itself",
+                host.to_string()));
+}
+
+nat_filter filter_of(Config::UdpFilter filter)
+{
+  switch (filter) {
+    case Config::UdpFilter::endpoint:
+      return NAT_FILTER_ENDPOINT;
+    case Config::UdpFilter::address:
+      return NAT_FILTER_ADDRESS;
+    case Config::UdpFilter::port:
+      break;
+  }
+  return NAT_FILTER_PORT;
+}
+
+/// The router as those behind the internal interface know it.
+void read_internal_interface(const std::string& name, NatPlan& plan)
+{
+  RouteSocket socket;
+  const auto interface = find_interface(socket, name);
+  if (!interface) {
+    throw UsageError(
+      fmt::format("invalid value \"{}\" for flag -i: there is no interface of that name", name));
+  }
+  const std::vector<IpAddress> own = own_addresses(name);
+  plan.gateway = own.empty() ? IpAddress() : own.front();
+  plan.gateway_mac = interface->mac;
+}
+
+NatPlan plan_of(const Config& config)
+{
+  const Config::Acceleration& asked = config.acceleration;
+  NatPlan plan;
+  plan.external = external_addresses(asked);
+  plan.internal = asked.internal;
+  plan.pool_is_local = has_own_address(plan.external);
+  plan.ports = asked.ports.value_or(plan.pool_is_local ? shared_ports() : ALL_PORTS);
+  plan.block_ports = asked.block_ports;
+  plan.quota = asked.quota;
+  plan.filter_tcp = filter_of(asked.tcp_filter);
+  plan.filter_udp = plan.filter_icmp = filter_of(config.egress.udp_filter);
+  plan.kernel_allocates = asked.kernel_allocates;
+  if (config.action == Config::Action::translate) {
+    read_internal_interface(asked.internal_interface, plan);
+  } else {
+    plan.has_zones = plan.has_veths = true;
+    plan.gateway = config.network.gateway(Family::ipv4);
+    plan.gateway_mac = Link::Device{}.our_mac;
+  }
+  return plan;
+}
+
+void check_blocks(const NatPlan& plan)
+{
+  if (plan.block_ports != 0 && port_blocks(plan) < internal_addresses(plan)) {
+    throw UsageError(
+      fmt::format("-port-block {} leaves blocks for {} internal addresses, and there are {}",
+                  plan.block_ports,
+                  port_blocks(plan),
+                  internal_addresses(plan)));
+  }
+}
+
+/// Never translated: what no guest may reach, and what stands for something else (`-R`).
+std::vector<Prefix> closed_to_guests(const Config& config)
+{
+  std::vector<Prefix> closed = closed_networks(Family::ipv4);
+  for (const ForwardSpec& spec : config.forwarding.remote) {
+    const auto* const place = std::get_if<ForwardSpec::Place>(&spec.bind);
+    const auto* const address = place == nullptr ? nullptr : std::get_if<IpAddress>(&place->host);
+    if (address != nullptr && address->is_ipv4()) {
+      closed.emplace_back(*address, 32);
+    }
+  }
+  return closed;
+}
+
+/// The folder, made if need be.
+std::string pin_folder(const std::string& path)
+{
+  if (::mkdir(path.c_str(), 0700) < 0 && errno != EEXIST) {
+    throw UsageError(
+      fmt::format("invalid value \"{}\" for flag -pin: {}", path, last_error().message()));
+  }
+  struct statfs system = {};
+  if (::statfs(path.c_str(), &system) < 0
+      || static_cast<std::uint32_t>(system.f_type) != BPF_FS_MAGIC) {
+    throw UsageError(
+      fmt::format("invalid value \"{}\" for flag -pin: must be a folder in a BPF file "
+                  "system, such as /sys/fs/bpf/slirpstack",
+                  path));
+  }
+  return path;
+}
+
+} // namespace
+
+RunningNat::Settings nat_request(const Config& config)
+{
+  const Config::Acceleration& asked = config.acceleration;
+  const Config::Timeouts& timeouts = config.timeouts;
+  RunningNat::Settings settings;
+  settings.plan = plan_of(config);
+  check_blocks(settings.plan);
+  settings.sizes = {.bindings = asked.max_bindings,
+                    .sessions = 2 * asked.max_bindings,
+                    .subscribers = asked.max_bindings};
+  settings.pin_folder = asked.pin_folder ? pin_folder(*asked.pin_folder) : std::string();
+  settings.timeouts = {.udp = timeouts.udp,
+                       .tcp_established = timeouts.tcp_established,
+                       .tcp_transitory = timeouts.tcp_transitory,
+                       .icmp = timeouts.ping};
+  settings.external = asked.external;
+  if (config.action
+      == Config::Action::translate) { // a router between two, whose guests go anywhere
+    settings.ways = {.allows_attached = true, .closed = {}};
+  } else {
+    settings.ways
+      = {.allows_attached = config.egress.enable_host, .closed = closed_to_guests(config)};
+  }
+  settings.logs_bindings = asked.log_bindings;
+  return settings;
+}
+
+} // namespace slirpstack

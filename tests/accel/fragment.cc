@@ -1,0 +1,110 @@
+#include "nat_bed.hh"
+
+#include <doctest/doctest.h>
+
+using namespace slirpstack;
+using namespace slirpstack::test;
+
+namespace {
+
+const Endpoint GUEST = at("10.0.0.2:5000");
+const Endpoint EXTERNAL = at("203.0.113.1:40000");
+const Endpoint REMOTE = at("198.51.100.9:53");
+constexpr std::size_t PIECE = 24;
+
+Bytes datagram(const Endpoint& source, const Endpoint& destination, std::uint8_t hop_limit = 64)
+{
+  Packet packet;
+  packet.source = source;
+  packet.destination = destination;
+  packet.hop_limit = hop_limit;
+  packet.data.assign(40, 'x');
+  return build(packet);
+}
+
+Bytes first(const Bytes& whole)
+{
+  return fragment(whole, 0, PIECE, true);
+}
+
+Bytes later(const Bytes& whole)
+{
+  return fragment(whole, PIECE, PIECE, false);
+}
+
+void expect(const Outcome& outcome, const Frame& around, const Bytes& packet)
+{
+  CHECK(outcome.verdict == Verdict::redirect);
+  CHECK(outcome.frame == frame(around, packet));
+}
+
+} // namespace
+
+TEST_CASE("later fragments follow the first, both ways")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+    const Bytes sent = datagram(GUEST, REMOTE);
+    const Bytes seen = datagram(EXTERNAL, REMOTE, 63);
+    expect(nat.run("nat_internal", frame(FROM_GUEST, first(sent))), TO_WORLD, first(seen));
+    expect(nat.run("nat_internal", frame(FROM_GUEST, later(sent))), TO_WORLD, later(seen));
+    const Bytes answer = datagram(REMOTE, EXTERNAL);
+    const Bytes answered = datagram(REMOTE, GUEST, 63);
+    expect(nat.run("nat_external", frame(FROM_WORLD, first(answer))), TO_GUEST, first(answered));
+    expect(nat.run("nat_external", frame(FROM_WORLD, later(answer))), TO_GUEST, later(answered));
+  }
+}
+
+TEST_CASE("without slirpstack a fragment before the first is dropped and counted")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+    const Bytes out = frame(FROM_GUEST, later(datagram(GUEST, REMOTE)));
+    const Bytes in = frame(FROM_WORLD, later(datagram(REMOTE, EXTERNAL)));
+    CHECK(nat.run("nat_internal", out).verdict == Verdict::drop);
+    CHECK(nat.run("nat_external", in).verdict == Verdict::drop);
+    CHECK(nat.counted(NAT_DROP_FRAGMENT) == 2);
+  }
+}
+
+TEST_CASE("a fragment before the first waits at slirpstack, and passes when it is given back")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.set_tap();
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+    const Bytes sent = datagram(GUEST, REMOTE);
+    const Bytes early = frame(FROM_GUEST, later(sent));
+    const Outcome handed = nat.run("nat_internal", early);
+    CHECK(handed.verdict == Verdict::redirect);
+    CHECK(handed.frame == early);
+    CHECK(nat.counted(NAT_TO_SLIRPSTACK) == 1);
+    CHECK(nat.run("nat_tap", early).verdict == Verdict::drop); // too early still
+    nat.run("nat_internal", frame(FROM_GUEST, first(sent)));
+    expect(nat.run("nat_tap", early), TO_WORLD, later(datagram(EXTERNAL, REMOTE, 63)));
+
+    const Bytes answer = datagram(REMOTE, EXTERNAL);
+    const Bytes early_answer = frame(FROM_WORLD, later(answer));
+    CHECK(nat.run("nat_external", early_answer).frame == early_answer);
+    CHECK(nat.counted(NAT_TO_SLIRPSTACK) == 2);
+    nat.run("nat_external", frame(FROM_WORLD, first(answer)));
+    expect(nat.run("nat_tap", early_answer), TO_GUEST, later(datagram(REMOTE, GUEST, 63)));
+  }
+}
+
+TEST_CASE("fragments of two datagrams are told apart by their identification")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+    nat.run("nat_internal", frame(FROM_GUEST, first(datagram(GUEST, REMOTE))));
+    Packet other;
+    other.source = GUEST;
+    other.destination = REMOTE;
+    other.identification = 8;
+    other.data.assign(40, 'y');
+    CHECK(nat.run("nat_internal", frame(FROM_GUEST, later(build(other)))).verdict == Verdict::drop);
+  }
+}

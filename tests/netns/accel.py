@@ -1,0 +1,414 @@
+"""The accelerator: the program itself with XDP and with TC, in the topology of harness/topology.py.
+
+    first, second           host                     router             internet
+    10.0.2.100 tun0 ══ slv… (NAT) up0 198.51.100.2 ─── .1 down0   …    192.0.2.10 servers
+
+Both guests have the same addresses. The host has ip_forward on, so that what the NAT leaves behind
+would show at the router under its own source.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import fcntl
+import select
+import signal
+import socket
+import struct
+from pathlib import Path
+from typing import Iterator
+
+from dns import answer
+from harness import suite
+from harness.guest import DNS, GATEWAY, Slirpstack
+from harness.namespace import HeldNamespace, Namespace
+from harness.processes import Process, run
+from harness.sandbox import PROGRAM, WORK
+from harness.servers import Datagrams, file_server, listening, receive_exactly
+from harness.topology import HOST_ADDRESS, RESOLVERS, SERVER
+
+HOOKS = ("xdp", "tc")
+GUEST = "10.0.2.100"
+FIRST_SHARED_PORT = 61000
+BPF_FOLDER = "/mnt/bpf"
+
+SIOCETHTOOL = 0x8946
+ETHTOOL_STXCSUM = 0x17
+ETHTOOL_SGRO = 0x2C
+
+
+def set_feature(place: Namespace, interface: str, command: int, value: int) -> None:
+    """ethtool(8) may be missing."""
+    setting = array.array("B", struct.pack("II", command, value))
+    request = struct.pack("16sQ16x", interface.encode(), setting.buffer_info()[0])
+    with place.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, SIOCETHTOOL, request)
+
+
+class AcceleratorTest(suite.AreaTest):
+    def setUp(self) -> None:
+        if self.identity.prefix:
+            self.skipTest("the accelerator needs privileges")
+        nowhere = ["-e", "nowhere", "-i", "noway", "-E", "192.0.2.200", "-I", "10.0.0.0/8"]
+        probe = run(self.topology.host.command([str(self.cgnat()), *nowhere]), check=False)
+        if probe.returncode != 2: # it did not get as far as the interfaces
+            self.skipTest(probe.stderr.strip())
+        self.topology.host.shell("echo 1 > /proc/sys/net/ipv4/ip_forward")
+        # XDP at a veth's end asks this of the other one, which no network card needs.
+        set_feature(self.topology.router, "down0", ETHTOOL_SGRO, 1)
+        set_feature(self.topology.router, "down0", ETHTOOL_STXCSUM, 0)
+
+    @staticmethod
+    def cgnat() -> Path:
+        program = WORK / "cgnat"
+        if not program.exists():
+            program.symlink_to(PROGRAM)
+        return program
+
+    def namespace(self) -> HeldNamespace:
+        guest = HeldNamespace(self.topology.host.command(["unshare", "--net"]), WORK)
+        self.addCleanup(guest.close)
+        return guest
+
+    def accelerated(
+        self, hook: str, guests: list[HeldNamespace], *options: str, binds: str = "kernel"
+    ) -> Slirpstack:
+        names = ",".join(guest.path for guest in guests)
+        process = self.slirpstack(
+            "-accel", hook, "-external", "up0", f"-xdp-alloc={binds}", "-netns", names,
+            "-control", str(WORK / "accel.sock"), *options,
+        )
+        if "no accelerator: " in process.log:
+            self.skipTest(process.log)
+        return process
+
+    def asks(self, *words: str, guests: int = 1) -> str:
+        path = str(WORK / "accel.sock") + ("" if guests == 1 else ".1")
+        return run(self.topology.host.command([str(PROGRAM), "ctl", path, *words])).stdout
+
+    def counted(self, name: str, guests: int = 1) -> int:
+        for line in self.asks("accel", "status", guests=guests).splitlines():
+            if line.startswith(f"{name}: "):
+                return int(line.split()[1])
+        return 0
+
+    @staticmethod
+    def connect_error(guest: Namespace, address: str) -> int:
+        with guest.socket(socket.AF_INET) as client:
+            return client.connect_ex((address, 9))
+
+    def seen_from(self, guest: Namespace, echo: Datagrams) -> tuple[str, int]:
+        """How the internet sees a socket of the guest; both stay as they are."""
+        client = guest.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(client.close)
+        client.sendto(b"who am I?", echo.endpoint)
+        self.assertEqual(client.recv(100), b"who am I?")
+        self.last = client
+        address, port = echo.seen[-1][0][:2]
+        return str(address), int(port)
+
+    @contextlib.contextmanager
+    def untranslated(self) -> Iterator[list[bytes]]:
+        """Packets that reach the router under a guest's own address."""
+        seen: list[bytes] = []
+        with self.topology.router.socket(
+            socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800)
+        ) as wire:
+            wire.bind(("down0", 0x0800))
+            yield seen
+            while select.select([wire], [], [], 0.05)[0]:
+                frame = wire.recv(2048)
+                if frame[26:30] == socket.inet_aton(GUEST):
+                    seen.append(frame)
+
+
+class Carrying(AcceleratorTest):
+    def test_what_guests_do_all_day(self) -> None:
+        for hook in HOOKS:
+            with self.subTest(hook):
+                guests = [self.namespace(), self.namespace()]
+                process = self.accelerated(hook, guests)
+                self.assertIn(f"hook={hook}", process.wait_for_log("NAT in the kernel"))
+                for guest in guests:
+                    with file_server(self.topology.internet, 4, SERVER[4]) as port:
+                        done = guest.run(
+                            "curl", "-sS", "-o/dev/null", "-w%{size_download}", "-m20",
+                            f"http://{SERVER[4]}:{port}/3000000",
+                        )
+                    self.assertEqual(done.stdout, "3000000")
+                    guest.run("ping", "-n", "-c2", "-i0.2", "-W5", SERVER[4])
+                    guest.run("ping", "-n", "-c1", "-W5", GATEWAY[4])
+                    with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                        address, port = self.seen_from(guest, echo)
+                    self.assertEqual(address, HOST_ADDRESS[4])
+                    self.assertGreaterEqual(port, FIRST_SHARED_PORT)
+                self.assertGreater(self.counted("out", guests=2), 20)
+                self.assertGreater(self.counted("in", guests=2), 20)
+                listed = self.asks("accel", "bindings", guests=2)
+                self.assertIn(f"udp {GUEST}:", listed)
+                self.assertIn("%1 ", listed) # the second guest has the same address
+                process.end()
+
+    def test_what_is_left_to_the_user_mode_stack(self) -> None:
+        for hook in HOOKS:
+            with self.subTest(hook):
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest])
+                with file_server(self.topology.internet, 6, SERVER[6]) as port:
+                    done = guest.run(
+                        "curl", "-sS", "-o/dev/null", "-w%{size_download}", "-m20",
+                        f"http://[{SERVER[6]}]:{port}/300000",
+                    )
+                self.assertEqual(done.stdout, "300000")
+                answering = Datagrams(
+                    self.topology.internet, 4, RESOLVERS[0], 53, lambda query: answer(query, "192.0.2.99")
+                )
+                with answering:
+                    done = guest.run("dig", "+short", "+noedns", f"@{DNS[4]}", "web.test")
+                self.assertEqual(done.stdout, "192.0.2.99\n")
+                # The host and its networks stay closed, although the NAT asks nobody.
+                for address in (HOST_ADDRESS[4], "198.51.100.1", "203.0.113.2"):
+                    self.assertEqual(self.connect_error(guest, address), errno.EHOSTUNREACH)
+                process.end()
+
+    def test_flows_that_the_user_mode_stack_decides(self) -> None:
+        for hook in HOOKS:
+            with self.subTest(hook):
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest], "-deny", "192.0.2.11", binds="user")
+                with file_server(self.topology.internet, 4, SERVER[4]) as port:
+                    done = guest.run(
+                        "curl", "-sS", "-o/dev/null", "-w%{size_download}", "-m20",
+                        f"http://{SERVER[4]}:{port}/3000000",
+                    )
+                self.assertEqual(done.stdout, "3000000")
+                self.assertEqual(self.connect_error(guest, "192.0.2.11"), errno.EHOSTUNREACH)
+                process.end()
+
+    def test_guests_meet_at_their_external_endpoints(self) -> None:
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guests = [self.namespace(), self.namespace()]
+                process = self.accelerated(hook, guests, "-udp-filter", "endpoint")
+                first = self.seen_from(guests[0], echo)
+                first_socket = self.last
+                second = self.seen_from(guests[1], echo)
+                self.last.sendto(b"hello", first)
+                self.assertEqual(first_socket.recvfrom(100), (b"hello", second))
+                first_socket.sendto(b"hello yourself", second)
+                self.assertEqual(self.last.recvfrom(100), (b"hello yourself", first))
+                self.assertEqual(self.counted("hairpin", guests=2), 2)
+                process.end()
+
+    def test_auto_says_what_it_picks_and_why(self) -> None:
+        guest = self.namespace()
+        process = self.accelerated("auto", [guest])
+        line = process.wait_for_log("NAT in the kernel")
+        self.assertIn("hook=tc because=up0 is a veth external=up0", line)
+        process.end()
+
+    def test_a_guest_that_cannot_have_it_is_served_all_the_same(self) -> None:
+        guest = self.namespace()
+        number = self.topology.host.shell(f"stat -L -c %i {guest.path}").strip()
+        self.topology.host.shell(f"ip link add slv{number} type bridge")
+        self.addCleanup(self.topology.host.shell, f"ip link del slv{number}")
+        process = self.accelerated("tc", [guest])
+        self.assertIn(f"slv{number}", process.wait_for_log("a guest has no accelerator"))
+        with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+            self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
+        self.assertEqual(self.counted("out"), 0)
+        process.end()
+
+    def test_one_guest_goes_and_the_other_stays(self) -> None:
+        guests = [self.namespace(), self.namespace()]
+        process = self.accelerated("tc", guests)
+        guests[0].close()
+        process.wait_for_log("the guest's namespace is gone")
+        with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+            self.assertEqual(self.seen_from(guests[1], echo)[0], HOST_ADDRESS[4])
+        guests[1].close()
+        self.assertEqual(process.exit_status(), 0)
+
+    def test_bindings_are_logged(self) -> None:
+        guest = self.namespace()
+        process = self.accelerated("tc", [guest], "-log-bindings")
+        with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+            address, port = self.seen_from(guest, echo)
+        local = self.last.getsockname()[1]
+        line = process.wait_for_log("bound protocol=udp")
+        self.assertIn(f"internal={GUEST}:{local} zone=0 external={address}:{port}", line)
+        process.end()
+
+
+class Ending(AcceleratorTest):
+    def interfaces(self) -> str:
+        return self.topology.host.shell("ip -d link")
+
+    def test_an_orderly_end_leaves_nothing(self) -> None:
+        for hook in HOOKS:
+            with self.subTest(hook):
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest])
+                self.assertIn("slv", self.interfaces())
+                process.end()
+                self.assertNotIn("slv", self.interfaces())
+                self.assertNotIn("slt", self.interfaces())
+                self.assertNotIn("xdp", self.interfaces())
+
+    def test_nothing_untranslated_leaves_after_a_kill(self) -> None:
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest])
+                self.seen_from(guest, echo)
+                process.signal(signal.SIGKILL)
+                process.exit_status()
+                with self.untranslated() as leaked:
+                    before = len(echo.seen)
+                    for _ in range(20):
+                        with contextlib.suppress(OSError):
+                            self.last.sendto(b"anyone?", echo.endpoint)
+                    # The gateway's Ethernet address is no longer needed for a leak.
+                    mac = self.topology.host.shell("ip -o link show type veth | grep slv").split()
+                    guest.shell(
+                        f"ip neighbour replace {GATEWAY[4]} lladdr {mac[mac.index('link/ether') + 1]}"
+                        " dev tun0"
+                    )
+                    for _ in range(20):
+                        with contextlib.suppress(OSError):
+                            self.last.sendto(b"anyone?", echo.endpoint)
+                self.assertEqual(leaked, [])
+                self.assertEqual(len(echo.seen), before)
+                self.assertNotIn("xdp", self.interfaces())
+                # The next start takes the place of what was left.
+                again = self.accelerated(hook, [guest])
+                self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
+                again.end()
+
+    def test_a_restart_with_pinned_maps_loses_no_connection(self) -> None:
+        self.topology.host.shell(
+            f"mkdir -p {BPF_FOLDER} && (mountpoint -q {BPF_FOLDER} || mount -t bpf bpf {BPF_FOLDER})"
+        )
+        for hook in HOOKS:
+            with self.subTest(hook), listening(self.topology.internet, 4, SERVER[4]) as listener:
+                guest = self.namespace()
+                pinned = ("-pin", f"{BPF_FOLDER}/{hook}")
+                process = self.accelerated(hook, [guest], *pinned)
+                with guest.socket(socket.AF_INET) as client:
+                    client.connect(listener.getsockname())
+                    server, seen = listener.accept()
+                    with server:
+                        process.end()
+                        client.sendall(b"are you there?") # sent again until somebody carries it
+                        again = self.accelerated(hook, [guest], *pinned)
+                        again.wait_for_log("bindings taken over")
+                        server.settimeout(30)
+                        self.assertEqual(receive_exactly(server, 14), b"are you there?")
+                        server.sendall(b"yes")
+                        self.assertEqual(receive_exactly(client, 3), b"yes")
+                        self.assertIn(f":{seen[1]}", self.asks("accel", "bindings"))
+                        again.end()
+                self.topology.host.shell("ip link del type veth 2>/dev/null || :")
+                for line in self.interfaces().splitlines():
+                    name = line.split(": ")[1].split("@")[0] if ": slv" in line else ""
+                    if name:
+                        self.topology.host.shell(f"ip link del {name}")
+
+    def test_a_second_process_for_one_namespace_is_refused(self) -> None:
+        guest = self.namespace()
+        process = self.accelerated("tc", [guest])
+        words = ["-accel", "tc", "-external", "up0", "-xdp-alloc=kernel", "-netns", guest.path]
+        done = run(self.topology.host.command([str(PROGRAM), *words]), check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("another slirpstack -accel serves this namespace already", done.stderr)
+        process.end()
+
+    def test_an_external_interface_that_is_not_there(self) -> None:
+        guest = self.namespace()
+        words = ["-accel", "tc", "-external", "nowhere", "-netns", guest.path]
+        done = run(self.topology.host.command([str(PROGRAM), *words]), check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('invalid value "nowhere" for flag -external', done.stderr)
+
+
+class Cgnat(AcceleratorTest):
+    def test_two_interfaces_of_a_router(self) -> None:
+        self.topology.router.shell("ip route replace 192.0.2.200/32 via 198.51.100.2")
+        inside = self.namespace()
+        self.topology.host.shell(
+            f"ip link add inside0 type veth peer name eth0 netns {inside.pid}"
+            " && ip address add 10.0.0.1/8 dev inside0 && ip link set inside0 up"
+        )
+        self.addCleanup(self.topology.host.shell, "ip link del inside0")
+        inside.shell(
+            "ip link set eth0 up && ip address add 10.1.2.3/8 dev eth0"
+            " && ip route add default via 10.0.0.1"
+        )
+        set_feature(inside, "eth0", ETHTOOL_SGRO, 1)
+        set_feature(inside, "eth0", ETHTOOL_STXCSUM, 0)
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                words = ["-e", "up0", "-i", "inside0", "-E", "192.0.2.200", "-I", "10.0.0.0/8"]
+                process = Process(
+                    self.topology.host.command([str(self.cgnat()), *words, "-accel", hook]), WORK
+                )
+                self.addCleanup(process.stop)
+                process.wait_for_log("NAT in the kernel")
+                self.assertEqual(self.seen_from(inside, echo)[0], "192.0.2.200")
+                inside.run("ping", "-n", "-c1", "-W5", SERVER[4])
+                process.signal(signal.SIGTERM)
+                self.assertEqual(process.exit_status(), 0)
+
+
+class WithoutPrivileges(suite.AreaTest):
+    def test_the_user_mode_stack_does_it_all(self) -> None:
+        if not self.identity.prefix:
+            self.skipTest("root has them")
+        guest = HeldNamespace(
+            self.topology.host.command(
+                [*self.identity.prefix, "unshare", "--user", "--map-root-user", "--net"]
+            ),
+            WORK,
+            owner=self.identity.prefix,
+        )
+        self.addCleanup(guest.close)
+        process = self.slirpstack("-accel", "auto", "-external", "up0", str(guest.pid))
+        lines = [line for line in process.log.splitlines() if "accelerator" in line]
+        self.assertEqual(len(lines), 1, process.log)
+        self.assertIn("CAP_BPF", lines[0])
+        with file_server(self.topology.internet, 4, SERVER[4]) as port:
+            done = guest.run(
+                "curl", "-sS", "-o/dev/null", "-w%{size_download}", "-m20",
+                f"http://{SERVER[4]}:{port}/30000",
+            )
+        self.assertEqual(done.stdout, "30000")
+        process.end()
+
+    def test_several_guests_of_one_process(self) -> None:
+        """No privilege is needed for that, nor the accelerator."""
+        words = self.topology.host.command([*self.identity.prefix, "unshare", "-Urn"])
+        guests = [HeldNamespace(words, WORK, owner=self.identity.prefix) for _ in range(2)]
+        for guest in guests:
+            self.addCleanup(guest.close)
+        process = self.slirpstack("-configure", "-netns", f"{guests[0].path},{guests[1].path}")
+        with file_server(self.topology.internet, 4, SERVER[4]) as port:
+            for guest in [*guests, guests[0]]:
+                done = guest.run(
+                    "curl", "-sS", "-o/dev/null", "-w%{size_download}", "-m20",
+                    f"http://{SERVER[4]}:{port}/3000000",
+                )
+                self.assertEqual(done.stdout, "3000000")
+        guests[0].close()
+        process.wait_for_log("the guest's namespace is gone")
+        with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+            with guests[1].socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.sendto(b"still there?", echo.endpoint)
+                self.assertEqual(client.recv(100), b"still there?")
+        guests[1].close()
+        self.assertEqual(process.exit_status(), 0)
+
+
+if __name__ == "__main__":
+    suite.main(Carrying, Ending, Cgnat, WithoutPrivileges)

@@ -1,0 +1,102 @@
+#include "face/cgnat.hh"
+
+#include "base/error.hh"
+#include "face/options.hh"
+
+#include <doctest/doctest.h>
+
+using namespace slirpstack;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+const Words NEEDED{"-e", "eth0", "-i", "eth1", "-E", "203.0.113.1", "-I", "10.0.0.0/8"};
+
+Config parse(const Words& more)
+{
+  Words words = NEEDED;
+  words.insert(words.end(), more.begin(), more.end());
+  return parse_cgnat(words);
+}
+
+std::string error_of(const Words& words)
+{
+  try {
+    static_cast<void>(parse_cgnat(words));
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+} // namespace
+
+TEST_CASE("the line that users of cgnat-ebpf know starts the NAT")
+{
+  Words words = NEEDED;
+  words.insert(words.begin(), "run"); // its subcommand
+  for (const Words& typed : {NEEDED, words}) {
+    const Config config = parse_cgnat(typed);
+    CHECK(config.action == Config::Action::translate);
+    CHECK(config.manner == Config::Manner::cgnat);
+    const auto& nat = config.acceleration;
+    CHECK(nat.hook == Config::Acceleration::Hook::automatic);
+    CHECK(nat.kernel_allocates);
+    CHECK(nat.external == "eth0");
+    CHECK(nat.internal_interface == "eth1");
+    CHECK(nat.ports == PortRange{1024, 65535});
+    REQUIRE(nat.addresses.size() == 1);
+    REQUIRE(nat.internal.size() == 1);
+    CHECK(nat.internal.front().to_string() == "10.0.0.0/8");
+    CHECK(config.egress.udp_filter == Config::UdpFilter::endpoint);
+  }
+}
+
+TEST_CASE("cgnat-ebpf's other options are understood, by their long names too")
+{
+  const Config config = parse_cgnat(Words{"--external-iface=eth0",
+                                          "--internal-iface=eth1",
+                                          "--external-addr=203.0.113.1",
+                                          "--internal-subnet=10.0.0.0/8",
+                                          "--port-min=2000",
+                                          "--port-max=3000",
+                                          "--stats-interval=5",
+                                          "--gc-interval=30",
+                                          "--skb-mode"});
+  CHECK(config.acceleration.ports == PortRange{2000, 3000});
+  CHECK(config.acceleration.hook == Config::Acceleration::Hook::tc);
+}
+
+TEST_CASE("options beyond cgnat-ebpf's are slirpstack's own")
+{
+  const Config config
+    = parse({"-port-block=256", "-port-quota=200", "-control=/run/cgnat.sock", "-udp-filter=port"});
+  CHECK(config.acceleration.block_ports == 256);
+  CHECK(config.acceleration.quota == 200);
+  CHECK(config.control.socket == "/run/cgnat.sock");
+  CHECK(config.egress.udp_filter == Config::UdpFilter::port);
+}
+
+TEST_CASE("what cgnat lacks, or cannot be, is said in one line")
+{
+  CHECK(error_of({}) == "-e is needed: the interface that leads to the world (-help tells more)");
+  CHECK(error_of({"-e", "eth0", "-i", "eth1", "-I", "10.0.0.0/8"})
+        == "-E is needed: the addresses that they are seen under (-help tells more)");
+  CHECK(error_of({"-e", "a", "-i", "a", "-E", "203.0.113.1", "-I", "10.0.0.0/8"})
+        == R"(-e and -i both name "a": the NAT lies between two interfaces)");
+  CHECK(error_of({"-I", "10.0.0.0"})
+        == R"(invalid value "10.0.0.0" for flag -I: must be IPv4 networks such as 10.0.0.0/8)");
+  CHECK(error_of({"-port-min=9", "-port-max=8"}) == "-port-min 9 is greater than -port-max 8");
+  CHECK(
+    error_of({"-e", "a", "-i", "b", "-E", "10.0.0.1", "-I", "10.0.0.0/8"})
+    == "-external-address 10.0.0.1 lies in -internal 10.0.0.0/8: an address is either outside or "
+       "inside");
+  CHECK(error_of({"stats"}) == R"(unexpected argument "stats")");
+}
+
+TEST_CASE("cgnat is known by its name")
+{
+  CHECK(manner_of("/usr/bin/cgnat") == Config::Manner::cgnat);
+  CHECK(program_name(Config::Manner::cgnat) == "cgnat");
+}
