@@ -34,8 +34,8 @@ constexpr std::array FORMS{
   Form{"map", "status [IF]", "how many there are"},
   Form{"map", "batch [-delete] FILE", "the changes of a file; -delete: the other way"},
   Form{"map", "resolve ADDRESS", "what it is on the other side"},
-  Form{"accel", "status", "the NAT in the kernel: interfaces and what became of packets"},
-  Form{"accel", "bindings", "which endpoints stand for which"},
+  Form{"accel", "status", "the NAT in the kernel, and its counts"},
+  Form{"accel", "bindings", "its bindings"},
 };
 
 std::string command_of(const Form& form)

@@ -86,7 +86,7 @@ TEST_CASE("without an accelerator, or with one that is broken, an error says so"
   CHECK(ctl(broken, {"accel", "status"}) == "cannot read a BPF map: Input/output error");
   const Words incomplete{"accel"};
   CHECK_THROWS_WITH_AS(static_cast<void>(parse_request_words(incomplete)),
-                       "usage: accel status | accel bindings",
+                       "usage: slirpstack ctl SOCKET accel status | accel bindings",
                        RequestError);
   CHECK(ctl(FakeAccelerator(), {"flows"})
         == "there is no user-mode stack here: only accel status, accel bindings");
