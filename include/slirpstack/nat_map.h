@@ -51,7 +51,7 @@ struct nat_binding
   __be16 port;
   __u16 flags;
   __u64 last_out;   /* when the guest last sent */
-  __u32 generation; /* nat_settings.generation when policy allowed it */
+  __u32 generation; /* nat_settings.generation when policy allowed it; void once that is newer */
   __u32 zero;
 };
 
@@ -69,8 +69,9 @@ struct nat_owner
   __u8 zero;
 };
 
-/* One remote of an external endpoint. TCP has one for each connection. With address-dependent
- * filtering there is one with remote_port 0 for each address that the guest has sent to. */
+/* One remote of an external endpoint. TCP has one for each connection, and with NAT_ASK_REMOTES so
+ * has all else. With address-dependent filtering there is one with remote_port 0 for each address
+ * that the guest has sent to. */
 struct nat_session_key
 {
   __be32 address;
@@ -200,6 +201,10 @@ enum nat_filter
 #define NAT_INBOUND_REFRESH 8U /* what comes in keeps a binding alive too (RFC 4787 REQ-6) */
 #define NAT_EXEMPTIONS 16U     /* `exempt` is not empty */
 #define NAT_REDIRECT_PEER 32U  /* TC: the guests are behind veth pairs */
+/* A binding lets out what slirpstack has made a session for, and nothing else: each remote of an
+ * endpoint, for TCP each connection, is one that it was asked about. Sessions then have the remote's
+ * port for UDP too, whatever the filter (for ICMP it is 0). */
+#define NAT_ASK_REMOTES 64U
 
 /* Addresses here are in the machine's byte order, for arithmetic. */
 struct nat_range

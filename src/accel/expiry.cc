@@ -25,9 +25,14 @@ bool is_silent(std::uint64_t last, nanoseconds timeout, nanoseconds now)
 
 } // namespace
 
-NatExpiry::NatExpiry(const NatObject& object, const Timeouts& timeouts, OnEnded on_ended)
+NatExpiry::NatExpiry(const NatObject& object,
+                     const Timeouts& timeouts,
+                     OnEnded on_ended,
+                     NatEndings* maker)
   : timeouts_(timeouts)
   , on_ended_(std::move(on_ended))
+  , maker_(maker)
+  , both_(object)
   , bindings_(object.map("bindings"))
   , owners_(object.map("owners"))
   , sessions_(object.map("sessions"))
@@ -83,6 +88,9 @@ std::size_t NatExpiry::sweep_sessions(nanoseconds now)
   });
   for (const nat_session_key& key : silent) {
     sessions_.erase(key);
+    if (maker_ != nullptr) {
+      maker_->on_session_ended(key);
+    }
   }
   left_ -= silent.size();
   return silent.size();
@@ -115,15 +123,13 @@ void NatExpiry::end_binding(const nat_endpoint& internal,
                             const nat_endpoint& external,
                             nanoseconds now)
 {
-  // The binding goes first: while the owner's entry stands nobody else can claim the endpoint.
-  bindings_.erase(internal);
-  if (auto owner = owners_.find(external)) {
-    owner->flags |= NAT_QUARANTINED;
-    owner->last_in = static_cast<std::uint64_t>(now.count());
-    owners_.put(external, *owner);
+  both_.end(internal, external, now);
+  if (maker_ != nullptr) {
+    maker_->on_binding_ended(internal, TimePoint(std::chrono::duration_cast<Duration>(now)));
+  } else {
+    const nat_subscriber_key subscriber{internal.address, internal.zone};
+    released_.put(subscriber, released_.find(subscriber).value_or(0) + 1);
   }
-  const nat_subscriber_key subscriber{internal.address, internal.zone};
-  released_.put(subscriber, released_.find(subscriber).value_or(0) + 1);
   if (on_ended_) {
     on_ended_(internal, external);
   }

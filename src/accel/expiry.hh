@@ -1,5 +1,7 @@
 #pragma once
 
+#include "accel/nat_bindings.hh"
+#include "accel/nat_endings.hh"
 #include "accel/nat_object.hh"
 #include "accel/nat_table.hh"
 #include "slirpstack/nat_map.h"
@@ -36,7 +38,11 @@ public:
   /// A binding has ended: its internal and its external endpoint.
   using OnEnded = std::function<void(const nat_endpoint& internal, const nat_endpoint& external)>;
 
-  NatExpiry(const NatObject& object, const Timeouts& timeouts, OnEnded on_ended = {});
+  /// `maker`, which must outlive this, has made the bindings; null: the kernel has (NAT_ALLOCATE).
+  NatExpiry(const NatObject& object,
+            const Timeouts& timeouts,
+            OnEnded on_ended = {},
+            NatEndings* maker = nullptr);
 
   /// Goes through all entries once. `now` is CLOCK_MONOTONIC's time. Throws std::system_error.
   Swept sweep(std::chrono::nanoseconds now);
@@ -54,7 +60,9 @@ private:
 
   Timeouts timeouts_;
   OnEnded on_ended_;
+  NatEndings* maker_;
   std::size_t left_ = 0;
+  NatBindings both_; ///< the two maps that follow
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_endpoint, nat_owner> owners_;
   NatTable<nat_session_key, nat_session> sessions_;

@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <cerrno>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -27,6 +28,26 @@ public:
     const int result = ::bpf_map_update_elem(map_, &key, &value, BPF_NOEXIST);
     return (result < 0 && errno == EEXIST) ? false
                                            : system_call("write into a BPF map", result) == 0;
+  }
+  enum class Added : std::uint8_t
+  {
+    added,
+    exists, ///< there is one already
+    full,   ///< the map has no room
+  };
+  /// The same where a full map is to be expected. Throws std::system_error.
+  [[nodiscard]] Added try_add(const Key& key, const Value& value)
+  {
+    if (::bpf_map_update_elem(map_, &key, &value, BPF_NOEXIST) == 0) {
+      return Added::added;
+    }
+    if (errno == EEXIST) {
+      return Added::exists;
+    }
+    if (errno != E2BIG && errno != ENOMEM && errno != ENOSPC) {
+      throw_system_error("write into a BPF map");
+    }
+    return Added::full;
   }
   /// No entry is no error.
   void erase(const Key& key) { ::bpf_map_delete_elem(map_, &key); }

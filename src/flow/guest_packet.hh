@@ -20,8 +20,12 @@ struct GuestPacket
   bool checksum_trusted = false;
   /// Payload bytes of each datagram in a UDP super-packet; 0: not one.
   std::uint16_t segment_size_bytes = 0;
+  /// It was put together from fragments: the block holds no frame of the guest's.
+  bool is_reassembled = false;
 
   [[nodiscard]] MutableBytes bytes() const { return {block->data() + offset_bytes, length_bytes}; }
+  /// All that was read: what lies before the IP header, too.
+  [[nodiscard]] ByteView frame() const { return {block->data(), offset_bytes + length_bytes}; }
 };
 
 } // namespace slirpstack

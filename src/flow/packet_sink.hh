@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.hh"
+#include "flow/guest_packet.hh"
 
 #include <cstdint>
 #include <span>
@@ -40,6 +41,10 @@ public:
 
   /// Sends now; a packet that the device does not take is counted and dropped.
   virtual void send(const OutboundPacket& packet) = 0;
+
+  /// Puts a frame of the guest back onto the device that it came from, byte for byte. There an
+  /// offload takes it up. `packet` is not reassembled.
+  virtual void give_back(const GuestPacket& packet) = 0;
 
   /// Whether a TCP super-packet may be sent.
   [[nodiscard]] virtual bool cuts_tcp() const = 0;

@@ -23,42 +23,56 @@ PortPool::PortPool(const std::vector<IpAddress>& addresses,
 
 std::variant<Endpoint, PortRefusal> PortPool::take(const Endpoint& internal,
                                                    std::uint8_t protocol,
-                                                   TimePoint now)
+                                                   TimePoint now,
+                                                   std::uint8_t zone)
 {
   release_due(now);
-  const bool is_new = !subscribers_.contains(internal.address);
-  Subscriber& subscriber = subscriber_of(internal.address);
+  const SubscriberKey key{internal.address, zone};
+  const bool is_new = !subscribers_.contains(key);
+  Subscriber& subscriber = subscriber_of(key);
   if (options_.quota != 0 && subscriber.ports >= options_.quota) {
     return PortRefusal::quota;
   }
   auto taken
     = options_.block_ports != 0
-        ? take_in_blocks(internal.address, subscriber, protocol)
+        ? take_in_blocks(key, subscriber, protocol)
         : take_from(externals_[subscriber.external], range_for(internal, protocol), protocol);
   if (std::holds_alternative<Endpoint>(taken)) {
     ++subscriber.ports;
   } else if (is_new) {
-    subscribers_.erase(internal.address);
+    subscribers_.erase(key);
   }
   return taken;
 }
 
 bool PortPool::reserve(const Endpoint& external, std::uint8_t protocol)
 {
-  External* const owner = find(external.address);
-  if (owner == nullptr || owner->used[protocol].test(external.port)) {
+  const auto place = find(external.address);
+  if (!place) {
     return false;
   }
-  owner->used[protocol].set(external.port);
+  Ports& used = externals_[*place].used[protocol];
+  if (used.test(external.port) && !wake(*place, external.port, protocol)) {
+    return false;
+  }
+  used.set(external.port);
   return true;
+}
+
+void PortPool::release(const Endpoint& external, std::uint8_t protocol, TimePoint now)
+{
+  if (const auto place = find(external.address)) {
+    quarantine_.push_back({now + QUARANTINE, *place, external.port, protocol});
+  }
 }
 
 void PortPool::give_back(const Endpoint& internal,
                          const Endpoint& external,
                          std::uint8_t protocol,
-                         TimePoint now)
+                         TimePoint now,
+                         std::uint8_t zone)
 {
-  const auto found = subscribers_.find(internal.address);
+  const auto found = subscribers_.find({internal.address, zone});
   if (found == subscribers_.end()
       || externals_[found->second.external].address != external.address) {
     return;
@@ -66,14 +80,14 @@ void PortPool::give_back(const Endpoint& internal,
   Subscriber& subscriber = found->second;
   quarantine_.push_back({now + QUARANTINE, subscriber.external, external.port, protocol});
   if (--subscriber.ports == 0) {
-    free_blocks(internal.address, subscriber);
+    free_blocks(found->first, subscriber);
     subscribers_.erase(found);
   }
 }
 
-std::size_t PortPool::ports_of(const IpAddress& internal) const
+std::size_t PortPool::ports_of(const IpAddress& internal, std::uint8_t zone) const
 {
-  const auto found = subscribers_.find(internal);
+  const auto found = subscribers_.find({internal, zone});
   return found == subscribers_.end() ? 0 : found->second.ports;
 }
 
@@ -93,18 +107,34 @@ void PortPool::release_due(TimePoint now)
   }
 }
 
-PortPool::External* PortPool::find(const IpAddress& address)
+bool PortPool::wake(std::size_t external, std::uint16_t port, std::uint8_t protocol)
 {
-  const auto found = std::ranges::find(externals_, address, &External::address);
-  return found == externals_.end() ? nullptr : &*found;
+  return std::erase_if(quarantine_,
+                       [&](const Quarantined& resting) {
+                         return resting.external == external && resting.port == port
+                                && resting.protocol == protocol;
+                       })
+         != 0;
 }
 
-PortPool::Subscriber& PortPool::subscriber_of(const IpAddress& internal)
+std::optional<std::size_t> PortPool::find(const IpAddress& address) const
+{
+  const auto found = std::ranges::find(externals_, address, &External::address);
+  return found == externals_.end() ? std::nullopt
+                                   : std::optional<std::size_t>(found - externals_.begin());
+}
+
+PortPool::Subscriber& PortPool::subscriber_of(const SubscriberKey& internal)
 {
   const auto [place, is_new] = subscribers_.try_emplace(internal);
   if (is_new) {
     // By its address: one that comes back is seen under the same external one as before.
-    place->second.external = siphash(secret_, internal.bytes()) % externals_.size();
+    std::array<std::uint8_t, 17> bytes{}; // the longest address, and its zone
+    Writer writer(bytes);
+    writer.bytes(internal.address.bytes());
+    writer.u8(internal.zone);
+    place->second.external
+      = siphash(secret_, ByteView(bytes).first(writer.written())) % externals_.size();
   }
   return place->second;
 }
@@ -142,7 +172,7 @@ std::variant<Endpoint, PortRefusal> PortPool::take_from(External& external,
   return PortRefusal::exhausted;
 }
 
-std::variant<Endpoint, PortRefusal> PortPool::take_in_blocks(const IpAddress& internal,
+std::variant<Endpoint, PortRefusal> PortPool::take_in_blocks(const SubscriberKey& internal,
                                                              Subscriber& subscriber,
                                                              std::uint8_t protocol)
 {
@@ -159,7 +189,7 @@ std::variant<Endpoint, PortRefusal> PortPool::take_in_blocks(const IpAddress& in
   return PortRefusal::exhausted;
 }
 
-bool PortPool::assign_block(const IpAddress& internal, Subscriber& subscriber)
+bool PortPool::assign_block(const SubscriberKey& internal, Subscriber& subscriber)
 {
   std::vector<bool>& blocks = externals_[subscriber.external].blocks;
   const std::size_t start = blocks.empty() ? 0 : random() % blocks.size();
@@ -175,7 +205,7 @@ bool PortPool::assign_block(const IpAddress& internal, Subscriber& subscriber)
   return false;
 }
 
-void PortPool::free_blocks(const IpAddress& internal, const Subscriber& subscriber)
+void PortPool::free_blocks(const SubscriberKey& internal, const Subscriber& subscriber)
 {
   for (const std::size_t block : subscriber.blocks) {
     externals_[subscriber.external].blocks[block] = false;
@@ -183,17 +213,18 @@ void PortPool::free_blocks(const IpAddress& internal, const Subscriber& subscrib
   }
 }
 
-void PortPool::log_block(const IpAddress& internal,
+void PortPool::log_block(const SubscriberKey& internal,
                          std::size_t external,
                          std::size_t block,
                          bool is_assigned) const
 {
   if (block_log_) {
     const Range range = block_range(block);
-    block_log_({internal,
-                externals_[external].address,
-                static_cast<std::uint16_t>(range.first),
-                static_cast<std::uint16_t>(range.first + range.count - 1)},
+    block_log_({.internal = internal.address,
+                .external = externals_[external].address,
+                .first = static_cast<std::uint16_t>(range.first),
+                .last = static_cast<std::uint16_t>(range.first + range.count - 1),
+                .zone = internal.zone},
                is_assigned);
   }
 }

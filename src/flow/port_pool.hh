@@ -10,7 +10,7 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -31,6 +31,7 @@ struct PortBlock
   IpAddress external;
   std::uint16_t first = 0;
   std::uint16_t last = 0;
+  std::uint8_t zone = 0; ///< of `internal`
 
   auto operator<=>(const PortBlock&) const = default;
 };
@@ -41,6 +42,9 @@ struct PortBlock
 /// moved to another when that is full (RFC 7857 section 4). Ports are random (RFC 6888 REQ-15) and
 /// of the class of the internal one, below 1024 or not (RFC 4787 REQ-3a), save where blocks are
 /// given out. A port given back is nobody's for 120 s (RFC 6888 REQ-8).
+///
+/// Internal addresses of different zones are different ones, even if they are equal: guests may
+/// have their addresses from overlapping networks.
 class PortPool
 {
 public:
@@ -66,21 +70,26 @@ public:
   /// An external endpoint for `internal`. For ICMP the ports are identifiers.
   std::variant<Endpoint, PortRefusal> take(const Endpoint& internal,
                                            std::uint8_t protocol,
-                                           TimePoint now);
-  /// Keeps `external` from being given out, for a forward. False if it is taken or not of the pool.
+                                           TimePoint now,
+                                           std::uint8_t zone = 0);
+  /// Keeps `external` from being given out, for a forward or a socket of the host. False if
+  /// somebody has it or it is not of the pool; one that only rests may be had.
   bool reserve(const Endpoint& external, std::uint8_t protocol);
+  /// What was reserved is so no longer.
+  void release(const Endpoint& external, std::uint8_t protocol, TimePoint now);
   /// `internal` no longer uses `external`. Its blocks go when its last port has gone.
   void give_back(const Endpoint& internal,
                  const Endpoint& external,
                  std::uint8_t protocol,
-                 TimePoint now);
+                 TimePoint now,
+                 std::uint8_t zone = 0);
 
   /// Told when a block is assigned (true) and when it is free again.
   void set_block_log(std::function<void(const PortBlock&, bool)> log)
   {
     block_log_ = std::move(log);
   }
-  [[nodiscard]] std::size_t ports_of(const IpAddress& internal) const;
+  [[nodiscard]] std::size_t ports_of(const IpAddress& internal, std::uint8_t zone = 0) const;
 
 private:
   using Ports = std::bitset<65536>;
@@ -94,6 +103,12 @@ private:
     IpAddress address;
     std::map<std::uint8_t, Ports> used; ///< by protocol
     std::vector<bool> blocks;           ///< assigned
+  };
+  struct SubscriberKey
+  {
+    IpAddress address;
+    std::uint8_t zone = 0;
+    auto operator<=>(const SubscriberKey&) const = default;
   };
   struct Subscriber
   {
@@ -111,19 +126,22 @@ private:
 
   std::uint64_t random();
   void release_due(TimePoint now);
-  [[nodiscard]] External* find(const IpAddress& address);
-  Subscriber& subscriber_of(const IpAddress& internal);
+  /// Ends a port's rest; false: it does not rest.
+  bool wake(std::size_t external, std::uint16_t port, std::uint8_t protocol);
+  /// Its place in `externals_`.
+  [[nodiscard]] std::optional<std::size_t> find(const IpAddress& address) const;
+  Subscriber& subscriber_of(const SubscriberKey& internal);
   [[nodiscard]] Range range_for(const Endpoint& internal, std::uint8_t protocol) const;
   [[nodiscard]] Range block_range(std::size_t block) const;
   std::variant<Endpoint, PortRefusal> take_from(External& external,
                                                 Range range,
                                                 std::uint8_t protocol);
-  std::variant<Endpoint, PortRefusal> take_in_blocks(const IpAddress& internal,
+  std::variant<Endpoint, PortRefusal> take_in_blocks(const SubscriberKey& internal,
                                                      Subscriber& subscriber,
                                                      std::uint8_t protocol);
-  bool assign_block(const IpAddress& internal, Subscriber& subscriber);
-  void free_blocks(const IpAddress& internal, const Subscriber& subscriber);
-  void log_block(const IpAddress& internal,
+  bool assign_block(const SubscriberKey& internal, Subscriber& subscriber);
+  void free_blocks(const SubscriberKey& internal, const Subscriber& subscriber);
+  void log_block(const SubscriberKey& internal,
                  std::size_t external,
                  std::size_t block,
                  bool is_assigned) const;
@@ -132,7 +150,7 @@ private:
   HashSecret secret_;
   std::uint64_t draws_ = 0;
   std::vector<External> externals_;
-  std::map<IpAddress, Subscriber> subscribers_;
+  std::map<SubscriberKey, Subscriber> subscribers_;
   std::deque<Quarantined> quarantine_;
   std::function<void(const PortBlock&, bool)> block_log_;
 };

@@ -50,27 +50,34 @@ Admission::Admission(const Settings& settings,
 
 Admitted Admission::ask(const FlowRequest& request, const FlowKey& key)
 {
+  return with_room(ask_without_room(request, key), key);
+}
+
+Admitted Admission::ask_without_room(const FlowRequest& request, const FlowKey& key)
+{
   return judge(policy_.decide(request, host_networks_()), request, key);
 }
 
 Admitted Admission::ask_unsolicited(const FlowRequest& request, const FlowKey& key)
 {
-  return judge(policy_.decide(request, host_networks_()), request, key, LogLevel::debug);
+  return with_room(judge(policy_.decide(request, host_networks_()), request, key, LogLevel::debug),
+                   key);
 }
 
 Admitted Admission::ask_for_service(const FlowRequest& request, const FlowKey& key)
 {
-  return judge(policy_.decide_service(request), request, key);
+  return with_room(judge(policy_.decide_service(request), request, key), key);
 }
 
 Admitted Admission::ask_for_room(const FlowKey& key)
 {
-  return has_room() ? Admitted{.granted = true} : refuse_for_limit(max_flows(), key);
+  return with_room({.granted = true}, key);
 }
 
 Admitted Admission::ask_within(const Bound& bound, const FlowRequest& request, const FlowKey& key)
 {
-  return judge(policy_.decide(request, host_networks_()), request, key, LogLevel::warning, &bound);
+  const Verdict verdict = policy_.decide(request, host_networks_());
+  return with_room(judge(verdict, request, key, LogLevel::warning, &bound), key);
 }
 
 Admitted Admission::ask_for_query(const FlowRequest& request, const FlowKey& key)
@@ -123,10 +130,12 @@ Admitted Admission::judge(const Verdict& verdict,
   if (bound != nullptr && !bound->has_room()) {
     return refuse_for_limit({bound->name, bound->most, bound->reason}, key);
   }
-  if (!has_room()) { // last: it may end another flow
-    return refuse_for_limit(max_flows(), key);
-  }
   return {.granted = true, .grant = Grant(verdict.rule, counted, destination)};
+}
+
+Admitted Admission::with_room(Admitted admitted, const FlowKey& key)
+{
+  return !admitted.granted || has_room() ? std::move(admitted) : refuse_for_limit(max_flows(), key);
 }
 
 std::optional<Admission::Limit> Admission::exceeded_limit(RuleAccount& rule) const

@@ -19,6 +19,8 @@ enum class RefusalAnswer : std::uint8_t
   no_such_host,   ///< ICMP host unreachable
   nobody_listens, ///< RST, port unreachable
   out_of_room,    ///< what a host would say that has no room for the flow
+  no_port,        ///< ICMP host unreachable: no external port is left (RFC 6888 REQ-11)
+  over_quota,     ///< ICMP "administratively prohibited": the guest has its share (RFC 5508 REQ-8)
 };
 
 /// In whose manner the guest is told that policy denies a flow.
@@ -60,7 +62,9 @@ public:
 
   /// A flow to where the guest or the client wants to go.
   [[nodiscard]] Admitted ask(const FlowRequest& request, const FlowKey& key);
-  /// The same for what nobody in here has asked for; a refusal is no news.
+  /// The same for a flow that may need no room among ours.
+  [[nodiscard]] Admitted ask_without_room(const FlowRequest& request, const FlowKey& key);
+  /// The same as ask() for what nobody in here has asked for; a refusal is no news.
   [[nodiscard]] Admitted ask_unsolicited(const FlowRequest& request, const FlowKey& key);
   /// A flow of the guest to a service of ours.
   [[nodiscard]] Admitted ask_for_service(const FlowRequest& request, const FlowKey& key);
@@ -93,6 +97,8 @@ private:
                                const FlowKey& key,
                                LogLevel level = LogLevel::warning,
                                const Bound* bound = nullptr);
+  /// The last question: to make room may end another flow.
+  [[nodiscard]] Admitted with_room(Admitted admitted, const FlowKey& key);
   [[nodiscard]] Admitted refuse(const Verdict& verdict, const FlowKey& key, LogLevel level);
   struct Limit
   {

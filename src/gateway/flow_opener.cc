@@ -21,12 +21,19 @@ FlowRecord record_of(const FlowKey& key, FlowOrigin origin, Grant grant, std::ui
     .request = request_of(key), .origin = origin, .forward = forward, .grant = std::move(grant)};
 }
 
+/// Without the link's padding.
+ByteView whole_packet(const GuestPacket& packet, const IpHeader& ip)
+{
+  return packet.bytes().first(ip.total_length_bytes);
+}
+
 } // namespace
 
 FlowOpener::FlowOpener(const OurAddresses& ours,
                        const DnsForwarder::Resolvers& resolvers,
                        const ForwardSet& forwards,
                        Admission& admission,
+                       FlowHandover& handover,
                        GuestRefuser& refuser,
                        DnsForwarder& dns,
                        TcpRelays& tcp,
@@ -36,6 +43,7 @@ FlowOpener::FlowOpener(const OurAddresses& ours,
   , resolvers_(resolvers)
   , forwards_(forwards)
   , admission_(admission)
+  , handover_(handover)
   , refuser_(refuser)
   , dns_(dns)
   , tcp_(tcp)
@@ -43,69 +51,102 @@ FlowOpener::FlowOpener(const OurAddresses& ours,
   , ping_(ping)
 {}
 
+Admitted FlowOpener::hand_over(const FlowKey& key, const GuestPacket& packet, FlowRecord& record)
+{
+  switch (handover_.offer(key, packet, record)) {
+    case OffloadAnswer::taken: // nothing is left to be done or said
+      return {.granted = false, .grant = {}, .answer = RefusalAnswer::silence};
+    case OffloadAnswer::exhausted:
+      return {.granted = false, .grant = {}, .answer = RefusalAnswer::no_port};
+    case OffloadAnswer::quota:
+      return {.granted = false, .grant = {}, .answer = RefusalAnswer::over_quota};
+    case OffloadAnswer::declined:
+      break;
+  }
+  return admission_.ask_for_room(key);
+}
+
+template<typename Refuse>
+std::optional<FlowRecord> FlowOpener::admit_outbound(const FlowKey& key,
+                                                     const GuestPacket& packet,
+                                                     Refuse refuse)
+{
+  const bool is_offered = handover_.may_offer(key, packet);
+  Admitted admitted = is_offered ? admission_.ask_without_room(request_of(key), key)
+                                 : admission_.ask(request_of(key), key);
+  if (admitted.granted) {
+    FlowRecord record = record_of(key, FlowOrigin::outbound, std::move(admitted.grant));
+    if (is_offered) {
+      admitted = hand_over(key, packet, record);
+    }
+    if (admitted.granted) {
+      return record;
+    }
+  }
+  refuse(admitted.answer);
+  return std::nullopt;
+}
+
 void FlowOpener::on_syn(const FlowKey& key,
                         const IpHeader& ip,
                         const TcpHeader& tcp,
-                        ByteView packet)
+                        const GuestPacket& packet)
 {
   OutboundPlan plan;
-  FlowOrigin origin = FlowOrigin::outbound;
-  Admitted admitted;
+  std::optional<FlowRecord> record;
+  const auto refuse
+    = [&](RefusalAnswer answer) { refuser_.refuse_segment(answer, ip, tcp, packet.bytes()); };
+  const auto admit = [&](Admitted admitted, FlowOrigin origin, std::uint32_t forward) {
+    if (admitted.granted) {
+      record = record_of(key, origin, std::move(admitted.grant), forward);
+    } else {
+      refuse(admitted.answer);
+    }
+  };
   const ForwardSet::Match match = forwards_.find(PROTOCOL_TCP, key.remote);
   if (match.forward != nullptr) {
-    origin = FlowOrigin::remote_forward;
     plan = {OutboundPlan::Kind::forward, match.forward->targets, match.forward->scheme};
-    admitted = admission_.ask_for_room(key);
+    admit(admission_.ask_for_room(key), FlowOrigin::remote_forward, match.id);
   } else if (ours_.is_dns(key.remote)) {
-    origin = FlowOrigin::service;
     const std::vector<Endpoint> resolvers = resolvers_();
     plan = {OutboundPlan::Kind::dns, {resolvers.begin(), resolvers.end()}};
-    admitted = admission_.ask_for_service(request_of(key), key);
+    admit(admission_.ask_for_service(request_of(key), key), FlowOrigin::service, 0);
   } else if (ours_.include(key.remote.address)) {
     refuser_.reset(ip, tcp); // nobody listens on the gateway
-    return;
   } else {
     plan.targets.emplace_back(key.remote);
-    admitted = admission_.ask(request_of(key), key);
+    record = admit_outbound(key, packet, refuse);
   }
-  if (!admitted.granted) {
-    refuser_.refuse_segment(admitted.answer, ip, tcp, packet);
-    return;
+  if (record) {
+    tcp_.open_from_guest(key, ip, tcp, packet.bytes(), std::move(plan), std::move(*record));
   }
-  tcp_.open_from_guest(key,
-                       ip,
-                       tcp,
-                       packet,
-                       std::move(plan),
-                       record_of(key, origin, std::move(admitted.grant), match.id));
 }
 
-void FlowOpener::on_datagram(const FlowKey& key, const GuestDatagram& datagram, ByteView packet)
+void FlowOpener::on_datagram(const FlowKey& key,
+                             const IpHeader& ip,
+                             const GuestDatagram& datagram,
+                             const GuestPacket& packet)
 {
+  const ByteView bytes = whole_packet(packet, ip);
+  const auto refuse = [&](RefusalAnswer answer) { refuser_.refuse_packet(answer, bytes); };
   const ForwardSet::Match match = forwards_.find(PROTOCOL_UDP, key.remote);
-  if (match.forward == nullptr && ours_.is_dns(key.remote)) {
-    on_dns_datagram(key, datagram, packet);
-    return;
-  }
-  if (match.forward == nullptr && ours_.include(key.remote.address)) {
-    refuser_.refuse_datagram_to_us(packet);
-    return;
-  }
-  Admitted admitted = match.forward != nullptr ? admission_.ask_for_room(key)
-                                               : admission_.ask(request_of(key), key);
-  if (!admitted.granted) {
-    refuser_.refuse_packet(admitted.answer, packet);
-    return;
-  }
   if (match.forward != nullptr) {
+    Admitted admitted = admission_.ask_for_room(key);
+    if (!admitted.granted) {
+      refuse(admitted.answer);
+      return;
+    }
     udp_.open_forward(
       key,
       datagram,
       *match.forward,
       record_of(key, FlowOrigin::remote_forward, std::move(admitted.grant), match.id));
-  } else {
-    udp_.open_from_guest(
-      key, datagram, record_of(key, FlowOrigin::outbound, std::move(admitted.grant)));
+  } else if (ours_.is_dns(key.remote)) {
+    on_dns_datagram(key, datagram, bytes);
+  } else if (ours_.include(key.remote.address)) {
+    refuser_.refuse_datagram_to_us(bytes);
+  } else if (auto record = admit_outbound(key, packet, refuse)) {
+    udp_.open_from_guest(key, datagram, std::move(*record));
   }
 }
 
@@ -126,15 +167,14 @@ void FlowOpener::on_dns_datagram(const FlowKey& key, const GuestDatagram& datagr
 void FlowOpener::on_echo_request(const FlowKey& key,
                                  const IpHeader& ip,
                                  const IcmpEcho& echo,
-                                 ByteView packet)
+                                 const GuestPacket& packet)
 {
-  Admitted admitted = admission_.ask(request_of(key), key);
-  if (!admitted.granted) {
-    refuser_.refuse_packet(admitted.answer, packet);
-    return;
+  auto record = admit_outbound(key, packet, [&](RefusalAnswer answer) {
+    refuser_.refuse_packet(answer, whole_packet(packet, ip));
+  });
+  if (record) {
+    ping_.on_echo_request(ip, echo, nullptr, std::move(*record));
   }
-  ping_.on_echo_request(
-    ip, echo, nullptr, record_of(key, FlowOrigin::outbound, std::move(admitted.grant)));
 }
 
 } // namespace slirpstack

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/admission.hh"
+#include "gateway/flow_handover.hh"
 #include "gateway/forward_set.hh"
 #include "gateway/guest_refuser.hh"
 #include "gateway/our_addresses.hh"
@@ -13,7 +14,8 @@ namespace slirpstack {
 
 /// Opens the flows that the guest begins. It decides what stands behind a destination (a remote
 /// forward, a service of ours, nobody, or the host's network), asks whether the guest may have it,
-/// and hands the packet to the relays of its kind, or refuses it.
+/// and hands the packet to the relays of its kind, or refuses it. What goes to the host's network
+/// is offered to the offload first.
 class FlowOpener
 {
 public:
@@ -22,27 +24,44 @@ public:
              const DnsForwarder::Resolvers& resolvers,
              const ForwardSet& forwards,
              Admission& admission,
+             FlowHandover& handover,
              GuestRefuser& refuser,
              DnsForwarder& dns,
              TcpRelays& tcp,
              UdpRelays& udp,
              PingRelays& ping);
 
-  /// In each: no flow has that key yet, and `packet` begins with its IP header.
-  void on_syn(const FlowKey& key, const IpHeader& ip, const TcpHeader& tcp, ByteView packet);
-  void on_datagram(const FlowKey& key, const GuestDatagram& datagram, ByteView packet);
+  /// In each: no flow has that key yet, and `packet` has the headers that were parsed.
+  void on_syn(const FlowKey& key,
+              const IpHeader& ip,
+              const TcpHeader& tcp,
+              const GuestPacket& packet);
+  void on_datagram(const FlowKey& key,
+                   const IpHeader& ip,
+                   const GuestDatagram& datagram,
+                   const GuestPacket& packet);
   void on_echo_request(const FlowKey& key,
                        const IpHeader& ip,
                        const IcmpEcho& echo,
-                       ByteView packet);
+                       const GuestPacket& packet);
 
 private:
   void on_dns_datagram(const FlowKey& key, const GuestDatagram& datagram, ByteView packet);
+  /// Nothing: the offload has taken the flow, or `refuse(answer)` was called.
+  template<typename Refuse>
+  [[nodiscard]] std::optional<FlowRecord> admit_outbound(const FlowKey& key,
+                                                         const GuestPacket& packet,
+                                                         Refuse refuse);
+  /// What the offload says to a flow that it was offered. Granted: there is room for it here.
+  [[nodiscard]] Admitted hand_over(const FlowKey& key,
+                                   const GuestPacket& packet,
+                                   FlowRecord& record);
 
   const OurAddresses& ours_;
   const DnsForwarder::Resolvers& resolvers_;
   const ForwardSet& forwards_;
   Admission& admission_;
+  FlowHandover& handover_;
   GuestRefuser& refuser_;
   DnsForwarder& dns_;
   TcpRelays& tcp_;

@@ -25,6 +25,8 @@ void FlowReview::start(Done done)
 
 void FlowReview::begin_round()
 {
+  ended_
+    += handover_.end_unless([this](FlowRecord& record) { return admission_.still_allows(record); });
   left_ = flows_.keys();
   waiting_ = std::exchange(next_, {});
   if (left_.empty()) {

@@ -2,6 +2,7 @@
 
 #include "flow/flow_table.hh"
 #include "gateway/admission.hh"
+#include "gateway/flow_handover.hh"
 
 #include <functional>
 #include <vector>
@@ -10,16 +11,17 @@ namespace slirpstack {
 
 /// Asks of each flow, after what policy says has changed, whether it may still be, and ends those
 /// that may not. Many flows under many rules would hold up all of them for seconds, so a turn of
-/// the loop has only its part. Flows that are opened meanwhile are judged by what holds then.
+/// the loop has only its part; those that an offload carries are judged at the beginning, and at
+/// once. Flows that are opened meanwhile are judged by what holds then.
 class FlowReview
 {
 public:
   /// Gets how many flows were ended.
   using Done = std::function<void(std::size_t)>;
 
-  /// Both must outlive this.
-  FlowReview(FlowTable& flows, Admission& admission, const Policy& policy)
-    : flows_(flows), admission_(admission), policy_(policy)
+  /// All must outlive this.
+  FlowReview(FlowTable& flows, FlowHandover& handover, Admission& admission, const Policy& policy)
+    : flows_(flows), handover_(handover), admission_(admission), policy_(policy)
   {}
 
   /// Begins, or, while a review is under way, has another one follow it. `done`, which may be null,
@@ -41,6 +43,7 @@ private:
   void end_round();
 
   FlowTable& flows_;
+  FlowHandover& handover_;
   Admission& admission_;
   const Policy& policy_;
   std::vector<FlowKey> left_;

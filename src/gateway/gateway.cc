@@ -72,7 +72,6 @@ Gateway::Gateway(const Settings& settings,
                flows_,
                drops_,
                sources_.host_networks)
-  , review_(flows_, admission_, policy_)
   , clients_(policy_,
              flows_,
              settings.addresses.gateway_ipv4,
@@ -112,10 +111,13 @@ Gateway::Gateway(const Settings& settings,
           icmp_,
           drops_)
   , forwards_(tcp_, udp_, flows_, time_, host, prefixes_)
+  , handover_(guest, udp_, ping_, drops_, time_)
+  , review_(flows_, handover_, admission_, policy_)
   , opener_(settings_.addresses,
             sources_.resolvers,
             forwards_,
             admission_,
+            handover_,
             refuser_,
             dns_,
             tcp_,
@@ -180,8 +182,10 @@ void Gateway::on_tcp(GuestPacket&& packet, const IpHeader& ip)
   }
   if (relay != nullptr) {
     relay->on_segment(std::move(packet), ip, tcp->flags);
+  } else if (handover_.return_carried(key, packet)) {
+    return;
   } else if (is_syn) {
-    opener_.on_syn(key, ip, *tcp, packet.bytes());
+    opener_.on_syn(key, ip, *tcp, packet);
   } else {
     refuser_.reset(ip, *tcp);
   }
@@ -204,8 +208,8 @@ void Gateway::on_udp(const GuestPacket& packet, const IpHeader& ip)
   if (auto* const known
       = static_cast<UdpRelay*>(flows_.find(key))) { // NOLINT: by the key's protocol
     known->on_guest_datagram(datagram);
-  } else {
-    opener_.on_datagram(key, datagram, packet.bytes().first(ip.total_length_bytes));
+  } else if (!handover_.return_carried(key, packet)) {
+    opener_.on_datagram(key, ip, datagram, packet);
   }
 }
 
@@ -214,7 +218,7 @@ void Gateway::on_icmp(const GuestPacket& packet, const IpHeader& ip)
   const ByteView message = ip.payload(packet.bytes());
   const Parsed<IcmpEcho> echo = IcmpEcho::parse(ip.family(), message);
   if (echo && !echo->is_reply) {
-    on_echo_request(ip, *echo, packet.bytes().first(ip.total_length_bytes));
+    on_echo_request(ip, *echo, packet);
     return;
   }
   const Parsed<IcmpErrorMessage> error = IcmpErrorMessage::parse(ip.family(), message);
@@ -225,7 +229,7 @@ void Gateway::on_icmp(const GuestPacket& packet, const IpHeader& ip)
   }
 }
 
-void Gateway::on_echo_request(const IpHeader& ip, const IcmpEcho& echo, ByteView packet)
+void Gateway::on_echo_request(const IpHeader& ip, const IcmpEcho& echo, const GuestPacket& packet)
 {
   if (settings_.addresses.include(ip.destination) || settings_.answers_every_echo) {
     answer_echo(sender_, ip, echo);
@@ -234,7 +238,7 @@ void Gateway::on_echo_request(const IpHeader& ip, const IcmpEcho& echo, ByteView
   const FlowKey key = PingRelays::key_of(ip, echo);
   if (Relay* const known = flows_.find(key)) {
     ping_.on_echo_request(ip, echo, known, {});
-  } else {
+  } else if (!handover_.return_carried(key, packet)) {
     opener_.on_echo_request(key, ip, echo, packet);
   }
 }

@@ -9,6 +9,7 @@
 #include "flow/prefix_map.hh"
 #include "gateway/admission.hh"
 #include "gateway/client_names.hh"
+#include "gateway/flow_handover.hh"
 #include "gateway/flow_opener.hh"
 #include "gateway/flow_review.hh"
 #include "gateway/forward_set.hh"
@@ -110,6 +111,12 @@ public:
   /// addresses.
   void end_denied_flows() { review_.start(nullptr); }
 
+  /// Whom the guest's new flows to the host's network are offered to from now on. Its flows are not
+  /// among `flows()` and need no room there. Must outlive this.
+  void set_offload(FlowOffload& offload) { handover_.set_offload(offload); }
+  /// How many flows it has taken.
+  [[nodiscard]] std::uint64_t flows_handed_over() const { return handover_.taken(); }
+
   /// `observer` must outlive this.
   void add_observer(FlowObserver& observer) { flows_.add_observer(observer); }
   [[nodiscard]] const FlowTable& flows() const { return flows_; }
@@ -122,7 +129,7 @@ private:
   void on_tcp(GuestPacket&& packet, const IpHeader& ip);
   void on_udp(const GuestPacket& packet, const IpHeader& ip);
   void on_icmp(const GuestPacket& packet, const IpHeader& ip);
-  void on_echo_request(const IpHeader& ip, const IcmpEcho& echo, ByteView packet);
+  void on_echo_request(const IpHeader& ip, const IcmpEcho& echo, const GuestPacket& packet);
   void on_icmp_error(const IcmpErrorMessage& error);
 
   Settings settings_;
@@ -138,7 +145,6 @@ private:
   DnsForwarder dns_;
   FlowTable flows_; ///< emptied before anything else goes: its relays use all the rest
   Admission admission_;
-  FlowReview review_;
   ClientNames clients_;
   PrefixMap prefixes_;
   MappedSources mapped_;
@@ -146,6 +152,8 @@ private:
   UdpRelays udp_;
   PingRelays ping_;
   ForwardSet forwards_;
+  FlowHandover handover_;
+  FlowReview review_;
   FlowOpener opener_;
 };
 

@@ -57,7 +57,8 @@ std::optional<PacketIntake::Accepted> PacketIntake::reassemble(const GuestPacket
   // Who sent it in pieces allows pieces on the way.
   IpHeader relayed = *header;
   relayed.dont_fragment = false;
-  return Accepted{{.block = std::move(block), .length_bytes = length}, relayed};
+  return Accepted{{.block = std::move(block), .length_bytes = length, .is_reassembled = true},
+                  relayed};
 }
 
 bool PacketIntake::acceptable(const GuestPacket& packet, const IpHeader& ip)

@@ -62,6 +62,8 @@ public:
                        FlowRecord record);
 
   [[nodiscard]] std::size_t mappings() const { return mappings_.size(); }
+  /// Whether there is a socket for that address and identifier of the guest.
+  [[nodiscard]] bool has_mapping(const Endpoint& guest) const { return mappings_.contains(guest); }
 
 private:
   friend class PingFlow;

@@ -100,6 +100,8 @@ public:
   void flush() { outbox_.flush(); }
 
   [[nodiscard]] std::size_t mappings() const { return mappings_.size(); }
+  /// Whether there is a socket for that endpoint of the guest.
+  [[nodiscard]] bool has_mapping(const Endpoint& guest) const { return mappings_.contains(guest); }
 
 private:
   friend class UdpClientFlow;

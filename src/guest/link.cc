@@ -269,6 +269,14 @@ void Link::send(const OutboundPacket& packet)
   write_frame(header[0] >> 4U == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6, packet);
 }
 
+void Link::give_back(const GuestPacket& packet)
+{
+  const ByteView frame = packet.frame();
+  if (::write(device_.fd.get(), frame.data(), frame.size()) < 0) {
+    drops_.count(Drop::tap_full);
+  }
+}
+
 void Link::finish_checksum(const OutboundPacket& packet)
 {
   // The field holds the pseudo-header's sum, so the sum over everything is the packet's.

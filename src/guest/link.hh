@@ -55,6 +55,7 @@ public:
   [[nodiscard]] bool read_batch();
 
   void send(const OutboundPacket& packet) override;
+  void give_back(const GuestPacket& packet) override;
   [[nodiscard]] bool cuts_tcp() const override { return device_.vnet_header; }
   [[nodiscard]] bool cuts_udp() const override
   {

@@ -40,6 +40,10 @@ public:
       numbers.sequence = tcp->acknowledgment;
     }
   }
+  void give_back(const GuestPacket& /*packet*/) override
+  {
+    require(false);
+  } // nobody is offered any
   [[nodiscard]] bool cuts_tcp() const override { return true; }
   [[nodiscard]] bool cuts_udp() const override { return true; }
   [[nodiscard]] std::uint32_t mtu_bytes() const override { return 1500; }

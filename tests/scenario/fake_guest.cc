@@ -19,6 +19,12 @@ void FakeGuest::send(const OutboundPacket& packet)
   received_.push_back(std::move(received));
 }
 
+void FakeGuest::give_back(const GuestPacket& packet)
+{
+  const ByteView frame = packet.frame();
+  given_back_.emplace_back(frame.begin(), frame.end());
+}
+
 bool GuestReceived::checksum_is_right() const
 {
   const ByteView transport = payload();

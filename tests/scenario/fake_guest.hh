@@ -57,6 +57,7 @@ class FakeGuest final : public PacketSink
 {
 public:
   void send(const OutboundPacket& packet) override;
+  void give_back(const GuestPacket& packet) override;
   [[nodiscard]] bool cuts_tcp() const override { return cuts_tcp_; }
   [[nodiscard]] bool cuts_udp() const override { return cuts_udp_; }
   [[nodiscard]] std::uint32_t mtu_bytes() const override { return mtu_bytes_; }
@@ -77,12 +78,18 @@ public:
     return all.front();
   }
   [[nodiscard]] const std::vector<GuestReceived>& received() const { return received_; }
+  /// Frames that were put back onto the device since the last call.
+  std::vector<std::vector<std::uint8_t>> take_given_back()
+  {
+    return std::exchange(given_back_, {});
+  }
 
 private:
   bool cuts_tcp_ = true;
   bool cuts_udp_ = true;
   std::uint32_t mtu_bytes_ = 1500;
   std::vector<GuestReceived> received_;
+  std::vector<std::vector<std::uint8_t>> given_back_;
 };
 
 } // namespace slirpstack

@@ -158,6 +158,13 @@ static __noinline int error_outbound(context* ctx, struct origin* origin, struct
   return deliver(ctx, now_set, owner);
 }
 
+/* A newer generation than the current one will be current in a moment. */
+static __always_inline int is_in_force(const struct nat_settings* now_set,
+                                       const struct nat_binding* binding)
+{
+  return (__s32)(binding->generation - now_set->generation) >= 0 || binding->flags & NAT_STATIC;
+}
+
 /* The binding of the packet's source. Null: `failure` says why. */
 static __always_inline struct nat_binding* binding_of(context* ctx,
                                                       const struct nat_settings* now_set,
@@ -171,7 +178,7 @@ static __always_inline struct nat_binding* binding_of(context* ctx,
   struct nat_binding* binding = bpf_map_lookup_elem(&bindings, &internal);
   if (binding) {
     *failure = NAT_DROP_NO_BINDING;
-    return binding->generation == now_set->generation || binding->flags & NAT_STATIC ? binding : 0;
+    return is_in_force(now_set, binding) ? binding : 0;
   }
   *failure = NAT_DROP_NO_BINDING;
   if (!(now_set->flags & NAT_ALLOCATE) || p->fragment == FRAGMENT_LATER) {
@@ -218,18 +225,19 @@ static __always_inline int translate_out(context* ctx,
   if (!binding) {
     return without_binding(ctx, now_set, origin, p, failure);
   }
-  /* RFC 7857 section 7.1: a reset may answer a stranger, who shall not keep the binding alive. */
-  if (!(p->tcp_flags & TCP_RST)) {
-    refresh(&binding->last_out, now);
-  }
   struct translation to = ends_of(p);
   to.source = binding->address;
   to.source_port = binding->port;
-  if (p->fragment != FRAGMENT_LATER) {
+  /* Where slirpstack is to be asked, a later fragment goes where the first has gone. */
+  if (p->fragment != FRAGMENT_LATER || now_set->flags & NAT_ASK_REMOTES) {
     failure = session_out(now_set, p, to.source, to.source_port, now);
     if (failure) {
       return without_binding(ctx, now_set, origin, p, failure);
     }
+  }
+  /* RFC 7857 section 7.1: a reset may answer a stranger, who shall not keep the binding alive. */
+  if (!(p->tcp_flags & TCP_RST)) {
+    refresh(&binding->last_out, now);
   }
   return is_external(now_set, p->destination) ? hairpin(ctx, now_set, origin, p, &to, now)
                                               : emit(ctx, now_set, origin, p, &to);

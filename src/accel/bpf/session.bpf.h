@@ -92,8 +92,9 @@ static __always_inline struct nat_session_key session_key(__be32 address,
   return key;
 }
 
-/* Everything a guest sends is let out, except TCP in the middle of a connection that is not known.
- * Returns 0, or the statistic that says why not. */
+/* Everything a guest sends is let out, except TCP in the middle of a connection that is not known
+ * and, where slirpstack is to be asked, what it has not allowed. Returns 0, or the statistic that
+ * says why not. */
 static __always_inline __u32 session_out(const struct nat_settings* now_set,
                                          const struct packet* p,
                                          __be32 address,
@@ -101,27 +102,30 @@ static __always_inline __u32 session_out(const struct nat_settings* now_set,
                                          __u64 now)
 {
   __u32 filter = filter_of(now_set, p->protocol);
+  __u32 asks = now_set->flags & NAT_ASK_REMOTES;
   struct nat_session_key key
     = session_key(address, port, p->destination, p->destination_port, p->protocol);
-  if (p->protocol == IPPROTO_TCP) {
+  if (p->protocol == IPPROTO_ICMP) {
+    key.remote_port = 0;
+  }
+  if (p->protocol == IPPROTO_TCP || asks) {
     struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
     if (known) {
       advance(known, p->tcp_flags, 1, now);
-      return 0;
-    }
-    if (!opens(p->tcp_flags)) {
+      if (p->protocol == IPPROTO_TCP || filter != NAT_FILTER_ADDRESS) {
+        return 0;
+      }
+    } else if (asks || !opens(p->tcp_flags)) {
       return NAT_DROP_NO_SESSION;
-    }
-    if (!remember(&key, NAT_TCP_SYN_OUT, now)) {
+    } else if (!remember(&key, NAT_TCP_SYN_OUT, now)) {
       return NAT_DROP_EXHAUSTED;
-    }
-    if (filter != NAT_FILTER_ADDRESS) {
+    } else if (filter != NAT_FILTER_ADDRESS) {
       return 0;
     }
   } else if (filter == NAT_FILTER_ENDPOINT) {
     return 0;
   }
-  if (filter == NAT_FILTER_ADDRESS || p->protocol == IPPROTO_ICMP) {
+  if (filter == NAT_FILTER_ADDRESS) {
     key.remote_port = 0;
   }
   struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
@@ -143,6 +147,17 @@ static __always_inline int is_permitted(struct nat_session_key key, __u32 filter
   return bpf_map_lookup_elem(&sessions, &key) != 0;
 }
 
+/* Who has come in by a forward may be answered, whatever policy says of going there. */
+static __always_inline __u32 make_answerable(const struct nat_session_key* key, __u64 now)
+{
+  struct nat_session* known = bpf_map_lookup_elem(&sessions, key);
+  if (known) {
+    refresh(&known->last, now);
+    return 0;
+  }
+  return remember(key, NAT_TCP_NONE, now) ? 0 : NAT_DROP_EXHAUSTED;
+}
+
 /* The same for a packet to an external endpoint, from `remote` as it is seen outside. An
  * unsolicited SYN that is refused gets no answer (RFC 5382 REQ-4). */
 static __always_inline __u32 session_in(const struct nat_settings* now_set,
@@ -156,6 +171,9 @@ static __always_inline __u32 session_in(const struct nat_settings* now_set,
   struct nat_session_key key
     = session_key(p->destination, p->destination_port, remote, remote_port, p->protocol);
   if (p->protocol != IPPROTO_TCP) {
+    if (now_set->flags & NAT_ASK_REMOTES && owner->flags & NAT_STATIC) {
+      return make_answerable(&key, now);
+    }
     return is_permitted(key, filter, p->protocol == IPPROTO_ICMP) ? 0 : NAT_DROP_FILTERED;
   }
   struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);

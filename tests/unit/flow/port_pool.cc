@@ -137,3 +137,40 @@ TEST_CASE("ports do not follow one another")
   }
   CHECK(neighbours < 3);
 }
+
+TEST_CASE("what is released rests, and may be reserved meanwhile but not given out")
+{
+  PortPool pool = pool_of({FIRST}, {.first_port = 2000, .last_port = 2000});
+  const Endpoint external{FIRST, 2000};
+  REQUIRE(pool.reserve(external, PROTOCOL_UDP));
+  pool.release(external, PROTOCOL_UDP, START);
+  CHECK_FALSE(taken(pool, {GUEST, 5000}, START + 119s));
+  CHECK(pool.reserve(external, PROTOCOL_UDP));
+  CHECK_FALSE(taken(pool, {GUEST, 5000}, START + 1h)); // its rest is over, it is reserved
+  pool.release(external, PROTOCOL_UDP, START + 1h);
+  CHECK(taken(pool, {GUEST, 5000}, START + 1h + 120s) == external);
+  CHECK_FALSE(pool.reserve(external, PROTOCOL_UDP));
+}
+
+TEST_CASE("equal addresses of different zones are different subscribers")
+{
+  PortPool pool
+    = pool_of({FIRST}, {.first_port = 2000, .last_port = 2007, .block_ports = 4, .quota = 1});
+  std::vector<PortBlock> log;
+  pool.set_block_log([&](const PortBlock& block, bool) { log.push_back(block); });
+  const Endpoint guest{GUEST, 5000};
+  const auto one = pool.take(guest, PROTOCOL_UDP, START, 1);
+  const auto two = pool.take(guest, PROTOCOL_UDP, START, 2);
+  REQUIRE(std::holds_alternative<Endpoint>(one));
+  REQUIRE(std::holds_alternative<Endpoint>(two));
+  CHECK(std::get<PortRefusal>(pool.take(guest, PROTOCOL_UDP, START, 2)) == PortRefusal::quota);
+  CHECK(pool.ports_of(GUEST) == 0);
+  CHECK(pool.ports_of(GUEST, 1) == 1);
+  pool.give_back(guest, std::get<Endpoint>(one), PROTOCOL_UDP, START, 1);
+  CHECK(pool.ports_of(GUEST, 1) == 0);
+  CHECK(pool.ports_of(GUEST, 2) == 1);
+  REQUIRE(log.size() == 3);
+  CHECK(log[0].zone == 1);
+  CHECK(log[1].zone == 2);
+  CHECK(log[2] == log[0]);
+}

@@ -161,6 +161,20 @@ TEST_CASE("a frame's packet reaches the gateway without its headers")
   }
 }
 
+TEST_CASE("a packet that is given back is the frame that came, headers, padding and all")
+{
+  Bytes frame = ethernet(ETHERTYPE_IPV4, datagram(GUEST, SERVER));
+  frame.resize(frame.size() + 9, 0xab);
+  for (const bool has_vnet_header : {false, true}) {
+    Wire wire(true, has_vnet_header);
+    const Bytes sent = has_vnet_header ? vnet({.flags = VNET_FLAG_DATA_VALID}, frame) : frame;
+    wire.guest_sends(sent);
+    REQUIRE(wire.last.size() == 1);
+    wire.link.give_back(wire.last.front());
+    CHECK(wire.guest_receives() == sent);
+  }
+}
+
 TEST_CASE("ARP is answered for every address but the guest's own")
 {
   Wire wire;

@@ -1,0 +1,149 @@
+#pragma once
+
+#include "accel/nat_bindings.hh"
+#include "accel/nat_endings.hh"
+#include "accel/nat_endpoints.hh"
+#include "flow/port_pool.hh"
+
+#include <map>
+#include <optional>
+
+namespace slirpstack {
+
+/// Where a guest is.
+struct GuestPlace
+{
+  std::uint32_t ifindex = 0; ///< our end of its veth pair
+  std::uint8_t zone = 0;     ///< nat_interface.zone of that
+  MacAddress mac;            ///< its own
+};
+
+/// Whoever keeps the records of a guest's flows.
+class GuestFlows
+{
+public:
+  virtual ~GuestFlows() = default;
+  /// The kernel carries the flow no longer. False: it was none of this guest's.
+  virtual bool forget(const FlowKey& flow) = 0;
+  /// Nor any other from that endpoint of the guest.
+  virtual void forget_all(std::uint8_t protocol, const Endpoint& guest) = 0;
+};
+
+/// A port of an external address that leads to a port of a guest.
+struct StaticForward
+{
+  std::uint8_t protocol = 0; ///< PROTOCOL_TCP or PROTOCOL_UDP
+  Endpoint external;
+  Endpoint internal;
+  GuestPlace guest;
+};
+
+/// Why there is no such forward.
+enum class StaticRefusal : std::uint8_t
+{
+  external_taken, ///< the external endpoint is somebody's, or not of the pool
+  internal_taken, ///< the guest's endpoint has an external one, and can have one only
+  no_room,        ///< the maps are full
+};
+
+/// Writes what policy has allowed into the kernel's maps, for all guests: bindings, whose ports are
+/// out of its pool, and sessions. It expects to be their only maker (nat_settings.flags with
+/// NAT_ASK_REMOTES, without NAT_ALLOCATE), and keeps in mind what it has made; where another was
+/// first, that one's binding is used.
+///
+/// nat_settings.generation is its own: whoever changes the settings reads them first.
+class BindingWriter final : public NatEndings
+{
+public:
+  BindingWriter(const NatObject& object, PortPool pool);
+
+  /// Lets a flow pass, out and in, until close() or its silence. All flows of one endpoint of the
+  /// guest share its binding. `guest` is told of its end. Nothing: done; a refusal is logged.
+  /// Throws std::system_error, as all of these do.
+  [[nodiscard]] std::optional<PortRefusal> open(const FlowKey& flow,
+                                                const GuestPlace& place,
+                                                GuestFlows& guest,
+                                                TimePoint now);
+  /// The flow passes no longer; if it was the last of its binding, that ends too.
+  void close(const FlowKey& flow, std::uint8_t zone, TimePoint now);
+  /// Bindings without a flow are void from now on: what comes from there is asked about anew.
+  void advance_generation();
+  /// `guest` is told of nothing any more. Its bindings stay.
+  void detach(const GuestFlows& guest);
+
+  /// Puts a forward into effect. Nothing: done. Nobody is asked who may come in by it.
+  [[nodiscard]] std::optional<StaticRefusal> add_static(const StaticForward& forward,
+                                                        TimePoint now);
+  /// Ends it, and the connections through it. False: there is none.
+  bool remove_static(const Endpoint& external, std::uint8_t protocol, TimePoint now);
+  /// See PortPool: for ports that sockets of the host use.
+  [[nodiscard]] bool reserve(const Endpoint& external, std::uint8_t protocol)
+  {
+    return pool_.reserve(external, protocol);
+  }
+
+  void on_session_ended(const nat_session_key& session) override;
+  void on_binding_ended(const nat_endpoint& internal, TimePoint now) override;
+
+  [[nodiscard]] std::size_t bindings() const { return bound_.size(); }
+  [[nodiscard]] const PortPool& pool() const { return pool_; }
+  /// Flows that found no port or no room.
+  [[nodiscard]] std::uint64_t refused() const { return refused_; }
+
+private:
+  enum class Origin : std::uint8_t
+  {
+    pool,
+    forward, ///< its port is reserved
+    found,   ///< another's, who was first
+  };
+  struct Bound
+  {
+    nat_endpoint external{};
+    Origin origin = Origin::pool;
+    MacAddress mac;
+    GuestFlows* guest = nullptr; ///< null before its first flow
+    std::size_t flows = 0;
+  };
+  using AllBound = std::map<nat_endpoint, Bound, NatEndpointOrder>;
+
+  [[nodiscard]] nat_settings current_settings() const;
+  std::optional<PortRefusal> bind(const nat_endpoint& internal,
+                                  const GuestPlace& place,
+                                  std::uint32_t generation,
+                                  TimePoint now);
+  /// Nothing: the endpoint was lost to somebody else, which is no reason to give up.
+  std::optional<NatBindings::Added> claim(const nat_endpoint& internal,
+                                          const nat_endpoint& external,
+                                          const GuestPlace& place,
+                                          std::uint32_t generation,
+                                          TimePoint now);
+  NatBindings::Added add(const nat_endpoint& internal,
+                         const nat_endpoint& external,
+                         const GuestPlace& place,
+                         std::uint16_t flags,
+                         std::uint32_t generation,
+                         TimePoint now);
+  void remember(const nat_endpoint& internal,
+                const nat_endpoint& external,
+                Origin origin,
+                const MacAddress& mac);
+  bool add_sessions(const nat_settings& settings,
+                    const nat_endpoint& external,
+                    const FlowKey& flow,
+                    TimePoint now);
+  void end_if_unused(AllBound::iterator bound, TimePoint now);
+  void forget(AllBound::iterator bound, TimePoint now);
+  PortRefusal refuse(const nat_endpoint& internal, PortRefusal reason);
+
+  NatBindings bindings_;
+  NatTable<nat_session_key, nat_session> sessions_;
+  NatTable<std::uint32_t, nat_settings> settings_;
+  PortPool pool_;
+  AllBound bound_;                                                   ///< by internal endpoint
+  std::map<nat_endpoint, nat_endpoint, NatEndpointOrder> internals_; ///< by external endpoint
+  std::uint64_t refused_ = 0;
+  bool is_complaining_ = false; ///< since the last port that came free
+};
+
+} // namespace slirpstack

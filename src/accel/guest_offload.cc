@@ -1,0 +1,100 @@
+#include "accel/guest_offload.hh"
+
+#include "wire/ethernet.hh"
+
+#include <utility>
+#include <vector>
+
+namespace slirpstack {
+
+namespace {
+
+constexpr std::size_t FIRST_BUCKETS = 16;
+
+/// The Ethernet address that the frame is from; nothing where there is no Ethernet header.
+std::optional<MacAddress> sender_of(const GuestPacket& packet)
+{
+  if (packet.offset_bytes < EthernetHeader::SIZE_BYTES) {
+    return std::nullopt;
+  }
+  const auto header = EthernetHeader::parse(
+    packet.frame().subspan(packet.offset_bytes - EthernetHeader::SIZE_BYTES));
+  return header ? std::optional(header->source) : std::nullopt;
+}
+
+} // namespace
+
+GuestOffload::GuestOffload(BindingWriter& writer,
+                           const NatObject& object,
+                           std::uint32_t ifindex,
+                           std::uint8_t zone,
+                           const HashSecret& secret)
+  : writer_(writer)
+  , scope_(object)
+  , ifindex_(ifindex)
+  , zone_(zone)
+  , records_(FIRST_BUCKETS, FlowKeyHash(secret))
+{}
+
+GuestOffload::~GuestOffload()
+{
+  drop_records();
+}
+
+OffloadAnswer GuestOffload::offer(const FlowKey& key,
+                                  const GuestPacket& packet,
+                                  FlowRecord& record,
+                                  TimePoint now)
+{
+  const auto mac = sender_of(packet);
+  if (!mac || !scope_.translates(key.guest.address, key.remote.address)) {
+    return OffloadAnswer::declined;
+  }
+  const GuestPlace place{.ifindex = ifindex_, .zone = zone_, .mac = *mac};
+  if (const auto refusal = writer_.open(key, place, *this, now)) {
+    return *refusal == PortRefusal::quota ? OffloadAnswer::quota : OffloadAnswer::exhausted;
+  }
+  records_.emplace(key, std::move(record));
+  return OffloadAnswer::taken;
+}
+
+std::size_t GuestOffload::end_if(const std::function<bool(FlowRecord&)>& ends, TimePoint now)
+{
+  std::vector<FlowKey> ended;
+  for (auto& [key, record] : records_) {
+    if (ends(record)) {
+      ended.push_back(key);
+    }
+  }
+  for (const FlowKey& key : ended) {
+    writer_.close(key, zone_, now);
+    records_.erase(key);
+  }
+  if (!ended.empty()) {
+    writer_.advance_generation();
+  }
+  return ended.size();
+}
+
+void GuestOffload::drop_records()
+{
+  writer_.detach(*this);
+  records_.clear();
+}
+
+void GuestOffload::for_each(
+  const std::function<void(const FlowKey&, const FlowRecord&)>& visit) const
+{
+  for (const auto& [key, record] : records_) {
+    visit(key, record);
+  }
+}
+
+void GuestOffload::forget_all(std::uint8_t protocol, const Endpoint& guest)
+{
+  std::erase_if(records_, [&](const auto& entry) {
+    return entry.first.protocol == protocol && entry.first.guest == guest;
+  });
+}
+
+} // namespace slirpstack

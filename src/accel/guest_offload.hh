@@ -1,0 +1,53 @@
+#pragma once
+
+#include "accel/binding_writer.hh"
+#include "accel/nat_scope.hh"
+#include "flow/flow_offload.hh"
+
+#include <unordered_map>
+
+namespace slirpstack {
+
+/// One guest's flows that the kernel carries: keeps their records, and with them their places under
+/// the limits that they were admitted under, from the gateway's offer to the end of their sessions.
+class GuestOffload final
+  : public FlowOffload
+  , private GuestFlows
+{
+public:
+  /// `ifindex` is our end of the guest's veth pair, `zone` its nat_interface.zone. `writer` is all
+  /// guests' and must outlive this.
+  GuestOffload(BindingWriter& writer,
+               const NatObject& object,
+               std::uint32_t ifindex,
+               std::uint8_t zone,
+               const HashSecret& secret);
+  /// What is carried goes on.
+  ~GuestOffload() override;
+  GuestOffload(const GuestOffload&) = delete;
+  GuestOffload& operator=(const GuestOffload&) = delete;
+  GuestOffload(GuestOffload&&) = delete;
+  GuestOffload& operator=(GuestOffload&&) = delete;
+
+  [[nodiscard]] bool carries(const FlowKey& key) const override { return records_.contains(key); }
+  [[nodiscard]] OffloadAnswer offer(const FlowKey& key,
+                                    const GuestPacket& packet,
+                                    FlowRecord& record,
+                                    TimePoint now) override;
+  std::size_t end_if(const std::function<bool(FlowRecord&)>& ends, TimePoint now) override;
+  void drop_records() override;
+  void for_each(const std::function<void(const FlowKey&, const FlowRecord&)>& visit) const override;
+  [[nodiscard]] std::size_t size() const override { return records_.size(); }
+
+private:
+  bool forget(const FlowKey& flow) override { return records_.erase(flow) != 0; }
+  void forget_all(std::uint8_t protocol, const Endpoint& guest) override;
+
+  BindingWriter& writer_;
+  NatScope scope_;
+  std::uint32_t ifindex_;
+  std::uint8_t zone_;
+  std::unordered_map<FlowKey, FlowRecord, FlowKeyHash> records_;
+};
+
+} // namespace slirpstack

@@ -1,0 +1,54 @@
+#include "accel/nat_scope.hh"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <span>
+
+namespace slirpstack {
+
+namespace {
+
+bool is_in(std::span<const nat_range> ranges, std::size_t count, std::uint32_t address)
+{
+  return std::ranges::any_of(
+    ranges.first(std::min(count, ranges.size())),
+    [address](const nat_range& range) { return address - range.first < range.count; });
+}
+
+bool is_internal(const nat_settings& settings, std::uint32_t address)
+{
+  return is_in(settings.internal, settings.internal_ranges, address);
+}
+
+/// Such an address may be one of the host's own: then it is exempt but for its bindings.
+bool is_external(const nat_settings& settings, std::uint32_t address)
+{
+  return is_in(settings.external, settings.external_ranges, address);
+}
+
+/// This host, loopback, multicast and above.
+bool is_never_routed(std::uint32_t address)
+{
+  const std::uint32_t first = address >> 24U;
+  return first == 0 || first == 127 || first >= 224;
+}
+
+} // namespace
+
+NatScope::NatScope(const NatObject& object)
+  : settings_(object.map("settings")), exempt_(object.map("exempt"))
+{}
+
+bool NatScope::translates(const IpAddress& source, const IpAddress& destination) const
+{
+  const nat_settings settings = settings_.find(0).value_or(nat_settings{});
+  const std::uint32_t to = destination.ipv4_value();
+  if (!is_internal(settings, source.ipv4_value()) || is_internal(settings, to)
+      || is_never_routed(to)) {
+    return false;
+  }
+  return (settings.flags & NAT_EXEMPTIONS) == 0 || is_external(settings, to)
+         || !exempt_.find({32, htonl(to)});
+}
+
+} // namespace slirpstack

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "flow/flow_key.hh"
+#include "flow/flow_record.hh"
+#include "flow/guest_packet.hh"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+namespace slirpstack {
+
+/// What becomes of a flow that is offered.
+enum class OffloadAnswer : std::uint8_t
+{
+  taken,
+  declined,  ///< not one that can be carried so; it needs a socket
+  exhausted, ///< no external port, or no room, is left for it
+  quota,     ///< the guest has as many as it may have
+};
+
+/// Carries flows of one guest beside the gateway, without sockets: the accelerator, whose NAT is in
+/// the kernel. It decides nothing: the gateway offers it what policy allows, when a flow begins,
+/// and gives the packet at hand back to the device, behind which the flow's packets are carried
+/// from then on.
+class FlowOffload
+{
+public:
+  virtual ~FlowOffload() = default;
+
+  /// Whether the flow is carried already. Packets of it that were under way before that took effect
+  /// still come to the gateway.
+  [[nodiscard]] virtual bool carries(const FlowKey& key) const = 0;
+  /// Policy allows the flow, whose first packet is `packet`, a frame as the guest sent it. If it is
+  /// taken, `record` is moved away with its grant, and kept until the flow ends; else it stays.
+  [[nodiscard]] virtual OffloadAnswer offer(const FlowKey& key,
+                                            const GuestPacket& packet,
+                                            FlowRecord& record,
+                                            TimePoint now)
+    = 0;
+  /// Ends the flows of which `ends` is true; returns how many.
+  virtual std::size_t end_if(const std::function<bool(FlowRecord&)>& ends, TimePoint now) = 0;
+  /// The gateway goes: drops all records. What is carried goes on.
+  virtual void drop_records() = 0;
+
+  /// In no particular order; `visit` must not change anything.
+  virtual void for_each(
+    const std::function<void(const FlowKey&, const FlowRecord&)>& visit) const = 0;
+  /// Flows that are carried now.
+  [[nodiscard]] virtual std::size_t size() const = 0;
+};
+
+} // namespace slirpstack

@@ -1,0 +1,89 @@
+#include "gateway/flow_handover.hh"
+
+namespace slirpstack {
+
+namespace {
+
+/// Whether the flow's bytes have to pass through us to be counted.
+bool limits_bytes(const FlowRecord& record)
+{
+  return record.grant.rule() != nullptr && record.grant.rule()->bytes.has_value();
+}
+
+} // namespace
+
+FlowHandover::FlowHandover(PacketSink& guest,
+                           const UdpRelays& udp,
+                           const PingRelays& ping,
+                           DropCounters& drops,
+                           const EventTime& time)
+  : guest_(guest), udp_(udp), ping_(ping), drops_(drops), time_(time)
+{}
+
+FlowHandover::~FlowHandover()
+{
+  if (offload_ != nullptr) {
+    offload_->drop_records(); // their grants are the gateway's
+  }
+}
+
+bool FlowHandover::return_carried(const FlowKey& key, const GuestPacket& packet)
+{
+  if (offload_ == nullptr || !offload_->carries(key)) {
+    return false;
+  }
+  if (packet.is_reassembled) {
+    drops_.count(Drop::fragment_carried); // a socket would show another source
+  } else {
+    guest_.give_back(packet);
+  }
+  return true;
+}
+
+bool FlowHandover::may_offer(const FlowKey& key, const GuestPacket& packet) const
+{
+  // Prefix mappings concern IPv6 alone, so nothing of IPv4 has a mapped source.
+  if (offload_ == nullptr || packet.is_reassembled || !key.guest.address.is_ipv4()) {
+    return false;
+  }
+  switch (key.protocol) {
+    case PROTOCOL_TCP:
+      return true;
+    case PROTOCOL_UDP:
+      return !udp_.has_mapping(key.guest);
+    default:
+      return !ping_.has_mapping(key.guest);
+  }
+}
+
+OffloadAnswer FlowHandover::offer(const FlowKey& key, const GuestPacket& packet, FlowRecord& record)
+{
+  if (limits_bytes(record)) {
+    return OffloadAnswer::declined;
+  }
+  const OffloadAnswer answer = offload_->offer(key, packet, record, time_.now);
+  switch (answer) {
+    case OffloadAnswer::taken:
+      ++taken_;
+      guest_.give_back(packet);
+      break;
+    case OffloadAnswer::exhausted:
+    case OffloadAnswer::quota:
+      drops_.count(Drop::too_many_flows);
+      break;
+    case OffloadAnswer::declined:
+      break;
+  }
+  return answer;
+}
+
+std::size_t FlowHandover::end_unless(const std::function<bool(FlowRecord&)>& still_allows)
+{
+  return offload_ == nullptr
+           ? 0
+           : offload_->end_if(
+             [&](FlowRecord& record) { return !still_allows(record) || limits_bytes(record); },
+             time_.now);
+}
+
+} // namespace slirpstack

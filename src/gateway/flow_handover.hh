@@ -1,0 +1,58 @@
+#pragma once
+
+#include "flow/flow_offload.hh"
+#include "flow/packet_sink.hh"
+#include "gateway/ping_relays.hh"
+#include "gateway/udp_relays.hh"
+
+namespace slirpstack {
+
+/// Hands flows over to an offload, where there is one, and gives it back the packets that are its
+/// flows'. A flow is handed over when it begins, or never: what a socket carries stays with it, and
+/// so does what else comes from the same endpoint of the guest, which must look the same to all
+/// (RFC 4787 REQ-1).
+class FlowHandover
+{
+public:
+  /// All references must outlive this.
+  FlowHandover(PacketSink& guest,
+               const UdpRelays& udp,
+               const PingRelays& ping,
+               DropCounters& drops,
+               const EventTime& time);
+  ~FlowHandover();
+  FlowHandover(const FlowHandover&) = delete;
+  FlowHandover& operator=(const FlowHandover&) = delete;
+  FlowHandover(FlowHandover&&) = delete;
+  FlowHandover& operator=(FlowHandover&&) = delete;
+
+  /// Who is offered flows from now on, in place of nobody. Must outlive this.
+  void set_offload(FlowOffload& offload) { offload_ = &offload; }
+
+  /// For a packet of a flow that is not in the flow table. True: the offload carries that flow, and
+  /// the packet is dealt with.
+  bool return_carried(const FlowKey& key, const GuestPacket& packet);
+  /// Whether such a flow, with this as its first packet, may be offered at all.
+  [[nodiscard]] bool may_offer(const FlowKey& key, const GuestPacket& packet) const;
+  /// Offers a flow that may be and is allowed. If it is taken, the packet has gone back.
+  [[nodiscard]] OffloadAnswer offer(const FlowKey& key,
+                                    const GuestPacket& packet,
+                                    FlowRecord& record);
+  /// Ends the flows handed over that `still_allows` is not true of, and those that are under a
+  /// limit now which only we can keep; returns how many.
+  std::size_t end_unless(const std::function<bool(FlowRecord&)>& still_allows);
+
+  /// Flows that have been handed over since the start.
+  [[nodiscard]] std::uint64_t taken() const { return taken_; }
+
+private:
+  PacketSink& guest_;
+  const UdpRelays& udp_;
+  const PingRelays& ping_;
+  DropCounters& drops_;
+  const EventTime& time_;
+  FlowOffload* offload_ = nullptr;
+  std::uint64_t taken_ = 0;
+};
+
+} // namespace slirpstack

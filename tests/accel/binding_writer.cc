@@ -1,0 +1,167 @@
+// What the writer does when it is not the first, and the forwards that it makes.
+
+#include "accel/binding_writer.hh"
+
+#include "slow_path.hh"
+
+#include <doctest/doctest.h>
+
+using namespace slirpstack;
+using namespace slirpstack::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Endpoint SERVER = at("10.0.0.2:80");
+const Endpoint PUBLIC = at("203.0.113.1:8080");
+const Endpoint CLIENT = at("198.51.100.9:40000");
+
+StaticForward forward(std::uint8_t protocol)
+{
+  return {protocol, PUBLIC, SERVER, {.ifindex = 1, .zone = 0, .mac = GUEST_MAC}};
+}
+
+Packet between(std::uint8_t protocol, const Endpoint& source, const Endpoint& destination)
+{
+  Packet packet;
+  packet.protocol = protocol;
+  packet.source = source;
+  packet.destination = destination;
+  return packet;
+}
+
+Packet one_hop_on(Packet packet)
+{
+  --packet.hop_limit;
+  return packet;
+}
+
+} // namespace
+
+TEST_CASE("two maps agree: the claim comes first, and is given back when the binding was lost")
+{
+  const NatBed nat(NatHook::xdp);
+  NatBindings bindings(nat.object());
+  const nat_endpoint internal = to_map(SERVER, PROTOCOL_UDP);
+  const nat_endpoint other = to_map(at("10.0.0.2:81"), PROTOCOL_UDP);
+  const nat_endpoint external = to_map(PUBLIC, PROTOCOL_UDP);
+  const nat_endpoint another = to_map(at("203.0.113.1:8081"), PROTOCOL_UDP);
+  CHECK(bindings.add(internal, external, {}, {}) == NatBindings::Added::added);
+  CHECK(bindings.add(other, external, {}, {}) == NatBindings::Added::endpoint_taken);
+  CHECK(bindings.add(internal, another, {}, {}) == NatBindings::Added::bound_already);
+  CHECK(nat.entries("owners", sizeof(nat_endpoint)) == 1);
+  CHECK(nat.entries("bindings", sizeof(nat_endpoint)) == 1);
+  CHECK_FALSE(bindings.wake(external));
+  bindings.end(internal, external, 1s);
+  CHECK(bindings.add(other, external, {}, {}) == NatBindings::Added::endpoint_taken);
+  CHECK(bindings.wake(external));
+  CHECK(bindings.add(other, external, {}, {}) == NatBindings::Added::added);
+}
+
+TEST_CASE("a race that is lost: the other's binding is used, and no port is kept for it")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath at(hook);
+    at.nat.bind(SERVER, PUBLIC, PROTOCOL_UDP);
+    const Packet packet = between(PROTOCOL_UDP, SERVER, CLIENT);
+    CHECK(at.opens(packet).frame
+          == frame(TO_WORLD, build(one_hop_on(between(PROTOCOL_UDP, PUBLIC, CLIENT)))));
+    CHECK(at.owners() == 1);
+    CHECK(at.writer.pool().ports_of(SERVER.address) == 0);
+  }
+}
+
+TEST_CASE("an external endpoint that somebody else has is passed over")
+{
+  SlowPath at(NatHook::xdp, {.first_port = 7000, .last_port = 7001});
+  for (const char* address : {"203.0.113.1:7000", "203.0.113.2:7000"}) {
+    at.nat.bind({IpAddress::ipv4(at.nat.settings.internal[0].first + 77), 9},
+                test::at(address),
+                PROTOCOL_UDP);
+  }
+  const Packet packet = between(PROTOCOL_UDP, test::at("10.0.0.2:5000"), CLIENT);
+  CHECK(at.offer(packet) == OffloadAnswer::taken);
+  CHECK(at.nat.external_of(packet.source, PROTOCOL_UDP).port == 7001);
+  CHECK(at.writer.pool().ports_of(packet.source.address) == 1);
+}
+
+TEST_CASE("a forward lets clients in, and their answers out, without asking")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath at(hook);
+    at.nat.settings.filter_tcp = at.nat.settings.filter_udp = NAT_FILTER_PORT;
+    at.nat.apply();
+    for (const std::uint8_t protocol : {PROTOCOL_TCP, PROTOCOL_UDP}) {
+      CAPTURE(protocol);
+      CHECK_FALSE(at.writer.add_static(forward(protocol), Clock::now()));
+      const std::uint64_t asked = at.nat.counted(NAT_TO_SLIRPSTACK);
+      const Packet in = between(protocol, CLIENT, PUBLIC);
+      CHECK(at.nat.from_world(in).frame
+            == frame(TO_GUEST, build(one_hop_on(between(protocol, CLIENT, SERVER)))));
+      Packet out = between(protocol, SERVER, CLIENT);
+      Packet seen = between(protocol, PUBLIC, CLIENT);
+      out.tcp_flags = seen.tcp_flags = TCP_FLAG_SYN | TCP_FLAG_ACK;
+      CHECK(at.nat.from_guest(out).frame == frame(TO_WORLD, build(one_hop_on(seen))));
+      CHECK(at.nat.counted(NAT_TO_SLIRPSTACK) == asked);
+      // What the guest begins itself from there is another matter.
+      CHECK(at.is_asked_about(between(protocol, SERVER, test::at("192.0.2.1:9"))));
+    }
+  }
+}
+
+TEST_CASE("a forward's port is nobody else's, and a guest's port has one forward")
+{
+  SlowPath at(NatHook::xdp, {.first_port = 8080, .last_port = 8080});
+  CHECK_FALSE(at.writer.add_static(forward(PROTOCOL_UDP), Clock::now()));
+  CHECK(at.writer.add_static(forward(PROTOCOL_UDP), Clock::now()) == StaticRefusal::external_taken);
+  StaticForward second = forward(PROTOCOL_UDP);
+  second.external.address = test::at("203.0.113.2:0").address;
+  CHECK(at.writer.add_static(second, Clock::now()) == StaticRefusal::internal_taken);
+  second.external.address = test::at("192.0.2.1:0").address;
+  CHECK(at.writer.add_static(second, Clock::now()) == StaticRefusal::external_taken);
+  CHECK(at.owners() == 1);
+  CHECK_FALSE(at.writer.reserve(PUBLIC, PROTOCOL_UDP));
+  CHECK(at.writer.reserve(PUBLIC, PROTOCOL_TCP));
+  // Guests that are paired with that address get nothing; one of the others has its neighbour.
+  int taken = 0;
+  for (std::uint8_t host = 3; host < 20; ++host) {
+    const Packet packet = between(
+      PROTOCOL_UDP, {IpAddress::ipv4(at.nat.settings.internal[0].first + host), 5000}, CLIENT);
+    // By then the endpoint that was refused above has rested.
+    if (at.offer(packet, Clock::now() + 200s) == OffloadAnswer::taken) {
+      ++taken;
+      CHECK(at.nat.external_of(packet.source, PROTOCOL_UDP).address.to_string() == "203.0.113.2");
+    }
+  }
+  CHECK(taken == 1);
+}
+
+TEST_CASE("a forward lasts until it is removed; what came through it does not outlive it")
+{
+  SlowPath at(NatHook::xdp);
+  CHECK_FALSE(at.writer.add_static(forward(PROTOCOL_TCP), Clock::now()));
+  REQUIRE(at.nat.from_world(between(PROTOCOL_TCP, CLIENT, PUBLIC)).verdict == Verdict::redirect);
+  REQUIRE(at.opens(between(PROTOCOL_TCP, SERVER, test::at("192.0.2.1:9"))).verdict
+          == Verdict::redirect);
+  at.offload.end_if([](const FlowRecord&) { return true; }, Clock::now());
+  CHECK(at.bindings() == 1);
+  CHECK(at.sessions() == 1);
+  at.expiry.sweep((Clock::now() + 1000s).time_since_epoch());
+  CHECK(at.bindings() == 1);
+  CHECK(at.writer.remove_static(PUBLIC, PROTOCOL_TCP, Clock::now()));
+  CHECK_FALSE(at.writer.remove_static(PUBLIC, PROTOCOL_TCP, Clock::now()));
+  CHECK(at.bindings() == 0);
+  CHECK(at.sessions() == 0);
+  CHECK(at.nat.from_world(between(PROTOCOL_TCP, CLIENT, PUBLIC)).verdict == Verdict::host);
+  CHECK_FALSE(at.writer.add_static(forward(PROTOCOL_TCP), Clock::now())); // though its port rests
+  CHECK(at.nat.from_world(between(PROTOCOL_TCP, CLIENT, PUBLIC)).verdict == Verdict::redirect);
+}
+
+TEST_CASE("a guest that uses the port of a forward to come keeps its binding")
+{
+  SlowPath at(NatHook::xdp);
+  at.opens(between(PROTOCOL_UDP, SERVER, CLIENT));
+  CHECK(at.writer.add_static(forward(PROTOCOL_UDP), Clock::now()) == StaticRefusal::internal_taken);
+  CHECK_FALSE(at.is_asked_about(between(PROTOCOL_UDP, SERVER, CLIENT)));
+  CHECK(at.owners() == 1);
+}
