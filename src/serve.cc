@@ -125,6 +125,14 @@ std::vector<Config> guest_configs(const Config& config)
   return configs;
 }
 
+void close_all(std::list<ServedGuest>& guests)
+{
+  for (ServedGuest& guest : guests) {
+    guest.session().close_all();
+    guest.session().log_losses();
+  }
+}
+
 } // namespace
 
 int serve_namespace(const Config& asked, pid_t parent, Narrator& narrator)
@@ -140,12 +148,6 @@ int serve_namespace(const Config& asked, pid_t parent, Narrator& narrator)
   const std::unique_ptr<Acceleration> acceleration = start_acceleration(config, loop);
   const std::size_t max_flows = flow_limit(config);
   std::list<ServedGuest> guests;
-  const auto close_all = [&] {
-    for (ServedGuest& guest : guests) {
-      guest.session().close_all();
-      guest.session().log_losses();
-    }
-  };
   for (const Config& each : guest_configs(config)) {
     guests.emplace_back(
       each, loop, names, narrator, acceleration.get(), max_flows / guest_count(config));
@@ -187,7 +189,7 @@ int serve_namespace(const Config& asked, pid_t parent, Narrator& narrator)
   }
   loop.run();
   narrator.closing();
-  close_all();
+  close_all(guests);
   return EXIT_SUCCESS;
 }
 

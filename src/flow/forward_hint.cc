@@ -43,7 +43,7 @@ std::string forward_hint(ForwardDirection direction, std::string_view text)
   const std::string_view scheme
     = text.substr(0, has_scheme ? scheme_end + SEPARATOR.size() : std::size_t{0});
   const std::string_view rest = text.substr(scheme.size());
-  if (const std::string hint = protocol_hint(rest); !has_scheme && !hint.empty()) {
+  if (std::string hint = protocol_hint(rest); !has_scheme && !hint.empty()) {
     return hint;
   }
   const auto fields = split_fields(rest, ':');
