@@ -9,11 +9,11 @@ class LookupQueue::Lookup final : public PendingLookup
 {
 public:
   Lookup(LookupQueue& queue,
-         Ask ask,
+         Kind kind,
          const HostName& name,
          std::function<void(const LookupAnswer&)> done)
     : queue_(queue)
-    , ask_(ask)
+    , kind_(kind)
     , name_(name)
     , done_(std::move(done))
     , position_(queue.waiting_.insert(queue.waiting_.end(), this))
@@ -42,8 +42,9 @@ public:
   {
     leave_line(State::under_way);
     ++queue_.under_way_;
-    lookup_
-      = (queue_.names_.*ask_)(name_, [this](const LookupAnswer& answer) { on_answer(answer); });
+    auto done = [this](const LookupAnswer& answer) { on_answer(answer); };
+    lookup_ = kind_ == Kind::afresh ? queue_.names_.look_up_afresh(name_, std::move(done))
+                                    : queue_.names_.look_up(name_, std::move(done));
   }
 
   /// Without having asked. This may be gone when it returns.
@@ -83,7 +84,7 @@ private:
   }
 
   LookupQueue& queue_;
-  Ask ask_;
+  Kind kind_;
   HostName name_;
   std::function<void(const LookupAnswer&)> done_;
   std::list<Lookup*>::iterator position_; ///< while it waits
@@ -94,21 +95,21 @@ private:
 std::unique_ptr<PendingLookup> LookupQueue::look_up(const HostName& name,
                                                     std::function<void(const LookupAnswer&)> done)
 {
-  return queue_up(&NameResolver::look_up, name, std::move(done));
+  return queue_up(Kind::kept_too, name, std::move(done));
 }
 
 std::unique_ptr<PendingLookup> LookupQueue::look_up_afresh(
   const HostName& name,
   std::function<void(const LookupAnswer&)> done)
 {
-  return queue_up(&NameResolver::look_up_afresh, name, std::move(done));
+  return queue_up(Kind::afresh, name, std::move(done));
 }
 
-std::unique_ptr<PendingLookup> LookupQueue::queue_up(Ask ask,
+std::unique_ptr<PendingLookup> LookupQueue::queue_up(Kind kind,
                                                      const HostName& name,
                                                      std::function<void(const LookupAnswer&)> done)
 {
-  auto lookup = std::make_unique<Lookup>(*this, ask, name, std::move(done));
+  auto lookup = std::make_unique<Lookup>(*this, kind, name, std::move(done));
   start_waiting();
   return lookup;
 }

@@ -3,6 +3,7 @@
 #include "flow/name_resolver.hh"
 
 #include <cstddef>
+#include <cstdint>
 #include <list>
 
 namespace slirpstack {
@@ -29,12 +30,13 @@ public:
 private:
   class Lookup;
 
-  /// How the name service is asked: NameResolver::look_up or look_up_afresh.
-  using Ask
-    = std::unique_ptr<PendingLookup> (NameResolver::*)(const HostName&,
-                                                       std::function<void(const LookupAnswer&)>);
+  enum class Kind : std::uint8_t
+  {
+    kept_too, ///< NameResolver::look_up
+    afresh,   ///< NameResolver::look_up_afresh
+  };
 
-  std::unique_ptr<PendingLookup> queue_up(Ask ask,
+  std::unique_ptr<PendingLookup> queue_up(Kind kind,
                                           const HostName& name,
                                           std::function<void(const LookupAnswer&)> done);
   /// Fills the places that have become free.
