@@ -7,6 +7,7 @@
 #include "face/narrator.hh"
 #include "face/options.hh"
 #include "face/slirpnetstack.hh"
+#include "face/start_checks.hh"
 #include "serve.hh"
 
 #include <algorithm>

@@ -5,7 +5,6 @@
 #include "base/interrupted.hh"
 #include "base/log.hh"
 #include "ending.hh"
-#include "face/options.hh"
 #include "guest/guest_command.hh"
 #include "guest/parent_death.hh"
 #include "guest/resolv_conf.hh"

@@ -3,7 +3,7 @@
 #include "base/error.hh"
 #include "face/exit_status.hh"
 #include "face/go_flags.hh"
-#include "face/options.hh"
+#include "face/start_checks.hh"
 #include "host/resolver.hh"
 
 #include <algorithm>

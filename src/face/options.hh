@@ -8,11 +8,11 @@
 
 namespace slirpstack {
 
-/// The command line of the program under its own name, without that name. Pure: looks at no
-/// file, descriptor or environment. Throws UsageError: one line that names the option, the value
-/// and what would be right.
-[[nodiscard]] Config parse_command_line(std::span<const std::string> arguments);
-/// The same in the manner of the name that the program was started under, argv[0].
+// The manners of the program: which one its name asks for, and what each has to say.
+
+/// The command line in the manner of the name that the program was started under, argv[0]. Pure:
+/// looks at no file, descriptor or environment. Throws UsageError: one line that names the option,
+/// the value and what would be right.
 [[nodiscard]] Config parse_command_line(int argc, const char* const* argv);
 /// Whose manners a program with this argv[0] has.
 [[nodiscard]] Config::Manner manner_of(std::string_view program);
@@ -20,14 +20,6 @@ namespace slirpstack {
 /// What stands before an error: `slirpstack`, `slnat`.
 [[nodiscard]] std::string_view program_name(Config::Manner manner);
 
-/// Throws UsageError unless each descriptor that `config` names is open and fit for its use.
-void check_descriptors(const Config& config);
-
-/// Throws UsageError unless each source address that `config` names is this host's.
-void check_sources(const Config& config);
-
-/// What `-help` prints, in the program's own manner.
-[[nodiscard]] std::string help_text();
 /// Prints what the manner of `config` has to say to `-help`, where it says it. `program` is
 /// argv[0].
 void print_help(const Config& config, std::string_view program);

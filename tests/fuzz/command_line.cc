@@ -1,7 +1,7 @@
 // Arguments, each ended by a zero byte, become a Config or a UsageError of one line.
 
 #include "base/error.hh"
-#include "face/options.hh"
+#include "face/native_command_line.hh"
 #include "require.hh"
 
 #include <algorithm>

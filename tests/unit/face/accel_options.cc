@@ -1,5 +1,5 @@
 #include "base/error.hh"
-#include "face/options.hh"
+#include "face/native_command_line.hh"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,7 @@
 #include "face/options.hh"
 
 #include "base/error.hh"
+#include "face/native_command_line.hh"
 
 #include <algorithm>
 #include <doctest/doctest.h>

@@ -2,6 +2,7 @@
 
 #include "base/error.hh"
 #include "face/map_settings.hh"
+#include "face/native_command_line.hh"
 #include "face/options.hh"
 
 #include <array>

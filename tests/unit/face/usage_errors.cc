@@ -1,6 +1,8 @@
 #include "base/error.hh"
 #include "base/file_descriptor.hh"
+#include "face/native_command_line.hh"
 #include "face/options.hh"
+#include "face/start_checks.hh"
 
 #include <array>
 #include <doctest/doctest.h>
