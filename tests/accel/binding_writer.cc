@@ -30,12 +30,6 @@ Packet between(std::uint8_t protocol, const Endpoint& source, const Endpoint& de
   return packet;
 }
 
-Packet one_hop_on(Packet packet)
-{
-  --packet.hop_limit;
-  return packet;
-}
-
 } // namespace
 
 TEST_CASE("two maps agree: the claim comes first, and is given back when the binding was lost")

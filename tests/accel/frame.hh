@@ -31,6 +31,13 @@ struct Packet
   Bytes data = Bytes(5, 's');
 };
 
+/// The same, having been through a router.
+[[nodiscard]] inline Packet one_hop_on(Packet packet)
+{
+  --packet.hop_limit;
+  return packet;
+}
+
 /// What lies around a packet.
 struct Frame
 {

@@ -50,12 +50,6 @@ Packet between(Packet packet, const Endpoint& source, const Endpoint& destinatio
   return packet;
 }
 
-Packet one_hop_on(Packet packet)
-{
-  --packet.hop_limit;
-  return packet;
-}
-
 Frame with_vlan(Frame around, std::optional<std::uint16_t> vlan)
 {
   around.vlan = vlan;
