@@ -1,5 +1,6 @@
 #include "acceleration.hh"
 
+#include "accel/guest_offload.hh"
 #include "accel/hook_choice.hh"
 #include "accel/nat_statistics.hh"
 #include "accel/running_nat.hh"
@@ -18,6 +19,7 @@
 #include <fmt/format.h>
 #include <net/if.h>
 #include <time.h>
+#include <optional>
 #include <utility>
 
 namespace slirpstack {
@@ -71,7 +73,16 @@ public:
                           : nullptr,
              .adopts = !nat.settings().pin_folder.empty()})
   {
-    nat_.add_guest({.interface = veth_.host_index(), .tap = tap_.index, .mac = veth_.guest_mac()});
+    const int interface = veth_.host_index();
+    const std::uint8_t zone
+      = nat_.add_guest({.interface = interface, .tap = tap_.index, .mac = veth_.guest_mac()});
+    if (BindingWriter* const writer = nat_.writer()) {
+      offload_.emplace(*writer,
+                       nat_.object(),
+                       static_cast<std::uint32_t>(interface),
+                       zone,
+                       HashSecret::random());
+    }
   }
   ~NatGuest() override
   {
@@ -89,6 +100,7 @@ public:
     return {.fd = std::move(tap_.fd), .mtu_bytes = mtu_bytes_, .guest_mac = veth_.guest_mac()};
   }
   [[nodiscard]] const GuestAddresses& addresses() const override { return veth_.addresses(); }
+  [[nodiscard]] FlowOffload* offload() override { return offload_ ? &*offload_ : nullptr; }
   void forget() override { nat_.remove_guest(veth_.host_index()); }
 
 private:
@@ -108,6 +120,7 @@ private:
   std::uint32_t mtu_bytes_;
   HostTap tap_;
   VethPair veth_;
+  std::optional<GuestOffload> offload_;
 };
 
 class RunningAcceleration final : public Acceleration

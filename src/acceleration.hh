@@ -2,6 +2,7 @@
 
 #include "control/accelerator_view.hh"
 #include "face/config.hh"
+#include "flow/flow_offload.hh"
 #include "guest/guest_addresses.hh"
 #include "guest/link.hh"
 #include "guest/namespace.hh"
@@ -23,6 +24,9 @@ public:
   /// The tap, for the link; to be taken once.
   [[nodiscard]] virtual Link::Device take_device() = 0;
   [[nodiscard]] virtual const GuestAddresses& addresses() const = 0;
+  /// Who carries flows of the guest that policy has allowed; null: the kernel decides by itself.
+  /// Must be given back all records before this object goes.
+  [[nodiscard]] virtual FlowOffload* offload() = 0;
   /// The guest's namespace is gone for good, and its bindings with it.
   virtual void forget() = 0;
 };

@@ -48,6 +48,9 @@ ServedGuest::ServedGuest(const Config& config,
   if (acceleration != nullptr) {
     session_->set_accelerator(*acceleration);
   }
+  if (accelerated_ && accelerated_->offload() != nullptr) {
+    session_->set_offload(*accelerated_->offload());
+  }
 }
 
 OpenedGuest ServedGuest::open(Narrator& narrator, Acceleration* acceleration)

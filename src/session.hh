@@ -42,6 +42,8 @@ public:
   void set_up(const Config& config);
   /// The guest's packets are taken from now on. `on_gone` runs when its device is gone.
   void start(std::function<void()> on_gone);
+  /// The guest's new flows are offered to `offload` from now on, which must outlive this.
+  void set_offload(FlowOffload& offload) { gateway_.set_offload(offload); }
   /// Requests about the accelerator go to `accelerator` from now on, which must outlive this.
   void set_accelerator(const AcceleratorView& accelerator)
   {

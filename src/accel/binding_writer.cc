@@ -11,10 +11,6 @@ namespace slirpstack {
 
 namespace {
 
-// The pool knows who has which port. Only what it has not given out itself can be in the way, and a
-// map full of that shall not keep us here.
-constexpr int MAX_TRIES = 16;
-
 std::uint32_t filter_of(const nat_settings& settings, std::uint8_t protocol)
 {
   switch (protocol) {
@@ -27,35 +23,25 @@ std::uint32_t filter_of(const nat_settings& settings, std::uint8_t protocol)
   }
 }
 
-nat_binding binding_to(const nat_endpoint& external, std::uint16_t flags)
-{
-  nat_binding binding{};
-  binding.address = external.address;
-  binding.port = external.port;
-  binding.flags = flags;
-  return binding;
-}
-
-nat_owner owner_from(const nat_endpoint& internal, std::uint16_t flags, const GuestPlace& place)
-{
-  nat_owner owner{};
-  owner.address = internal.address;
-  owner.port = internal.port;
-  owner.flags = flags;
-  owner.ifindex = place.ifindex;
-  owner.zone = place.zone;
-  std::ranges::copy(place.mac.bytes, std::begin(owner.guest_mac));
-  return owner;
-}
-
 } // namespace
 
-BindingWriter::BindingWriter(const NatObject& object, PortPool pool)
-  : bindings_(object)
+BindingWriter::BindingWriter(const NatObject& object, PortPool pool, OnBinding on_binding)
+  : on_binding_(std::move(on_binding))
+  , maker_(object, std::move(pool))
+  , bindings_(object.map("bindings"))
   , sessions_(object.map("sessions"))
   , settings_(object.map("settings"))
-  , pool_(std::move(pool))
 {}
+
+void BindingWriter::adopt(TimePoint now)
+{
+  bindings_.for_each([this](const nat_endpoint& internal, const nat_binding& binding) {
+    if (!bound_.contains(internal)) {
+      remember(internal, maker_.adopt(internal, binding), {});
+    }
+  });
+  maker_.adopt_resting(now);
+}
 
 nat_settings BindingWriter::current_settings() const
 {
@@ -73,7 +59,7 @@ std::optional<PortRefusal> BindingWriter::open(const FlowKey& flow,
     return refuse(internal, *refusal);
   }
   const auto bound = bound_.find(internal);
-  if (!add_sessions(settings, bound->second.external, flow, now)) {
+  if (!add_sessions(settings, bound->second.made.external, flow, now)) {
     end_if_unused(bound, now);
     return refuse(internal, PortRefusal::exhausted);
   }
@@ -89,87 +75,29 @@ std::optional<PortRefusal> BindingWriter::bind(const nat_endpoint& internal,
 {
   if (const auto known = bound_.find(internal); known != bound_.end()) {
     // Used now: a binding must not end before its sessions.
-    bindings_.renew(internal, generation, kernel_time(now));
+    maker_.bindings().renew(internal, generation, kernel_time(now));
     if (std::exchange(known->second.mac, place.mac) != place.mac) {
-      bindings_.set_mac(known->second.external, place.mac);
+      maker_.bindings().set_mac(known->second.made.external, place.mac);
     }
     return std::nullopt;
   }
-  const Endpoint inside = endpoint_of(internal);
-  std::vector<Endpoint> unused;
-  PortRefusal refusal = PortRefusal::exhausted;
-  bool is_bound = false;
-  bool goes_on = true;
-  for (int tries = 0; goes_on && tries < MAX_TRIES; ++tries) {
-    const auto taken = pool_.take(inside, internal.protocol, now, internal.zone);
-    if (const auto* none = std::get_if<PortRefusal>(&taken)) {
-      refusal = *none;
-      break;
-    }
-    const auto& outside = std::get<Endpoint>(taken);
-    const auto claimed
-      = claim(internal, map_endpoint(outside, internal.protocol, 0), place, generation, now);
-    if (claimed != NatBindings::Added::added) {
-      unused.push_back(outside);
-    }
-    goes_on = !claimed;
-    is_bound = claimed && claimed != NatBindings::Added::no_room;
+  const auto made = maker_.make(internal, place, generation, now);
+  if (const auto* const refusal = std::get_if<PortRefusal>(&made)) {
+    return *refusal;
   }
-  for (const Endpoint& outside : unused) {
-    pool_.give_back(inside, outside, internal.protocol, now, internal.zone);
+  remember(internal, std::get<BindingMaker::Made>(made), place.mac);
+  if (on_binding_) {
+    on_binding_(internal, std::get<BindingMaker::Made>(made).external, true);
   }
-  return is_bound ? std::nullopt : std::optional(refusal);
-}
-
-std::optional<NatBindings::Added> BindingWriter::claim(const nat_endpoint& internal,
-                                                       const nat_endpoint& external,
-                                                       const GuestPlace& place,
-                                                       std::uint32_t generation,
-                                                       TimePoint now)
-{
-  const NatBindings::Added added = add(internal, external, place, 0, generation, now);
-  if (added == NatBindings::Added::added) {
-    remember(internal, external, Origin::pool, place.mac);
-  } else if (added == NatBindings::Added::bound_already) {
-    const auto others = bindings_.find(internal);
-    if (!others) {
-      return std::nullopt; // gone again
-    }
-    bindings_.renew(internal, generation, kernel_time(now));
-    remember(
-      internal, {others->address, others->port, internal.protocol, 0}, Origin::found, place.mac);
-  } else if (added == NatBindings::Added::endpoint_taken) {
-    return std::nullopt;
-  }
-  return added;
-}
-
-NatBindings::Added BindingWriter::add(const nat_endpoint& internal,
-                                      const nat_endpoint& external,
-                                      const GuestPlace& place,
-                                      std::uint16_t flags,
-                                      std::uint32_t generation,
-                                      TimePoint now)
-{
-  nat_binding binding = binding_to(external, flags);
-  binding.last_out = kernel_time(now);
-  binding.generation = generation;
-  nat_owner owner = owner_from(internal, flags, place);
-  owner.last_in = kernel_time(now);
-  const NatBindings::Added added = bindings_.add(internal, external, binding, owner);
-  // The pool, which keeps the time of rest, has given the endpoint out; a sweep is only late.
-  return added == NatBindings::Added::endpoint_taken && bindings_.wake(external)
-           ? bindings_.add(internal, external, binding, owner)
-           : added;
+  return std::nullopt;
 }
 
 void BindingWriter::remember(const nat_endpoint& internal,
-                             const nat_endpoint& external,
-                             Origin origin,
+                             const BindingMaker::Made& made,
                              const MacAddress& mac)
 {
-  bound_[internal] = {.external = external, .origin = origin, .mac = mac};
-  internals_[external] = internal;
+  bound_[internal] = {.made = made, .mac = mac};
+  internals_[made.external] = internal;
 }
 
 bool BindingWriter::add_sessions(const nat_settings& settings,
@@ -207,7 +135,7 @@ void BindingWriter::close(const FlowKey& flow, std::uint8_t zone, TimePoint now)
   if (bound == bound_.end() || bound->second.flows == 0) {
     return;
   }
-  nat_session_key key = map_session(bound->second.external, flow.remote);
+  nat_session_key key = map_session(bound->second.made.external, flow.remote);
   sessions_.erase(key);
   key.remote_port = 0; // made anew by the next packet of another flow to that address
   sessions_.erase(key);
@@ -218,27 +146,25 @@ void BindingWriter::close(const FlowKey& flow, std::uint8_t zone, TimePoint now)
 void BindingWriter::end_if_unused(AllBound::iterator bound, TimePoint now)
 {
   const auto& [internal, entry] = *bound;
-  if (entry.flows != 0 || entry.origin == Origin::forward) {
+  if (entry.flows != 0 || entry.made.origin == BindingMaker::Origin::forward) {
     return;
   }
-  bindings_.end(internal, entry.external, now.time_since_epoch());
+  maker_.end(internal, entry.made, now);
   forget(bound, now);
 }
 
 void BindingWriter::forget(AllBound::iterator bound, TimePoint now)
 {
   const auto& [internal, entry] = *bound;
-  const Endpoint outside = endpoint_of(entry.external);
-  if (entry.origin == Origin::pool) {
-    pool_.give_back(endpoint_of(internal), outside, internal.protocol, now, internal.zone);
-  } else if (entry.origin == Origin::forward) {
-    pool_.release(outside, internal.protocol, now);
-  }
+  maker_.give_back(internal, entry.made, now);
   if (entry.flows != 0) {
     entry.guest->forget_all(internal.protocol, endpoint_of(internal));
   }
   is_complaining_ = false;
-  internals_.erase(entry.external);
+  if (on_binding_) {
+    on_binding_(internal, entry.made.external, false);
+  }
+  internals_.erase(entry.made.external);
   bound_.erase(bound);
 }
 
@@ -249,11 +175,18 @@ void BindingWriter::advance_generation()
   // First the bindings, for which a generation to come is as good: no packet finds a void one.
   for (const auto& [internal, entry] : bound_) {
     if (entry.flows != 0) {
-      bindings_.renew(internal, next, 0);
+      maker_.bindings().renew(internal, next, 0);
     }
   }
   settings.generation = next;
   settings_.put(0, settings);
+}
+
+bool BindingWriter::has_session(const FlowKey& flow, std::uint8_t zone) const
+{
+  const auto bound = bound_.find(map_endpoint(flow.guest, flow.protocol, zone));
+  return bound != bound_.end()
+         && sessions_.find(map_session(bound->second.made.external, flow.remote)).has_value();
 }
 
 void BindingWriter::detach(const GuestFlows& guest)
@@ -268,26 +201,14 @@ void BindingWriter::detach(const GuestFlows& guest)
 
 std::optional<StaticRefusal> BindingWriter::add_static(const StaticForward& forward, TimePoint now)
 {
-  if (!pool_.reserve(forward.external, forward.protocol)) {
-    return StaticRefusal::external_taken;
+  const auto made = maker_.make_static(forward, now);
+  if (const auto* const refusal = std::get_if<StaticRefusal>(&made)) {
+    return *refusal;
   }
-  const nat_endpoint internal
-    = map_endpoint(forward.internal, forward.protocol, forward.guest.zone);
-  const nat_endpoint external = map_endpoint(forward.external, forward.protocol, 0);
-  switch (add(internal, external, forward.guest, NAT_STATIC, 0, now)) {
-    case NatBindings::Added::added:
-      remember(internal, external, Origin::forward, forward.guest.mac);
-      return std::nullopt;
-    case NatBindings::Added::endpoint_taken:
-      return StaticRefusal::external_taken; // by somebody the pool does not know: it stays reserved
-    case NatBindings::Added::bound_already:
-      pool_.release(forward.external, forward.protocol, now);
-      return StaticRefusal::internal_taken;
-    case NatBindings::Added::no_room:
-      break;
-  }
-  pool_.release(forward.external, forward.protocol, now);
-  return StaticRefusal::no_room;
+  remember(map_endpoint(forward.internal, forward.protocol, forward.guest.zone),
+           std::get<BindingMaker::Made>(made),
+           forward.guest.mac);
+  return std::nullopt;
 }
 
 bool BindingWriter::remove_static(const Endpoint& external, std::uint8_t protocol, TimePoint now)
@@ -295,10 +216,10 @@ bool BindingWriter::remove_static(const Endpoint& external, std::uint8_t protoco
   const nat_endpoint outside = map_endpoint(external, protocol, 0);
   const auto internal = internals_.find(outside);
   const auto bound = internal == internals_.end() ? bound_.end() : bound_.find(internal->second);
-  if (bound == bound_.end() || bound->second.origin != Origin::forward) {
+  if (bound == bound_.end() || bound->second.made.origin != BindingMaker::Origin::forward) {
     return false;
   }
-  bindings_.end(bound->first, outside, now.time_since_epoch());
+  maker_.end(bound->first, bound->second.made, now);
   std::vector<nat_session_key> through;
   sessions_.for_each([&](const nat_session_key& key, const nat_session&) {
     if (key.address == outside.address && key.port == outside.port && key.protocol == protocol) {

@@ -1,22 +1,14 @@
 #pragma once
 
-#include "accel/nat_bindings.hh"
+#include "accel/binding_maker.hh"
 #include "accel/nat_endings.hh"
 #include "accel/nat_endpoints.hh"
-#include "flow/port_pool.hh"
 
+#include <functional>
 #include <map>
 #include <optional>
 
 namespace slirpstack {
-
-/// Where a guest is.
-struct GuestPlace
-{
-  std::uint32_t ifindex = 0; ///< our end of its veth pair
-  std::uint8_t zone = 0;     ///< nat_interface.zone of that
-  MacAddress mac;            ///< its own
-};
 
 /// Whoever keeps the records of a guest's flows.
 class GuestFlows
@@ -29,23 +21,6 @@ public:
   virtual void forget_all(std::uint8_t protocol, const Endpoint& guest) = 0;
 };
 
-/// A port of an external address that leads to a port of a guest.
-struct StaticForward
-{
-  std::uint8_t protocol = 0; ///< PROTOCOL_TCP or PROTOCOL_UDP
-  Endpoint external;
-  Endpoint internal;
-  GuestPlace guest;
-};
-
-/// Why there is no such forward.
-enum class StaticRefusal : std::uint8_t
-{
-  external_taken, ///< the external endpoint is somebody's, or not of the pool
-  internal_taken, ///< the guest's endpoint has an external one, and can have one only
-  no_room,        ///< the maps are full
-};
-
 /// Writes what policy has allowed into the kernel's maps, for all guests: bindings, whose ports are
 /// out of its pool, and sessions. It expects to be their only maker (nat_settings.flags with
 /// NAT_ASK_REMOTES, without NAT_ALLOCATE), and keeps in mind what it has made; where another was
@@ -55,7 +30,15 @@ enum class StaticRefusal : std::uint8_t
 class BindingWriter final : public NatEndings
 {
 public:
-  BindingWriter(const NatObject& object, PortPool pool);
+  /// Told of the bindings that it makes and that end.
+  using OnBinding
+    = std::function<void(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound)>;
+
+  BindingWriter(const NatObject& object, PortPool pool, OnBinding on_binding = {});
+
+  /// Takes over all bindings in the maps, a predecessor's, and the rest of its ports. They are void
+  /// until policy has allowed what comes from there (see nat_settings.generation).
+  void adopt(TimePoint now);
 
   /// Lets a flow pass, out and in, until close() or its silence. All flows of one endpoint of the
   /// guest share its binding. `guest` is told of its end. Nothing: done; a refusal is logged.
@@ -68,6 +51,8 @@ public:
   void close(const FlowKey& flow, std::uint8_t zone, TimePoint now);
   /// Bindings without a flow are void from now on: what comes from there is asked about anew.
   void advance_generation();
+  /// Whether the kernel has a session for the flow, whoever made it.
+  [[nodiscard]] bool has_session(const FlowKey& flow, std::uint8_t zone) const;
   /// `guest` is told of nothing any more. Its bindings stay.
   void detach(const GuestFlows& guest);
 
@@ -79,29 +64,22 @@ public:
   /// See PortPool: for ports that sockets of the host use.
   [[nodiscard]] bool reserve(const Endpoint& external, std::uint8_t protocol)
   {
-    return pool_.reserve(external, protocol);
+    return maker_.pool().reserve(external, protocol);
   }
 
   void on_session_ended(const nat_session_key& session) override;
   void on_binding_ended(const nat_endpoint& internal, TimePoint now) override;
 
   [[nodiscard]] std::size_t bindings() const { return bound_.size(); }
-  [[nodiscard]] const PortPool& pool() const { return pool_; }
+  [[nodiscard]] const PortPool& pool() const { return maker_.pool(); }
   /// Flows that found no port or no room.
   [[nodiscard]] std::uint64_t refused() const { return refused_; }
 
 private:
-  enum class Origin : std::uint8_t
-  {
-    pool,
-    forward, ///< its port is reserved
-    found,   ///< another's, who was first
-  };
   struct Bound
   {
-    nat_endpoint external{};
-    Origin origin = Origin::pool;
-    MacAddress mac;
+    BindingMaker::Made made;
+    MacAddress mac; ///< all zero until the guest has sent something
     GuestFlows* guest = nullptr; ///< null before its first flow
     std::size_t flows = 0;
   };
@@ -112,22 +90,7 @@ private:
                                   const GuestPlace& place,
                                   std::uint32_t generation,
                                   TimePoint now);
-  /// Nothing: the endpoint was lost to somebody else, which is no reason to give up.
-  std::optional<NatBindings::Added> claim(const nat_endpoint& internal,
-                                          const nat_endpoint& external,
-                                          const GuestPlace& place,
-                                          std::uint32_t generation,
-                                          TimePoint now);
-  NatBindings::Added add(const nat_endpoint& internal,
-                         const nat_endpoint& external,
-                         const GuestPlace& place,
-                         std::uint16_t flags,
-                         std::uint32_t generation,
-                         TimePoint now);
-  void remember(const nat_endpoint& internal,
-                const nat_endpoint& external,
-                Origin origin,
-                const MacAddress& mac);
+  void remember(const nat_endpoint& internal, const BindingMaker::Made& made, const MacAddress& mac);
   bool add_sessions(const nat_settings& settings,
                     const nat_endpoint& external,
                     const FlowKey& flow,
@@ -136,10 +99,11 @@ private:
   void forget(AllBound::iterator bound, TimePoint now);
   PortRefusal refuse(const nat_endpoint& internal, PortRefusal reason);
 
-  NatBindings bindings_;
+  OnBinding on_binding_;
+  BindingMaker maker_;
+  NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_session_key, nat_session> sessions_;
   NatTable<std::uint32_t, nat_settings> settings_;
-  PortPool pool_;
   AllBound bound_;                                                   ///< by internal endpoint
   std::map<nat_endpoint, nat_endpoint, NatEndpointOrder> internals_; ///< by external endpoint
   std::uint64_t refused_ = 0;

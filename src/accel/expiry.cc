@@ -1,9 +1,10 @@
 #include "accel/expiry.hh"
 
+#include "accel/nat_endpoints.hh"
 #include "wire/ip.hh"
 
+#include <set>
 #include <utility>
-#include <vector>
 
 namespace slirpstack {
 
@@ -87,10 +88,7 @@ std::size_t NatExpiry::sweep_sessions(nanoseconds now)
     }
   });
   for (const nat_session_key& key : silent) {
-    sessions_.erase(key);
-    if (maker_ != nullptr) {
-      maker_->on_session_ended(key);
-    }
+    end_session(key);
   }
   left_ -= silent.size();
   return silent.size();
@@ -98,7 +96,7 @@ std::size_t NatExpiry::sweep_sessions(nanoseconds now)
 
 std::size_t NatExpiry::sweep_bindings(nanoseconds now)
 {
-  std::vector<std::pair<nat_endpoint, nat_endpoint>> silent;
+  std::vector<BoundEndpoints> silent;
   bindings_.for_each([&](const nat_endpoint& internal, const nat_binding& binding) {
     const bool is_connected = internal.protocol == PROTOCOL_TCP
                               && connected_.contains(number_of(binding.address, binding.port));
@@ -110,19 +108,45 @@ std::size_t NatExpiry::sweep_bindings(nanoseconds now)
     const nat_endpoint external{binding.address, binding.port, internal.protocol, 0};
     const auto owner = owners_.find(external);
     if (!owner || is_silent(owner->last_in, timeout, now)) {
-      silent.emplace_back(internal, external);
+      silent.push_back({internal, external});
     }
   });
-  for (const auto& [internal, external] : silent) {
-    end_binding(internal, external, now);
+  for (const BoundEndpoints& binding : silent) {
+    end_binding(binding, now);
   }
   return silent.size();
 }
 
-void NatExpiry::end_binding(const nat_endpoint& internal,
-                            const nat_endpoint& external,
-                            nanoseconds now)
+void NatExpiry::end(const std::vector<BoundEndpoints>& bindings, nanoseconds now)
 {
+  std::set<nat_endpoint, NatEndpointOrder> ended;
+  for (const BoundEndpoints& binding : bindings) {
+    end_binding(binding, now);
+    ended.insert(binding.external);
+  }
+  // Whoever has the port next shall not have its visitors.
+  std::vector<nat_session_key> orphans;
+  sessions_.for_each([&](const nat_session_key& key, const nat_session&) {
+    if (ended.contains(external_of(key))) {
+      orphans.push_back(key);
+    }
+  });
+  for (const nat_session_key& key : orphans) {
+    end_session(key);
+  }
+}
+
+void NatExpiry::end_session(const nat_session_key& session)
+{
+  sessions_.erase(session);
+  if (maker_ != nullptr) {
+    maker_->on_session_ended(session);
+  }
+}
+
+void NatExpiry::end_binding(const BoundEndpoints& binding, nanoseconds now)
+{
+  const auto& [internal, external] = binding;
   both_.end(internal, external, now);
   if (maker_ != nullptr) {
     maker_->on_binding_ended(internal, TimePoint(std::chrono::duration_cast<Duration>(now)));

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <functional>
 #include <unordered_set>
+#include <vector>
 
 namespace slirpstack {
 
@@ -44,6 +45,8 @@ public:
             OnEnded on_ended = {},
             NatEndings* maker = nullptr);
 
+  /// Ends these bindings, and all sessions through them. Throws std::system_error.
+  void end(const std::vector<BoundEndpoints>& bindings, std::chrono::nanoseconds now);
   /// Goes through all entries once. `now` is CLOCK_MONOTONIC's time. Throws std::system_error.
   Swept sweep(std::chrono::nanoseconds now);
 
@@ -54,9 +57,8 @@ private:
   std::size_t sweep_sessions(std::chrono::nanoseconds now);
   std::size_t sweep_bindings(std::chrono::nanoseconds now);
   std::size_t free_ports(std::chrono::nanoseconds now);
-  void end_binding(const nat_endpoint& internal,
-                   const nat_endpoint& external,
-                   std::chrono::nanoseconds now);
+  void end_session(const nat_session_key& session);
+  void end_binding(const BoundEndpoints& binding, std::chrono::nanoseconds now);
 
   Timeouts timeouts_;
   OnEnded on_ended_;

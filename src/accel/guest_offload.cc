@@ -1,7 +1,9 @@
 #include "accel/guest_offload.hh"
 
+#include "base/log.hh"
 #include "wire/ethernet.hh"
 
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -50,7 +52,22 @@ OffloadAnswer GuestOffload::offer(const FlowKey& key,
   if (!mac || !scope_.translates(key.guest.address, key.remote.address)) {
     return OffloadAnswer::declined;
   }
-  const GuestPlace place{.ifindex = ifindex_, .zone = zone_, .mac = *mac};
+  try {
+    return open(key, {.ifindex = ifindex_, .zone = zone_, .mac = *mac}, record, now);
+  } catch (const std::system_error& error) {
+    // A socket does as well.
+    log(LogLevel::warning,
+        "a flow cannot be handed to the kernel",
+        {{"flow", key.to_string()}, {"reason", error.what()}});
+    return OffloadAnswer::declined;
+  }
+}
+
+OffloadAnswer GuestOffload::open(const FlowKey& key,
+                                 const GuestPlace& place,
+                                 FlowRecord& record,
+                                 TimePoint now)
+{
   if (const auto refusal = writer_.open(key, place, *this, now)) {
     return *refusal == PortRefusal::quota ? OffloadAnswer::quota : OffloadAnswer::exhausted;
   }

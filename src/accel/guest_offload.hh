@@ -30,6 +30,10 @@ public:
   GuestOffload& operator=(GuestOffload&&) = delete;
 
   [[nodiscard]] bool carries(const FlowKey& key) const override { return records_.contains(key); }
+  [[nodiscard]] bool was_carried(const FlowKey& key) const override
+  {
+    return writer_.has_session(key, zone_);
+  }
   [[nodiscard]] OffloadAnswer offer(const FlowKey& key,
                                     const GuestPacket& packet,
                                     FlowRecord& record,
@@ -40,6 +44,10 @@ public:
   [[nodiscard]] std::size_t size() const override { return records_.size(); }
 
 private:
+  [[nodiscard]] OffloadAnswer open(const FlowKey& key,
+                                   const GuestPlace& place,
+                                   FlowRecord& record,
+                                   TimePoint now);
   bool forget(const FlowKey& flow) override { return records_.erase(flow) != 0; }
   void forget_all(std::uint8_t protocol, const Endpoint& guest) override;
 

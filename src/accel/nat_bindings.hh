@@ -11,6 +11,12 @@
 
 namespace slirpstack {
 
+struct BoundEndpoints
+{
+  nat_endpoint internal{};
+  nat_endpoint external{};
+};
+
 /// The bindings in the kernel and the owners of their external endpoints: two maps that have to
 /// agree. The owner's entry is the claim, so it comes first and goes last.
 class NatBindings

@@ -32,30 +32,17 @@ void NatLedger::for_each_binding(
   bindings_.for_each(visit);
 }
 
-std::size_t NatLedger::keep_planned(const NatPlan& plan,
-                                    const std::set<unsigned>& zones,
-                                    std::chrono::nanoseconds now)
+std::vector<BoundEndpoints> NatLedger::unplanned(const NatPlan& plan,
+                                                 const std::set<unsigned>& zones) const
 {
-  std::vector<std::pair<nat_endpoint, nat_endpoint>> unplanned;
-  std::size_t left = 0;
+  std::vector<BoundEndpoints> found;
   bindings_.for_each([&](const nat_endpoint& internal, const nat_binding& binding) {
-    if (zones.contains(internal.zone)
-        && is_planned(plan, address_of(internal.address), address_of(binding.address))) {
-      ++left;
-    } else {
-      unplanned.emplace_back(internal,
-                             nat_endpoint{binding.address, binding.port, internal.protocol, 0});
+    if (!zones.contains(internal.zone)
+        || !is_planned(plan, address_of(internal.address), address_of(binding.address))) {
+      found.push_back({internal, {binding.address, binding.port, internal.protocol, 0}});
     }
   });
-  for (const auto& [internal, external] : unplanned) {
-    bindings_.erase(internal);
-    if (auto owner = owners_.find(external)) { // RFC 6888 REQ-8: not somebody else's at once
-      owner->flags |= NAT_QUARANTINED;
-      owner->last_in = static_cast<std::uint64_t>(now.count());
-      owners_.put(external, *owner);
-    }
-  }
-  return left;
+  return found;
 }
 
 void NatLedger::move_guests(unsigned zone, unsigned ifindex, const std::optional<MacAddress>& mac)

@@ -1,14 +1,15 @@
 #pragma once
 
+#include "accel/nat_bindings.hh"
 #include "accel/nat_object.hh"
 #include "accel/nat_plan.hh"
 #include "accel/nat_table.hh"
 #include "slirpstack/nat_map.h"
 
-#include <chrono>
 #include <functional>
 #include <optional>
 #include <set>
+#include <vector>
 
 namespace slirpstack {
 
@@ -26,12 +27,9 @@ public:
 
   // What a successor makes of maps that were pinned.
 
-  /// Ends bindings that the plan does not have, or whose guest's zone is not among `zones`. `now`
-  /// is CLOCK_MONOTONIC's time, when the quarantine of their ports begins. Returns how many are
-  /// left.
-  std::size_t keep_planned(const NatPlan& plan,
-                           const std::set<unsigned>& zones,
-                           std::chrono::nanoseconds now);
+  /// The bindings that the plan does not have, or whose guest's zone is not among `zones`.
+  [[nodiscard]] std::vector<BoundEndpoints> unplanned(const NatPlan& plan,
+                                                      const std::set<unsigned>& zones) const;
   /// The guests of a zone are behind another interface now; and have another Ethernet address, if
   /// one is given.
   void move_guests(unsigned zone, unsigned ifindex, const std::optional<MacAddress>& mac);

@@ -32,7 +32,7 @@ nat_range range_of(const AddressRange& range)
 std::uint32_t flags_of(const NatPlan& plan)
 {
   std::uint32_t flags = NAT_EXEMPTIONS | NAT_INBOUND_REFRESH;
-  flags |= plan.kernel_allocates ? NAT_ALLOCATE : 0;
+  flags |= plan.kernel_allocates ? NAT_ALLOCATE : NAT_ASK_REMOTES;
   flags |= plan.pool_is_local ? NAT_POOL_IS_LOCAL : 0;
   flags |= plan.has_zones ? NAT_ZONES : 0;
   flags |= plan.has_veths ? NAT_REDIRECT_PEER : 0;

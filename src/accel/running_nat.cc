@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <time.h>
+#include <utility>
 
 namespace slirpstack {
 
@@ -15,9 +16,6 @@ namespace {
 
 // The shortest timeout is a minute (RFC 5508 REQ-2); a binding may last this much longer.
 constexpr std::chrono::seconds SWEEP_PERIOD(10);
-
-// The kernel alone decides, or no decision is ever taken back.
-constexpr std::uint32_t FIRST_GENERATION = 1;
 
 /// As the programs see the time.
 std::chrono::nanoseconds kernel_time()
@@ -41,6 +39,26 @@ PortRange block_of(const NatPlan& plan, std::uint16_t port)
           static_cast<std::uint16_t>(first + plan.block_ports - 1)};
 }
 
+std::vector<IpAddress> all_of(const std::vector<AddressRange>& ranges)
+{
+  std::vector<IpAddress> addresses;
+  for (const AddressRange& range : ranges) {
+    for (std::uint64_t i = 0; i < range.size(); ++i) {
+      addresses.push_back(IpAddress::ipv4(static_cast<std::uint32_t>(range.first.ipv4_value() + i)));
+    }
+  }
+  return addresses;
+}
+
+PortPool::Options pool_options(const NatPlan& plan)
+{
+  return {.first_port = plan.ports.first,
+          .last_port = plan.ports.last,
+          .has_low_ports = !plan.pool_is_local,
+          .block_ports = static_cast<std::uint16_t>(plan.block_ports),
+          .quota = plan.quota};
+}
+
 } // namespace
 
 RunningNat::RunningNat(Loop& loop, const Settings& settings)
@@ -50,22 +68,55 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
   , ledger_(nat_.object())
   , zones_(former_zones())
   , routes_(loop, nat_.object(), settings.external, settings.ways)
-  , expiry_(nat_.object(),
-            settings.timeouts,
-            [this](const nat_endpoint& internal, const nat_endpoint& external) {
-              log_ended(internal, external);
-            })
+  , expiry_(make_expiry())
   , events_(nat_.object(), [this](const nat_event& event) { on_event(event); })
   , event_watch_(loop, events_.fd(), [this] { events_.read(); })
   , sweep_(loop, [this] { sweep(); })
 {
   interfaces_.clear();
   NatTable<std::uint32_t, nat_settings>(nat_.object().map("settings"))
-    .put(0, settings_of(settings_.plan, FIRST_GENERATION));
+    .put(0, settings_of(settings_.plan, next_generation()));
   nat_.attach_external(static_cast<int>(routes_.link().index));
 }
 
 RunningNat::~RunningNat() = default;
+
+NatExpiry RunningNat::make_expiry()
+{
+  if (settings_.plan.kernel_allocates) {
+    return {nat_.object(), settings_.timeouts, [this](const auto& internal, const auto& external) {
+              log_ended(internal, external);
+            }};
+  }
+  writer_.emplace(make_writer());
+  return {nat_.object(), settings_.timeouts, {}, &*writer_};
+}
+
+BindingWriter RunningNat::make_writer()
+{
+  PortPool pool(all_of(settings_.plan.external), pool_options(settings_.plan), HashSecret::random());
+  if (settings_.logs_bindings) {
+    pool.set_block_log(
+      [this](const PortBlock& block, bool is_assigned) { log_block(block, is_assigned); });
+  }
+  return {nat_.object(),
+          std::move(pool),
+          [this](const nat_endpoint& internal, const nat_endpoint& external, bool is_bound) {
+            if (is_bound) {
+              look_after_bindings();
+              log_bound(internal, external);
+            } else {
+              log_ended(internal, external);
+            }
+          }};
+}
+
+/// What a predecessor's policy has allowed, this one's has not; the kernel by itself has none.
+std::uint32_t RunningNat::next_generation() const
+{
+  const NatTable<std::uint32_t, nat_settings> settings(nat_.object().map("settings"));
+  return settings.find(0).value_or(nat_settings{}).generation + (writer_ ? 1 : 0);
+}
 
 std::map<unsigned, unsigned> RunningNat::former_zones() const
 {
@@ -75,7 +126,7 @@ std::map<unsigned, unsigned> RunningNat::former_zones() const
   return zones;
 }
 
-void RunningNat::add_guest(const Guest& guest)
+std::uint8_t RunningNat::add_guest(const Guest& guest)
 {
   const auto zone = zones_.take(static_cast<unsigned>(guest.interface));
   if (!zone) {
@@ -92,6 +143,7 @@ void RunningNat::add_guest(const Guest& guest)
     nat_.attach_tap(guest.tap);
   }
   nat_.attach_guest(guest.interface);
+  return static_cast<std::uint8_t>(*zone);
 }
 
 void RunningNat::remove_guest(int interface)
@@ -110,7 +162,12 @@ void RunningNat::remove_guest(int interface)
   zones_.give_back(zone_of_[interface]);
   zone_of_.erase(interface);
   guests_.erase(guest);
-  ledger_.keep_planned(settings_.plan, zones_.taken(), kernel_time());
+  end_unplanned();
+}
+
+void RunningNat::end_unplanned()
+{
+  expiry_.end(ledger_.unplanned(settings_.plan, zones_.taken()), kernel_time());
   look_after_bindings(); // their ports rest
 }
 
@@ -126,11 +183,13 @@ std::vector<int> RunningNat::guests() const
 void RunningNat::end_adoption()
 {
   zones_.forget_former();
-  const std::size_t kept = ledger_.keep_planned(settings_.plan, zones_.taken(), kernel_time());
-  if (kept > 0) {
+  end_unplanned();
+  if (writer_) {
+    writer_->adopt(Clock::now());
+  }
+  if (const std::size_t kept = ledger_.bindings(); kept > 0) {
     log(LogLevel::info, "bindings taken over from a predecessor", {{"bindings", kept}});
   }
-  look_after_bindings(); // sessions may be left of those that were not
 }
 
 void RunningNat::look_after_bindings()
@@ -185,8 +244,8 @@ void RunningNat::on_event(const nat_event& event)
 // has; not the destination. With blocks one line for all of an address's ports.
 void RunningNat::log_bound(const nat_endpoint& internal, const nat_endpoint& external)
 {
-  if (!settings_.logs_bindings) {
-    return;
+  if (!settings_.logs_bindings || (writer_ && settings_.plan.block_ports != 0)) {
+    return; // or the pool tells of its blocks
   }
   const unsigned zone = internal.zone;
   if (settings_.plan.block_ports == 0) {
@@ -205,6 +264,16 @@ void RunningNat::log_bound(const nat_endpoint& internal, const nat_endpoint& ext
                 {"external", address_of(external.address).to_string()},
                 {"ports", block_of(settings_.plan, ntohs(external.port)).to_string()}});
   }
+}
+
+void RunningNat::log_block(const PortBlock& block, bool is_assigned) const
+{
+  const unsigned zone = block.zone;
+  log_record(is_assigned ? "ports of a subscriber" : "ports no longer of a subscriber",
+             {{"internal", block.internal.to_string()},
+              {"zone", zone},
+              {"external", block.external.to_string()},
+              {"ports", PortRange{block.first, block.last}.to_string()}});
 }
 
 void RunningNat::log_ended(const nat_endpoint& internal, const nat_endpoint& external) const

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "accel/binding_writer.hh"
 #include "accel/expiry.hh"
 #include "accel/nat_accelerator.hh"
 #include "accel/nat_events.hh"
@@ -51,15 +52,15 @@ public:
   RunningNat(const RunningNat&) = delete;
   RunningNat& operator=(const RunningNat&) = delete;
 
-  /// Attaches a guest's interface and its tap. Throws std::system_error.
-  void add_guest(const Guest& guest);
+  /// Attaches a guest's interface and its tap. Returns its zone. Throws std::system_error.
+  std::uint8_t add_guest(const Guest& guest);
   /// Detaches it and ends its bindings.
   void remove_guest(int interface);
   /// All guests of the start are there: bindings of others, in pinned maps, are ended.
   void end_adoption();
-  /// Bindings have been made from outside the kernel: they have to be looked after.
-  void look_after_bindings();
 
+  /// Who makes the bindings; null where the kernel does.
+  [[nodiscard]] BindingWriter* writer() { return writer_ ? &*writer_ : nullptr; }
   /// Interfaces of guests, by number.
   [[nodiscard]] std::vector<int> guests() const;
   [[nodiscard]] const Settings& settings() const { return settings_; }
@@ -71,6 +72,13 @@ private:
   void on_event(const nat_event& event);
   void log_bound(const nat_endpoint& internal, const nat_endpoint& external);
   void log_ended(const nat_endpoint& internal, const nat_endpoint& external) const;
+  void log_block(const PortBlock& block, bool is_assigned) const;
+  [[nodiscard]] BindingWriter make_writer();
+  [[nodiscard]] NatExpiry make_expiry();
+  [[nodiscard]] std::uint32_t next_generation() const;
+  void end_unplanned();
+  /// There are bindings: those that fall silent have to be ended.
+  void look_after_bindings();
   void sweep();
   [[nodiscard]] std::map<unsigned, unsigned> former_zones() const;
 
@@ -83,6 +91,7 @@ private:
   std::map<int, unsigned> zone_of_;
   std::set<std::uint64_t> logged_blocks_;
   RouteMirror routes_;
+  std::optional<BindingWriter> writer_;
   NatExpiry expiry_;
   NatEvents events_;
   Watch event_watch_;

@@ -45,6 +45,33 @@ std::variant<Endpoint, PortRefusal> PortPool::take(const Endpoint& internal,
   return taken;
 }
 
+bool PortPool::adopt(const Endpoint& internal,
+                     const Endpoint& external,
+                     std::uint8_t protocol,
+                     std::uint8_t zone)
+{
+  const auto place = find(external.address);
+  if (!place || externals_[*place].used[protocol].test(external.port)) {
+    return false;
+  }
+  const SubscriberKey key{internal.address, zone};
+  const bool is_new = !subscribers_.contains(key);
+  Subscriber& subscriber = subscriber_of(key);
+  if (is_new) {
+    subscriber.external = *place;
+  }
+  if (subscriber.external != *place
+      || (options_.block_ports != 0 && !adopt_block(key, subscriber, external.port))) {
+    if (is_new) {
+      subscribers_.erase(key);
+    }
+    return false;
+  }
+  externals_[*place].used[protocol].set(external.port);
+  ++subscriber.ports;
+  return true;
+}
+
 bool PortPool::reserve(const Endpoint& external, std::uint8_t protocol)
 {
   const auto place = find(external.address);
@@ -144,7 +171,7 @@ PortPool::Range PortPool::range_for(const Endpoint& internal, std::uint8_t proto
   if (protocol == PROTOCOL_ICMP) {
     return {0, 65536};
   }
-  if (internal.port < RESERVED_PORTS) {
+  if (internal.port < RESERVED_PORTS && options_.has_low_ports) {
     return {1, RESERVED_PORTS - 1U};
   }
   return {options_.first_port, options_.last_port - std::uint32_t{options_.first_port} + 1};
@@ -203,6 +230,27 @@ bool PortPool::assign_block(const SubscriberKey& internal, Subscriber& subscribe
     }
   }
   return false;
+}
+
+bool PortPool::adopt_block(const SubscriberKey& internal,
+                           Subscriber& subscriber,
+                           std::uint16_t port)
+{
+  std::vector<bool>& blocks = externals_[subscriber.external].blocks;
+  const std::size_t block = (std::size_t{port} - options_.first_port) / options_.block_ports;
+  if (port < options_.first_port || block >= blocks.size()) {
+    return false;
+  }
+  if (std::ranges::find(subscriber.blocks, block) != subscriber.blocks.end()) {
+    return true;
+  }
+  if (blocks[block]) {
+    return false;
+  }
+  blocks[block] = true;
+  subscriber.blocks.push_back(block);
+  log_block(internal, subscriber.external, block, true);
+  return true;
 }
 
 void PortPool::free_blocks(const SubscriberKey& internal, const Subscriber& subscriber)

@@ -55,6 +55,9 @@ public:
   {
     std::uint16_t first_port = RESERVED_PORTS;
     std::uint16_t last_port = 65535;
+    /// Ports below 1024 are given out too, to ports below 1024. Not where the addresses are the
+    /// host's own, whose services would be hidden.
+    bool has_low_ports = true;
     /// Ports of a block; an internal address gets a further one when its last is used up. 0: no
     /// blocks, each port is anybody's.
     std::uint16_t block_ports = 0;
@@ -72,6 +75,12 @@ public:
                                            std::uint8_t protocol,
                                            TimePoint now,
                                            std::uint8_t zone = 0);
+  /// `internal` has `external` from a predecessor of this pool, to be given back like any other.
+  /// False: somebody has it, it is not of the pool, or `internal` has another external address.
+  bool adopt(const Endpoint& internal,
+             const Endpoint& external,
+             std::uint8_t protocol,
+             std::uint8_t zone = 0);
   /// Keeps `external` from being given out, for a forward or a socket of the host. False if
   /// somebody has it or it is not of the pool; one that only rests may be had.
   bool reserve(const Endpoint& external, std::uint8_t protocol);
@@ -140,6 +149,8 @@ private:
                                                      Subscriber& subscriber,
                                                      std::uint8_t protocol);
   bool assign_block(const SubscriberKey& internal, Subscriber& subscriber);
+  /// Gives the subscriber the block that the port is in; false: another has it.
+  bool adopt_block(const SubscriberKey& internal, Subscriber& subscriber, std::uint16_t port);
   void free_blocks(const SubscriberKey& internal, const Subscriber& subscriber);
   void log_block(const SubscriberKey& internal,
                  std::size_t external,

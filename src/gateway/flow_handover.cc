@@ -56,6 +56,11 @@ bool FlowHandover::may_offer(const FlowKey& key, const GuestPacket& packet) cons
   }
 }
 
+bool FlowHandover::may_resume(const FlowKey& key, const GuestPacket& packet) const
+{
+  return may_offer(key, packet) && offload_->was_carried(key);
+}
+
 OffloadAnswer FlowHandover::offer(const FlowKey& key, const GuestPacket& packet, FlowRecord& record)
 {
   if (limits_bytes(record)) {

@@ -34,6 +34,8 @@ public:
   bool return_carried(const FlowKey& key, const GuestPacket& packet);
   /// Whether such a flow, with this as its first packet, may be offered at all.
   [[nodiscard]] bool may_offer(const FlowKey& key, const GuestPacket& packet) const;
+  /// Whether a TCP segment that begins no connection belongs to one that the offload knows.
+  [[nodiscard]] bool may_resume(const FlowKey& key, const GuestPacket& packet) const;
   /// Offers a flow that may be and is allowed. If it is taken, the packet has gone back.
   [[nodiscard]] OffloadAnswer offer(const FlowKey& key,
                                     const GuestPacket& packet,

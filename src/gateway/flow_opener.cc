@@ -122,6 +122,21 @@ void FlowOpener::on_syn(const FlowKey& key,
   }
 }
 
+void FlowOpener::on_resumed_segment(const FlowKey& key,
+                                    const IpHeader& ip,
+                                    const TcpHeader& tcp,
+                                    const GuestPacket& packet)
+{
+  Admitted admitted = admission_.ask_without_room(request_of(key), key);
+  if (admitted.granted) {
+    FlowRecord record = record_of(key, FlowOrigin::outbound, std::move(admitted.grant));
+    if (handover_.offer(key, packet, record) == OffloadAnswer::taken) {
+      return;
+    }
+  }
+  refuser_.reset(ip, tcp); // no socket can go on with it
+}
+
 void FlowOpener::on_datagram(const FlowKey& key,
                              const IpHeader& ip,
                              const GuestDatagram& datagram,

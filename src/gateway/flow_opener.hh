@@ -45,6 +45,13 @@ public:
                        const IcmpEcho& echo,
                        const GuestPacket& packet);
 
+  /// A segment from the middle of a connection that the offload knows (FlowHandover::may_resume):
+  /// whether it goes on is asked anew.
+  void on_resumed_segment(const FlowKey& key,
+                          const IpHeader& ip,
+                          const TcpHeader& tcp,
+                          const GuestPacket& packet);
+
 private:
   void on_dns_datagram(const FlowKey& key, const GuestDatagram& datagram, ByteView packet);
   /// Nothing: the offload has taken the flow, or `refuse(answer)` was called.

@@ -186,6 +186,8 @@ void Gateway::on_tcp(GuestPacket&& packet, const IpHeader& ip)
     return;
   } else if (is_syn) {
     opener_.on_syn(key, ip, *tcp, packet);
+  } else if (handover_.may_resume(key, packet)) {
+    opener_.on_resumed_segment(key, ip, *tcp, packet);
   } else {
     refuser_.reset(ip, *tcp);
   }

@@ -13,6 +13,7 @@ import array
 import contextlib
 import errno
 import fcntl
+import itertools
 import select
 import signal
 import socket
@@ -30,6 +31,7 @@ from harness.servers import Datagrams, file_server, listening, receive_exactly
 from harness.topology import HOST_ADDRESS, RESOLVERS, SERVER
 
 HOOKS = ("xdp", "tc")
+BINDERS = ("kernel", "user")
 GUEST = "10.0.2.100"
 FIRST_SHARED_PORT = 61000
 BPF_FOLDER = "/mnt/bpf"
@@ -177,7 +179,9 @@ class Carrying(AcceleratorTest):
         for hook in HOOKS:
             with self.subTest(hook):
                 guest = self.namespace()
-                process = self.accelerated(hook, [guest], "-deny", "192.0.2.11", binds="user")
+                process = self.accelerated(
+                    hook, [guest], "-deny", "192.0.2.11", "-log-bindings", binds="user"
+                )
                 with file_server(self.topology.internet, 4, SERVER[4]) as port:
                     done = guest.run(
                         "curl", "-sS", "-o/dev/null", "-w%{size_download}", "-m20",
@@ -185,6 +189,43 @@ class Carrying(AcceleratorTest):
                     )
                 self.assertEqual(done.stdout, "3000000")
                 self.assertEqual(self.connect_error(guest, "192.0.2.11"), errno.EHOSTUNREACH)
+                guest.run("ping", "-n", "-c2", "-i0.2", "-W5", SERVER[4])
+                with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                    address, port = self.seen_from(guest, echo)
+                self.assertEqual(address, HOST_ADDRESS[4])
+                self.assertGreaterEqual(port, FIRST_SHARED_PORT)
+                # Asked about once each, the kernel has carried them.
+                self.assertGreater(self.counted("out"), 20)
+                self.assertGreater(self.counted("in"), 20)
+                local = self.last.getsockname()[1]
+                self.assertIn(f"udp {GUEST}:{local} ", self.asks("accel", "bindings"))
+                self.assertIn(
+                    f"bound protocol=udp internal={GUEST}:{local} zone=0 external={address}:{port}",
+                    process.log,
+                )
+                process.end()
+
+    def test_flows_that_a_reload_denies_end(self) -> None:
+        rules = WORK / "accel.rules"
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                rules.write_text("allow out udp://192.0.2.10\n")
+                process = self.accelerated(hook, [guest], "-rules", str(rules), binds="user")
+                self.seen_from(guest, echo)
+                self.last.connect(echo.endpoint)
+                carried = self.counted("out")
+                self.last.send(b"still?")
+                self.assertEqual(self.last.recv(100), b"still?")
+                self.assertEqual(self.counted("out"), carried + 1)
+                rules.write_text("deny out udp://192.0.2.10\n")
+                self.asks("rules", "reload")
+                self.last.settimeout(30)
+                self.last.send(b"still?")
+                with self.assertRaises(OSError) as refused:
+                    self.last.recv(100)
+                self.assertEqual(refused.exception.errno, errno.EHOSTUNREACH)
+                self.assertEqual(self.counted("out"), carried + 1)
                 process.end()
 
     def test_guests_meet_at_their_external_endpoints(self) -> None:
@@ -258,10 +299,10 @@ class Ending(AcceleratorTest):
                 self.assertNotIn("xdp", self.interfaces())
 
     def test_nothing_untranslated_leaves_after_a_kill(self) -> None:
-        for hook in HOOKS:
-            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
                 guest = self.namespace()
-                process = self.accelerated(hook, [guest])
+                process = self.accelerated(hook, [guest], binds=binds)
                 self.seen_from(guest, echo)
                 process.signal(signal.SIGKILL)
                 process.exit_status()
@@ -283,7 +324,7 @@ class Ending(AcceleratorTest):
                 self.assertEqual(len(echo.seen), before)
                 self.assertNotIn("xdp", self.interfaces())
                 # The next start takes the place of what was left.
-                again = self.accelerated(hook, [guest])
+                again = self.accelerated(hook, [guest], binds=binds)
                 self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
                 again.end()
 
@@ -291,18 +332,18 @@ class Ending(AcceleratorTest):
         self.topology.host.shell(
             f"mkdir -p {BPF_FOLDER} && (mountpoint -q {BPF_FOLDER} || mount -t bpf bpf {BPF_FOLDER})"
         )
-        for hook in HOOKS:
-            with self.subTest(hook), listening(self.topology.internet, 4, SERVER[4]) as listener:
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), listening(self.topology.internet, 4, SERVER[4]) as listener:
                 guest = self.namespace()
-                pinned = ("-pin", f"{BPF_FOLDER}/{hook}")
-                process = self.accelerated(hook, [guest], *pinned)
+                pinned = ("-pin", f"{BPF_FOLDER}/{hook}-{binds}")
+                process = self.accelerated(hook, [guest], *pinned, binds=binds)
                 with guest.socket(socket.AF_INET) as client:
                     client.connect(listener.getsockname())
                     server, seen = listener.accept()
                     with server:
                         process.end()
                         client.sendall(b"are you there?") # sent again until somebody carries it
-                        again = self.accelerated(hook, [guest], *pinned)
+                        again = self.accelerated(hook, [guest], *pinned, binds=binds)
                         again.wait_for_log("bindings taken over")
                         server.settimeout(30)
                         self.assertEqual(receive_exactly(server, 14), b"are you there?")

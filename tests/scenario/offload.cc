@@ -28,6 +28,10 @@ public:
   {
     return std::ranges::any_of(flows_, [&](const auto& flow) { return flow.first == key; });
   }
+  [[nodiscard]] bool was_carried(const FlowKey& key) const override
+  {
+    return std::ranges::find(known, key.to_string()) != known.end();
+  }
   OffloadAnswer offer(const FlowKey& key,
                       const GuestPacket& /*packet*/,
                       FlowRecord& record,
@@ -54,6 +58,7 @@ public:
 
   OffloadAnswer answer;
   std::vector<std::string> offered;
+  std::vector<std::string> known; ///< flows of a predecessor
 
 private:
   std::vector<std::pair<FlowKey, FlowRecord>> flows_;
@@ -418,6 +423,31 @@ TEST_CASE("a reload ends flows handed over that it denies, or that only a socket
     CHECK(key.remote.address.to_string() == "192.0.2.3");
   });
   CHECK(at.world.gateway.policy().rules().rules()[2]->flows == 1);
+}
+
+TEST_CASE("a connection that a predecessor's offload carried goes on, if policy allows it still")
+{
+  Offloaded at;
+  use(at.world, "deny 192.0.2.2\nallow any\n");
+  at.offload.known = {"tcp 10.0.2.100:40000 -> 192.0.2.1:80", "tcp 10.0.2.100:40000 -> 192.0.2.2:80"};
+  TcpGuest guest(at.world, GUEST, SERVER);
+  const Bytes frame
+    = sends_frame(at.world, guest.packet({.flags = TCP_FLAG_ACK, .data = "more"}));
+  CHECK(at.world.link.take_given_back() == std::vector<Bytes>{frame});
+  CHECK(at.offload.size() == 1);
+  at.world.expects_nothing();
+  const auto is_reset = [&](const Endpoint& to) {
+    TcpGuest other(at.world, GUEST, to);
+    sends_frame(at.world, other.packet({.flags = TCP_FLAG_ACK, .data = "more"}));
+    return (other.hears().tcp.flags & TCP_FLAG_RST) != 0;
+  };
+  CHECK(is_reset(OTHER));
+  CHECK(is_reset(endpoint("192.0.2.3", 80)));
+  CHECK(at.offload.size() == 1);
+  at.offload.answer = OffloadAnswer::declined; // no socket can take it up
+  at.offload.drop_records();
+  CHECK(is_reset(SERVER));
+  CHECK(sockets(at.world) == 0);
 }
 
 TEST_CASE("the gateway's end leaves no record behind, and ends nothing that is carried")
