@@ -18,8 +18,8 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <net/if.h>
-#include <time.h>
 #include <optional>
+#include <time.h>
 #include <utility>
 
 namespace slirpstack {
@@ -77,11 +77,8 @@ public:
     const std::uint8_t zone
       = nat_.add_guest({.interface = interface, .tap = tap_.index, .mac = veth_.guest_mac()});
     if (BindingWriter* const writer = nat_.writer()) {
-      offload_.emplace(*writer,
-                       nat_.object(),
-                       static_cast<std::uint32_t>(interface),
-                       zone,
-                       HashSecret::random());
+      offload_.emplace(
+        *writer, nat_.object(), static_cast<std::uint32_t>(interface), zone, HashSecret::random());
     }
   }
   ~NatGuest() override

@@ -143,7 +143,8 @@ NatPlan plan_of(const Config& config)
 
 void check_blocks(const NatPlan& plan)
 {
-  if (plan.block_ports != 0 && port_blocks(plan) < internal_addresses(plan)) {
+  if (plan.kernel_allocates && plan.block_ports != 0
+      && port_blocks(plan) < internal_addresses(plan)) {
     throw UsageError(
       fmt::format("-port-block {} leaves blocks for {} internal addresses, and there are {}",
                   plan.block_ports,

@@ -31,8 +31,8 @@ class BindingWriter final : public NatEndings
 {
 public:
   /// Told of the bindings that it makes and that end.
-  using OnBinding
-    = std::function<void(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound)>;
+  using OnBinding = std::function<
+    void(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound)>;
 
   BindingWriter(const NatObject& object, PortPool pool, OnBinding on_binding = {});
 
@@ -79,7 +79,7 @@ private:
   struct Bound
   {
     BindingMaker::Made made;
-    MacAddress mac; ///< all zero until the guest has sent something
+    MacAddress mac;              ///< all zero until the guest has sent something
     GuestFlows* guest = nullptr; ///< null before its first flow
     std::size_t flows = 0;
   };
@@ -90,7 +90,9 @@ private:
                                   const GuestPlace& place,
                                   std::uint32_t generation,
                                   TimePoint now);
-  void remember(const nat_endpoint& internal, const BindingMaker::Made& made, const MacAddress& mac);
+  void remember(const nat_endpoint& internal,
+                const BindingMaker::Made& made,
+                const MacAddress& mac);
   bool add_sessions(const nat_settings& settings,
                     const nat_endpoint& external,
                     const FlowKey& flow,

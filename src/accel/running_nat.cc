@@ -44,7 +44,8 @@ std::vector<IpAddress> all_of(const std::vector<AddressRange>& ranges)
   std::vector<IpAddress> addresses;
   for (const AddressRange& range : ranges) {
     for (std::uint64_t i = 0; i < range.size(); ++i) {
-      addresses.push_back(IpAddress::ipv4(static_cast<std::uint32_t>(range.first.ipv4_value() + i)));
+      addresses.push_back(
+        IpAddress::ipv4(static_cast<std::uint32_t>(range.first.ipv4_value() + i)));
     }
   }
   return addresses;
@@ -94,7 +95,8 @@ NatExpiry RunningNat::make_expiry()
 
 BindingWriter RunningNat::make_writer()
 {
-  PortPool pool(all_of(settings_.plan.external), pool_options(settings_.plan), HashSecret::random());
+  PortPool pool(
+    all_of(settings_.plan.external), pool_options(settings_.plan), HashSecret::random());
   if (settings_.logs_bindings) {
     pool.set_block_log(
       [this](const PortBlock& block, bool is_assigned) { log_block(block, is_assigned); });

@@ -118,7 +118,8 @@ MetricsSnapshot ControlPlane::snapshot()
           .max_memory_bytes = pool_.ceiling_bytes(),
           .forwards = gateway_.forwards().size(),
           .rules = gateway_.policy().rules().rules().size(),
-          .accelerator = accelerator_status()};
+          .accelerator = accelerator_status(),
+          .flows_handed_over = gateway_.flows_handed_over()};
 }
 
 } // namespace slirpstack

@@ -104,6 +104,8 @@ std::string openmetrics_text(const MetricsSnapshot& snapshot)
   text.gauge("forwards", "Forwards in effect.", snapshot.forwards);
   text.gauge("rules", "Rules in effect.", snapshot.rules);
   if (snapshot.accelerator) {
+    text.family("flows_handed_over", "counter", "Flows allowed and left to the accelerator.");
+    text.sample(snapshot.flows_handed_over);
     write_accelerator(text, *snapshot.accelerator);
   }
   return text.end();

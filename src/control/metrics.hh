@@ -22,6 +22,7 @@ struct MetricsSnapshot
   std::uint64_t forwards = 0;
   std::uint64_t rules = 0;
   std::optional<AcceleratorStatus> accelerator;
+  std::uint64_t flows_handed_over = 0; ///< to the accelerator, of this guest
 };
 
 /// The content type of `openmetrics_text`.

@@ -159,3 +159,60 @@ TEST_CASE("a guest that uses the port of a forward to come keeps its binding")
   CHECK_FALSE(at.is_asked_about(between(PROTOCOL_UDP, SERVER, CLIENT)));
   CHECK(at.owners() == 1);
 }
+
+TEST_CASE("a successor takes over bindings, ports that rest, and what is known of connections")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    constexpr PortPool::Options PORTS{
+      .first_port = 7000, .last_port = 7002, .has_low_ports = false};
+    SlowPath at(hook, PORTS);
+    const Packet live = between(PROTOCOL_TCP, SERVER, CLIENT);
+    at.opens(live);
+    const Endpoint external = at.nat.external_of(SERVER, PROTOCOL_TCP);
+    const Packet gone = between(PROTOCOL_TCP, test::at("10.0.0.2:81"), CLIENT);
+    at.opens(gone);
+    at.writer.close(SlowPath::flow_of(gone), 0, Clock::now());
+    at.offload.drop_records();
+    // The successor: its policy has allowed nothing yet.
+    ++at.nat.settings.generation;
+    at.nat.apply();
+    BindingWriter writer(at.nat.object(), PortPool({external.address}, PORTS, HashSecret{5, 6}));
+    writer.adopt(Clock::now());
+    GuestOffload offload(writer, at.nat.object(), 1, 0, HashSecret{7, 8});
+    CHECK(writer.bindings() == 1);
+    CHECK(writer.pool().ports_of(SERVER.address) == 1);
+    Packet middle = live;
+    middle.tcp_flags = TCP_FLAG_ACK;
+    CHECK(at.is_asked_about(middle));
+    CHECK(offload.was_carried(SlowPath::flow_of(live)));
+    CHECK_FALSE(offload.was_carried(SlowPath::flow_of(gone)));
+    CHECK_FALSE(offload.was_carried(SlowPath::flow_of(between(PROTOCOL_TCP, SERVER, PUBLIC))));
+    CHECK(at.offer_to(offload, middle) == OffloadAnswer::taken);
+    CHECK_FALSE(at.is_asked_about(middle));
+    CHECK(at.nat.external_of(SERVER, PROTOCOL_TCP) == external);
+    // One port is taken, one rests: one is left.
+    const auto next = [&](std::uint16_t port) {
+      return at.offer_to(offload, between(PROTOCOL_TCP, {SERVER.address, port}, CLIENT));
+    };
+    CHECK(next(82) == OffloadAnswer::taken);
+    CHECK(next(83) == OffloadAnswer::exhausted);
+    offload.drop_records();
+  }
+}
+
+TEST_CASE("the end of a guest's bindings takes their sessions along, and tells who made them")
+{
+  SlowPath at(NatHook::xdp);
+  at.opens(between(PROTOCOL_TCP, SERVER, CLIENT));
+  const Packet other = between(PROTOCOL_TCP, test::at("10.0.0.3:80"), CLIENT);
+  at.opens(other);
+  const nat_endpoint internal = to_map(SERVER, PROTOCOL_TCP);
+  const nat_endpoint external = to_map(at.nat.external_of(SERVER, PROTOCOL_TCP), PROTOCOL_TCP);
+  at.expiry.end({{internal, external}}, Clock::now().time_since_epoch());
+  CHECK(at.offload.size() == 1);
+  CHECK(at.writer.bindings() == 1);
+  CHECK(at.bindings() == 1);
+  CHECK(at.sessions() == 1);
+  CHECK(at.owners() == 2); // one of them rests
+  CHECK_FALSE(at.is_asked_about(other));
+}

@@ -39,6 +39,13 @@ public:
                       TimePoint now = Clock::now(),
                       const MacAddress& sender = GUEST_MAC)
   {
+    return offer_to(offload, packet, now, sender);
+  }
+  OffloadAnswer offer_to(FlowOffload& taker,
+                         const Packet& packet,
+                         TimePoint now = Clock::now(),
+                         const MacAddress& sender = GUEST_MAC)
+  {
     const Bytes bytes = frame({GATEWAY_MAC, sender, {}}, build(packet));
     GuestPacket held{.block = pool.take_large(),
                      .offset_bytes = EthernetHeader::SIZE_BYTES,
@@ -50,7 +57,7 @@ public:
                       .protocol = packet.protocol,
                       .source = packet.source.address,
                       .destination = flow_of(packet).remote};
-    return offload.offer(flow_of(packet), held, record, now);
+    return taker.offer(flow_of(packet), held, record, now);
   }
   /// The way of a flow's first packet. Returns what becomes of it in the end.
   Outcome opens(const Packet& packet)

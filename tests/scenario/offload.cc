@@ -429,10 +429,10 @@ TEST_CASE("a connection that a predecessor's offload carried goes on, if policy 
 {
   Offloaded at;
   use(at.world, "deny 192.0.2.2\nallow any\n");
-  at.offload.known = {"tcp 10.0.2.100:40000 -> 192.0.2.1:80", "tcp 10.0.2.100:40000 -> 192.0.2.2:80"};
+  at.offload.known
+    = {"tcp 10.0.2.100:40000 -> 192.0.2.1:80", "tcp 10.0.2.100:40000 -> 192.0.2.2:80"};
   TcpGuest guest(at.world, GUEST, SERVER);
-  const Bytes frame
-    = sends_frame(at.world, guest.packet({.flags = TCP_FLAG_ACK, .data = "more"}));
+  const Bytes frame = sends_frame(at.world, guest.packet({.flags = TCP_FLAG_ACK, .data = "more"}));
   CHECK(at.world.link.take_given_back() == std::vector<Bytes>{frame});
   CHECK(at.offload.size() == 1);
   at.world.expects_nothing();

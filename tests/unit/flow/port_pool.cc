@@ -174,3 +174,43 @@ TEST_CASE("equal addresses of different zones are different subscribers")
   CHECK(log[1].zone == 2);
   CHECK(log[2] == log[0]);
 }
+
+TEST_CASE("where the addresses are the host's own no well-known port is given out")
+{
+  PortPool pool = pool_of({FIRST}, {.first_port = 2000, .last_port = 2099, .has_low_ports = false});
+  for (std::uint16_t port = 1; port <= 100; ++port) {
+    CHECK(taken(pool, {GUEST, port})->port >= 2000);
+  }
+  CHECK_FALSE(taken(pool, {GUEST, 101}));
+}
+
+TEST_CASE("a predecessor's ports are the same guest's, count, and are given back like others")
+{
+  PortPool pool = pool_of({FIRST, SECOND}, {.first_port = 2000, .last_port = 2003, .quota = 2});
+  const Endpoint external{SECOND, 2001};
+  REQUIRE(pool.adopt({GUEST, 5000}, external, PROTOCOL_UDP));
+  CHECK_FALSE(pool.adopt({OTHER, 5000}, external, PROTOCOL_UDP));
+  CHECK_FALSE(pool.adopt({GUEST, 5001}, {FIRST, 2001}, PROTOCOL_UDP)); // it has one address
+  CHECK_FALSE(pool.adopt({OTHER, 5001}, {GUEST, 2001}, PROTOCOL_UDP)); // not of the pool
+  CHECK(pool.ports_of(OTHER) == 0);
+  CHECK(taken(pool, {GUEST, 5001})->address == SECOND);
+  CHECK(std::get<PortRefusal>(pool.take({GUEST, 5002}, PROTOCOL_UDP, START)) == PortRefusal::quota);
+  pool.give_back({GUEST, 5000}, external, PROTOCOL_UDP, START);
+  CHECK(pool.ports_of(GUEST) == 1);
+  CHECK_FALSE(pool.adopt({GUEST, 5000}, external, PROTOCOL_UDP)); // it rests
+}
+
+TEST_CASE("a predecessor's ports bring their blocks")
+{
+  PortPool pool = pool_of({FIRST}, {.first_port = 2000, .last_port = 2007, .block_ports = 4});
+  std::vector<PortBlock> log;
+  pool.set_block_log([&](const PortBlock& block, bool) { log.push_back(block); });
+  REQUIRE(pool.adopt({GUEST, 5000}, {FIRST, 2005}, PROTOCOL_UDP));
+  REQUIRE(pool.adopt({GUEST, 5001}, {FIRST, 2006}, PROTOCOL_UDP));
+  REQUIRE(log.size() == 1);
+  CHECK(log[0].first == 2004);
+  CHECK_FALSE(pool.adopt({OTHER, 5000}, {FIRST, 2004}, PROTOCOL_UDP)); // another's block
+  CHECK_FALSE(pool.adopt({OTHER, 5000}, {FIRST, 1999}, PROTOCOL_UDP)); // in none
+  CHECK(taken(pool, {OTHER, 5000})->port < 2004);
+  CHECK(taken(pool, {GUEST, 5002})->port >= 2004);
+}
