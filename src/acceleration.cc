@@ -77,8 +77,14 @@ public:
     const std::uint8_t zone
       = nat_.add_guest({.interface = interface, .tap = tap_.index, .mac = veth_.guest_mac()});
     if (BindingWriter* const writer = nat_.writer()) {
-      offload_.emplace(
-        *writer, nat_.object(), static_cast<std::uint32_t>(interface), zone, HashSecret::random());
+      offload_.emplace(*writer,
+                       nat_.object(),
+                       GuestOffload::Settings{
+                         .ifindex = static_cast<std::uint32_t>(interface),
+                         .zone = zone,
+                         .has_sockets_beside = nat_.settings().plan.pool_is_local,
+                       },
+                       HashSecret::random());
     }
   }
   ~NatGuest() override

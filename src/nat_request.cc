@@ -211,6 +211,7 @@ RunningNat::Settings nat_request(const Config& config)
       = {.allows_attached = config.egress.enable_host, .closed = closed_to_guests(config)};
   }
   settings.logs_bindings = asked.log_bindings;
+  settings.is_shared = !config.attach.further_netns.empty();
   return settings;
 }
 

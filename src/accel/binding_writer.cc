@@ -1,6 +1,7 @@
 #include "accel/binding_writer.hh"
 
 #include "base/log.hh"
+#include "flow/fair_share.hh"
 #include "wire/ip.hh"
 
 #include <algorithm>
@@ -25,8 +26,12 @@ std::uint32_t filter_of(const nat_settings& settings, std::uint8_t protocol)
 
 } // namespace
 
-BindingWriter::BindingWriter(const NatObject& object, PortPool pool, OnBinding on_binding)
-  : on_binding_(std::move(on_binding))
+BindingWriter::BindingWriter(const NatObject& object,
+                             PortPool pool,
+                             const Limits& limits,
+                             OnBinding on_binding)
+  : limits_(limits)
+  , on_binding_(std::move(on_binding))
   , maker_(object, std::move(pool))
   , bindings_(object.map("bindings"))
   , sessions_(object.map("sessions"))
@@ -48,6 +53,16 @@ nat_settings BindingWriter::current_settings() const
   return settings_.find(0).value_or(nat_settings{});
 }
 
+bool BindingWriter::has_room_for(const GuestFlows& guest) const
+{
+  std::size_t all = 0;
+  for (const GuestFlows* const each : guests_) {
+    all += each->flows();
+  }
+  return limits_.is_shared ? may_have_one_more(guest.flows(), all, limits_.max_flows)
+                           : all < limits_.max_flows;
+}
+
 std::optional<PortRefusal> BindingWriter::open(const FlowKey& flow,
                                                const GuestPlace& place,
                                                GuestFlows& guest,
@@ -55,6 +70,9 @@ std::optional<PortRefusal> BindingWriter::open(const FlowKey& flow,
 {
   const nat_settings settings = current_settings();
   const nat_endpoint internal = map_endpoint(flow.guest, flow.protocol, place.zone);
+  if (!has_room_for(guest)) {
+    return refuse(internal, PortRefusal::exhausted);
+  }
   if (const auto refusal = bind(internal, place, settings.generation, now)) {
     return refuse(internal, *refusal);
   }

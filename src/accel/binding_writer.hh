@@ -4,9 +4,11 @@
 #include "accel/nat_endings.hh"
 #include "accel/nat_endpoints.hh"
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 
 namespace slirpstack {
 
@@ -19,6 +21,8 @@ public:
   virtual bool forget(const FlowKey& flow) = 0;
   /// Nor any other from that endpoint of the guest.
   virtual void forget_all(std::uint8_t protocol, const Endpoint& guest) = 0;
+  /// How many there are.
+  [[nodiscard]] virtual std::size_t flows() const = 0;
 };
 
 /// Writes what policy has allowed into the kernel's maps, for all guests: bindings, whose ports are
@@ -34,7 +38,18 @@ public:
   using OnBinding = std::function<
     void(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound)>;
 
-  BindingWriter(const NatObject& object, PortPool pool, OnBinding on_binding = {});
+  /// `max_flows`: of all guests together; where `is_shared`, none may have more of them than it
+  /// leaves (may_have_one_more()).
+  struct Limits
+  {
+    std::size_t max_flows = SIZE_MAX;
+    bool is_shared = false;
+  };
+
+  BindingWriter(const NatObject& object,
+                PortPool pool,
+                const Limits& limits,
+                OnBinding on_binding = {});
 
   /// Takes over all bindings in the maps, a predecessor's, and the rest of its ports. They are void
   /// until policy has allowed what comes from there (see nat_settings.generation).
@@ -53,8 +68,15 @@ public:
   void advance_generation();
   /// Whether the kernel has a session for the flow, whoever made it.
   [[nodiscard]] bool has_session(const FlowKey& flow, std::uint8_t zone) const;
+  /// `guest`, whose flows are to come, must be detached before it goes.
+  void attach(const GuestFlows& guest) { guests_.insert(&guest); }
   /// `guest` is told of nothing any more. Its bindings stay.
   void detach(const GuestFlows& guest);
+  /// Whether it has a binding for that endpoint of a guest.
+  [[nodiscard]] bool binds(const Endpoint& guest, std::uint8_t protocol, std::uint8_t zone) const
+  {
+    return bound_.contains(map_endpoint(guest, protocol, zone));
+  }
 
   /// Puts a forward into effect. Nothing: done. Nobody is asked who may come in by it.
   [[nodiscard]] std::optional<StaticRefusal> add_static(const StaticForward& forward,
@@ -86,6 +108,7 @@ private:
   using AllBound = std::map<nat_endpoint, Bound, NatEndpointOrder>;
 
   [[nodiscard]] nat_settings current_settings() const;
+  [[nodiscard]] bool has_room_for(const GuestFlows& guest) const;
   std::optional<PortRefusal> bind(const nat_endpoint& internal,
                                   const GuestPlace& place,
                                   std::uint32_t generation,
@@ -101,11 +124,13 @@ private:
   void forget(AllBound::iterator bound, TimePoint now);
   PortRefusal refuse(const nat_endpoint& internal, PortRefusal reason);
 
+  Limits limits_;
   OnBinding on_binding_;
   BindingMaker maker_;
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_session_key, nat_session> sessions_;
   NatTable<std::uint32_t, nat_settings> settings_;
+  std::set<const GuestFlows*> guests_;
   AllBound bound_;                                                   ///< by internal endpoint
   std::map<nat_endpoint, nat_endpoint, NatEndpointOrder> internals_; ///< by external endpoint
   std::uint64_t refused_ = 0;

@@ -28,15 +28,15 @@ std::optional<MacAddress> sender_of(const GuestPacket& packet)
 
 GuestOffload::GuestOffload(BindingWriter& writer,
                            const NatObject& object,
-                           std::uint32_t ifindex,
-                           std::uint8_t zone,
+                           const Settings& settings,
                            const HashSecret& secret)
   : writer_(writer)
   , scope_(object)
-  , ifindex_(ifindex)
-  , zone_(zone)
+  , settings_(settings)
   , records_(FIRST_BUCKETS, FlowKeyHash(secret))
-{}
+{
+  writer_.attach(*this);
+}
 
 GuestOffload::~GuestOffload()
 {
@@ -53,7 +53,8 @@ OffloadAnswer GuestOffload::offer(const FlowKey& key,
     return OffloadAnswer::declined;
   }
   try {
-    return open(key, {.ifindex = ifindex_, .zone = zone_, .mac = *mac}, record, now);
+    return open(
+      key, {.ifindex = settings_.ifindex, .zone = settings_.zone, .mac = *mac}, record, now);
   } catch (const std::system_error& error) {
     // A socket does as well.
     log(LogLevel::warning,
@@ -69,7 +70,13 @@ OffloadAnswer GuestOffload::open(const FlowKey& key,
                                  TimePoint now)
 {
   if (const auto refusal = writer_.open(key, place, *this, now)) {
-    return *refusal == PortRefusal::quota ? OffloadAnswer::quota : OffloadAnswer::exhausted;
+    if (*refusal == PortRefusal::quota) {
+      return OffloadAnswer::quota;
+    }
+    // All that an endpoint sends has to look the same: not a part of it from a socket.
+    return settings_.has_sockets_beside && !writer_.binds(key.guest, key.protocol, place.zone)
+             ? OffloadAnswer::declined
+             : OffloadAnswer::exhausted;
   }
   records_.emplace(key, std::move(record));
   return OffloadAnswer::taken;
@@ -84,7 +91,7 @@ std::size_t GuestOffload::end_if(const std::function<bool(FlowRecord&)>& ends, T
     }
   }
   for (const FlowKey& key : ended) {
-    writer_.close(key, zone_, now);
+    writer_.close(key, settings_.zone, now);
     records_.erase(key);
   }
   if (!ended.empty()) {

@@ -15,12 +15,19 @@ class GuestOffload final
   , private GuestFlows
 {
 public:
-  /// `ifindex` is our end of the guest's veth pair, `zone` its nat_interface.zone. `writer` is all
-  /// guests' and must outlive this.
+  struct Settings
+  {
+    std::uint32_t ifindex = 0; ///< our end of the guest's veth pair
+    std::uint8_t zone = 0;     ///< nat_interface.zone of that
+    /// A socket of the host would be seen under the same address, so it may take what finds no port
+    /// or no room here.
+    bool has_sockets_beside = false;
+  };
+
+  /// `writer` is all guests' and must outlive this.
   GuestOffload(BindingWriter& writer,
                const NatObject& object,
-               std::uint32_t ifindex,
-               std::uint8_t zone,
+               const Settings& settings,
                const HashSecret& secret);
   /// What is carried goes on.
   ~GuestOffload() override;
@@ -32,7 +39,7 @@ public:
   [[nodiscard]] bool carries(const FlowKey& key) const override { return records_.contains(key); }
   [[nodiscard]] bool was_carried(const FlowKey& key) const override
   {
-    return writer_.has_session(key, zone_);
+    return writer_.has_session(key, settings_.zone);
   }
   [[nodiscard]] OffloadAnswer offer(const FlowKey& key,
                                     const GuestPacket& packet,
@@ -48,13 +55,13 @@ private:
                                    const GuestPlace& place,
                                    FlowRecord& record,
                                    TimePoint now);
+  [[nodiscard]] std::size_t flows() const override { return records_.size(); }
   bool forget(const FlowKey& flow) override { return records_.erase(flow) != 0; }
   void forget_all(std::uint8_t protocol, const Endpoint& guest) override;
 
   BindingWriter& writer_;
   NatScope scope_;
-  std::uint32_t ifindex_;
-  std::uint8_t zone_;
+  Settings settings_;
   std::unordered_map<FlowKey, FlowRecord, FlowKeyHash> records_;
 };
 

@@ -51,13 +51,15 @@ std::vector<IpAddress> all_of(const std::vector<AddressRange>& ranges)
   return addresses;
 }
 
-PortPool::Options pool_options(const NatPlan& plan)
+PortPool::Options pool_options(const RunningNat::Settings& settings)
 {
+  const NatPlan& plan = settings.plan;
   return {.first_port = plan.ports.first,
           .last_port = plan.ports.last,
           .has_low_ports = !plan.pool_is_local,
           .block_ports = static_cast<std::uint16_t>(plan.block_ports),
-          .quota = plan.quota};
+          .quota = plan.quota,
+          .is_shared = settings.is_shared};
 }
 
 } // namespace
@@ -95,14 +97,14 @@ NatExpiry RunningNat::make_expiry()
 
 BindingWriter RunningNat::make_writer()
 {
-  PortPool pool(
-    all_of(settings_.plan.external), pool_options(settings_.plan), HashSecret::random());
+  PortPool pool(all_of(settings_.plan.external), pool_options(settings_), HashSecret::random());
   if (settings_.logs_bindings) {
     pool.set_block_log(
       [this](const PortBlock& block, bool is_assigned) { log_block(block, is_assigned); });
   }
   return {nat_.object(),
           std::move(pool),
+          {.max_flows = settings_.sizes.bindings, .is_shared = settings_.is_shared},
           [this](const nat_endpoint& internal, const nat_endpoint& external, bool is_bound) {
             if (is_bound) {
               look_after_bindings();

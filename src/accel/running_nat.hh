@@ -33,6 +33,7 @@ public:
     std::string external; ///< the interface that leads to the world
     WayTable::Settings ways;
     bool logs_bindings = false;
+    bool is_shared = false; ///< by several guests
   };
 
   /// Where packets of one or more guests come in.

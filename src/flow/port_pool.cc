@@ -1,5 +1,6 @@
 #include "flow/port_pool.hh"
 
+#include "flow/fair_share.hh"
 #include "wire/ip.hh"
 
 #include <algorithm>
@@ -33,12 +34,19 @@ std::variant<Endpoint, PortRefusal> PortPool::take(const Endpoint& internal,
   if (options_.quota != 0 && subscriber.ports >= options_.quota) {
     return PortRefusal::quota;
   }
+  if (options_.is_shared && !has_share(subscriber, zone, protocol)) {
+    if (is_new) {
+      subscribers_.erase(key);
+    }
+    return PortRefusal::exhausted;
+  }
   auto taken
     = options_.block_ports != 0
         ? take_in_blocks(key, subscriber, protocol)
         : take_from(externals_[subscriber.external], range_for(internal, protocol), protocol);
   if (std::holds_alternative<Endpoint>(taken)) {
     ++subscriber.ports;
+    ++externals_[subscriber.external].used[protocol].of_zone[zone];
   } else if (is_new) {
     subscribers_.erase(key);
   }
@@ -51,7 +59,7 @@ bool PortPool::adopt(const Endpoint& internal,
                      std::uint8_t zone)
 {
   const auto place = find(external.address);
-  if (!place || externals_[*place].used[protocol].test(external.port)) {
+  if (!place || externals_[*place].used[protocol].used.test(external.port)) {
     return false;
   }
   const SubscriberKey key{internal.address, zone};
@@ -67,7 +75,9 @@ bool PortPool::adopt(const Endpoint& internal,
     }
     return false;
   }
-  externals_[*place].used[protocol].set(external.port);
+  Ports& ports = externals_[*place].used[protocol];
+  ports.used.set(external.port);
+  ++ports.of_zone[zone];
   ++subscriber.ports;
   return true;
 }
@@ -78,7 +88,7 @@ bool PortPool::reserve(const Endpoint& external, std::uint8_t protocol)
   if (!place) {
     return false;
   }
-  Ports& used = externals_[*place].used[protocol];
+  std::bitset<65536>& used = externals_[*place].used[protocol].used;
   if (used.test(external.port) && !wake(*place, external.port, protocol)) {
     return false;
   }
@@ -89,7 +99,7 @@ bool PortPool::reserve(const Endpoint& external, std::uint8_t protocol)
 void PortPool::release(const Endpoint& external, std::uint8_t protocol, TimePoint now)
 {
   if (const auto place = find(external.address)) {
-    quarantine_.push_back({now + QUARANTINE, *place, external.port, protocol});
+    quarantine_.push_back({now + QUARANTINE, *place, external.port, protocol, {}});
   }
 }
 
@@ -105,7 +115,7 @@ void PortPool::give_back(const Endpoint& internal,
     return;
   }
   Subscriber& subscriber = found->second;
-  quarantine_.push_back({now + QUARANTINE, subscriber.external, external.port, protocol});
+  quarantine_.push_back({now + QUARANTINE, subscriber.external, external.port, protocol, zone});
   if (--subscriber.ports == 0) {
     free_blocks(found->first, subscriber);
     subscribers_.erase(found);
@@ -128,20 +138,31 @@ std::uint64_t PortPool::random()
 void PortPool::release_due(TimePoint now)
 {
   while (!quarantine_.empty() && quarantine_.front().until <= now) {
-    const Quarantined& due = quarantine_.front();
-    externals_[due.external].used[due.protocol].reset(due.port);
+    set_free(quarantine_.front());
     quarantine_.pop_front();
+  }
+}
+
+void PortPool::set_free(const Quarantined& rested)
+{
+  Ports& ports = externals_[rested.external].used[rested.protocol];
+  ports.used.reset(rested.port);
+  if (rested.zone) {
+    --ports.of_zone[*rested.zone];
   }
 }
 
 bool PortPool::wake(std::size_t external, std::uint16_t port, std::uint8_t protocol)
 {
-  return std::erase_if(quarantine_,
-                       [&](const Quarantined& resting) {
-                         return resting.external == external && resting.port == port
-                                && resting.protocol == protocol;
-                       })
-         != 0;
+  const auto resting = std::ranges::find_if(quarantine_, [&](const Quarantined& each) {
+    return each.external == external && each.port == port && each.protocol == protocol;
+  });
+  if (resting == quarantine_.end()) {
+    return false;
+  }
+  set_free(*resting);
+  quarantine_.erase(resting);
+  return true;
 }
 
 std::optional<std::size_t> PortPool::find(const IpAddress& address) const
@@ -166,6 +187,17 @@ PortPool::Subscriber& PortPool::subscriber_of(const SubscriberKey& internal)
   return place->second;
 }
 
+bool PortPool::has_share(Subscriber& subscriber, std::uint8_t zone, std::uint8_t protocol)
+{
+  Ports& ports = externals_[subscriber.external].used[protocol];
+  const std::size_t capacity
+    = protocol == PROTOCOL_ICMP
+        ? ports.used.size()
+        : options_.last_port - std::size_t{options_.first_port} + 1
+            + (options_.has_low_ports && options_.block_ports == 0 ? RESERVED_PORTS - 1 : 0);
+  return may_have_one_more(ports.of_zone[zone], ports.used.count(), capacity);
+}
+
 PortPool::Range PortPool::range_for(const Endpoint& internal, std::uint8_t protocol) const
 {
   if (protocol == PROTOCOL_ICMP) {
@@ -187,7 +219,7 @@ std::variant<Endpoint, PortRefusal> PortPool::take_from(External& external,
                                                         Range range,
                                                         std::uint8_t protocol)
 {
-  Ports& used = external.used[protocol];
+  std::bitset<65536>& used = external.used[protocol].used;
   const auto start = static_cast<std::uint32_t>(random() % range.count);
   for (std::uint32_t i = 0; i < range.count; ++i) {
     const std::uint32_t port = range.first + (start + i) % range.count;

@@ -63,6 +63,9 @@ public:
     std::uint16_t block_ports = 0;
     /// External ports of one internal address, over all protocols; 0: no limit.
     std::size_t quota = 0;
+    /// Several guests share, a zone each: none may take more than it leaves (may_have_one_more()),
+    /// of each external address and protocol.
+    bool is_shared = false;
   };
 
   /// `addresses` are IPv4 and not empty. `secret` makes the ports hard to guess.
@@ -101,7 +104,12 @@ public:
   [[nodiscard]] std::size_t ports_of(const IpAddress& internal, std::uint8_t zone = 0) const;
 
 private:
-  using Ports = std::bitset<65536>;
+  /// Of one protocol.
+  struct Ports
+  {
+    std::bitset<65536> used;
+    std::map<std::uint8_t, std::size_t> of_zone; ///< how many of them, with those that rest
+  };
   struct Range
   {
     std::uint32_t first = 0;
@@ -131,10 +139,13 @@ private:
     std::size_t external;
     std::uint16_t port;
     std::uint8_t protocol;
+    std::optional<std::uint8_t> zone; ///< whose it is until then
   };
 
   std::uint64_t random();
   void release_due(TimePoint now);
+  /// Nobody has it any more.
+  void set_free(const Quarantined& rested);
   /// Ends a port's rest; false: it does not rest.
   bool wake(std::size_t external, std::uint16_t port, std::uint8_t protocol);
   /// Its place in `externals_`.
@@ -142,6 +153,7 @@ private:
   Subscriber& subscriber_of(const SubscriberKey& internal);
   [[nodiscard]] Range range_for(const Endpoint& internal, std::uint8_t protocol) const;
   [[nodiscard]] Range block_range(std::size_t block) const;
+  [[nodiscard]] bool has_share(Subscriber& subscriber, std::uint8_t zone, std::uint8_t protocol);
   std::variant<Endpoint, PortRefusal> take_from(External& external,
                                                 Range range,
                                                 std::uint8_t protocol);

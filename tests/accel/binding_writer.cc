@@ -176,9 +176,10 @@ TEST_CASE("a successor takes over bindings, ports that rest, and what is known o
     // The successor: its policy has allowed nothing yet.
     ++at.nat.settings.generation;
     at.nat.apply();
-    BindingWriter writer(at.nat.object(), PortPool({external.address}, PORTS, HashSecret{5, 6}));
+    BindingWriter writer(
+      at.nat.object(), PortPool({external.address}, PORTS, HashSecret{5, 6}), {});
     writer.adopt(Clock::now());
-    GuestOffload offload(writer, at.nat.object(), 1, 0, HashSecret{7, 8});
+    GuestOffload offload(writer, at.nat.object(), {.ifindex = 1}, HashSecret{7, 8});
     CHECK(writer.bindings() == 1);
     CHECK(writer.pool().ports_of(SERVER.address) == 1);
     Packet middle = live;

@@ -338,3 +338,39 @@ TEST_CASE("the gateway's end leaves what is carried as it is")
   CHECK(at.bindings() == 0);
   CHECK(at.writer.pool().ports_of(GUEST.address) == 0);
 }
+
+TEST_CASE("of several guests none takes more than it leaves the others")
+{
+  SlowPath at(NatHook::xdp, {}, {.max_flows = 30, .is_shared = true});
+  GuestOffload other(at.writer, at.nat.object(), {.ifindex = 2, .zone = 1}, HashSecret{5, 6});
+  std::uint16_t remotes = 0;
+  const auto fills = [&](GuestOffload& guest) {
+    while (at.offer_to(guest, to({REMOTE.address, ++remotes})) == OffloadAnswer::taken) {
+      REQUIRE(remotes < 1000);
+    }
+    return guest.size();
+  };
+  CHECK(fills(at.offload) == 15);
+  CHECK(fills(other) == 8);
+  CHECK(fills(at.offload) == 15);
+  other.drop_records();
+  SlowPath alone(NatHook::xdp, {}, {.max_flows = 30});
+  remotes = 0;
+  while (alone.offer(to({REMOTE.address, ++remotes})) == OffloadAnswer::taken) {
+    REQUIRE(remotes < 1000);
+  }
+  CHECK(alone.offload.size() == 30);
+}
+
+TEST_CASE("what finds no port may have a socket of the same address, but no endpoint has both")
+{
+  SlowPath at(NatHook::xdp, {.first_port = 7000, .last_port = 7000}, {.max_flows = 2});
+  GuestOffload offload(
+    at.writer, at.nat.object(), {.ifindex = 1, .has_sockets_beside = true}, HashSecret{5, 6});
+  CHECK(at.offer_to(offload, to(REMOTE)) == OffloadAnswer::taken);
+  CHECK(at.offer_to(offload, to(REMOTE, PROTOCOL_UDP, {GUEST.address, 5001}))
+        == OffloadAnswer::declined);
+  CHECK(at.offer_to(offload, to(OTHER)) == OffloadAnswer::taken);
+  CHECK(at.offer_to(offload, to({OTHER.address, 99})) == OffloadAnswer::exhausted);
+  offload.drop_records();
+}

@@ -16,10 +16,12 @@ namespace slirpstack::test {
 class SlowPath
 {
 public:
-  explicit SlowPath(NatHook hook, const PortPool::Options& ports = {})
+  explicit SlowPath(NatHook hook,
+                    const PortPool::Options& ports = {},
+                    const BindingWriter::Limits& limits = {})
     : nat(hook)
-    , writer(nat.object(), PortPool(addresses(), ports, HashSecret{1, 2}))
-    , offload(writer, nat.object(), 1, 0, HashSecret{3, 4})
+    , writer(nat.object(), PortPool(addresses(), ports, HashSecret{1, 2}), limits)
+    , offload(writer, nat.object(), {.ifindex = 1}, HashSecret{3, 4})
     , expiry(nat.object(), {}, {}, &writer)
   {
     nat.settings.flags = NAT_ASK_REMOTES;

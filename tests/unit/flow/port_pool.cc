@@ -214,3 +214,32 @@ TEST_CASE("a predecessor's ports bring their blocks")
   CHECK(taken(pool, {OTHER, 5000})->port < 2004);
   CHECK(taken(pool, {GUEST, 5002})->port >= 2004);
 }
+
+TEST_CASE("of several guests none takes more ports than it leaves the others")
+{
+  PortPool pool = pool_of(
+    {FIRST}, {.first_port = 2000, .last_port = 2029, .has_low_ports = false, .is_shared = true});
+  const auto fills = [&](std::uint8_t zone) {
+    std::vector<Endpoint> externals;
+    for (std::uint16_t i = 0; i < 100; ++i) { // under many addresses, as a hostile guest would
+      const Endpoint internal{IpAddress::ipv4(0x0a000000U + i), 5000};
+      const auto external = pool.take(internal, PROTOCOL_UDP, START, zone);
+      if (const auto* const taken = std::get_if<Endpoint>(&external)) {
+        externals.push_back(*taken);
+      }
+    }
+    return externals;
+  };
+  const std::vector<Endpoint> first = fills(1);
+  CHECK(first.size() == 15);
+  CHECK(fills(2).size() == 8);
+  CHECK(std::holds_alternative<Endpoint>(pool.take({GUEST, 1}, PROTOCOL_TCP, START, 1)));
+  for (std::uint16_t i = 0; i < first.size(); ++i) {
+    pool.give_back({IpAddress::ipv4(0x0a000000U + i), 5000}, first[i], PROTOCOL_UDP, START, 1);
+  }
+  CHECK(fills(1).empty()); // they rest
+  const std::vector<Endpoint> again = fills(2);
+  CHECK(again.empty());
+  CHECK(std::holds_alternative<Endpoint>(
+    pool.take({GUEST, 1}, PROTOCOL_UDP, START + PortPool::QUARANTINE, 1)));
+}
