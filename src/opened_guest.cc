@@ -14,11 +14,6 @@ namespace {
 // slirpnetstack's own, which scripts may know.
 constexpr MacAddress SLIRPNETSTACK_MAC{{0x70, 0x71, 0xaa, 0x4b, 0x29, 0xaa}};
 
-bool imitates_slirpnetstack(const Config& config)
-{
-  return config.manner == Config::Manner::slirpnetstack;
-}
-
 TapRequest tap_request(const Config& config, bool configure)
 {
   TapRequest request{.interface = config.network.interface,
@@ -34,7 +29,7 @@ TapRequest tap_request(const Config& config, bool configure)
 /// As the face has it.
 Link::Device with_our_mac(Link::Device device, const Config& config)
 {
-  if (imitates_slirpnetstack(config)) {
+  if (config.imitates_slirpnetstack()) {
     device.our_mac = SLIRPNETSTACK_MAC;
   }
   return device;
@@ -83,7 +78,7 @@ OpenedGuest open_guest(const Config& config,
     OpenedTap tap = open_guest_tap(target, tap_request(config, config.network.configure));
     return {link_device(tap, config), tap.addresses};
   } catch (const std::exception& error) {
-    if (imitates_slirpnetstack(config)) {
+    if (config.imitates_slirpnetstack()) {
       throw StartError(EXIT_INTERFACE, error.what());
     }
     throw;

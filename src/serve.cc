@@ -182,7 +182,7 @@ int serve_namespace(const Config& asked, pid_t parent, Narrator& narrator)
   }
   tell_ready(config);
   narrator.started(max_flows);
-  if (imitates_slirpnetstack(config)) {
+  if (config.imitates_slirpnetstack()) {
     guests.front().session().announce();
     ::kill(parent, SIGWINCH); // its sign that it has started
   }

@@ -12,18 +12,13 @@
 
 namespace slirpstack {
 
-bool imitates_slirpnetstack(const Config& config)
-{
-  return config.manner == Config::Manner::slirpnetstack;
-}
-
 std::unique_ptr<FrameLog> open_capture(const Config& config, bool is_ethernet)
 {
   if (!config.output.pcap) {
     return nullptr;
   }
   try {
-    if (imitates_slirpnetstack(config)) {
+    if (config.imitates_slirpnetstack()) {
       return std::make_unique<RawCapture>(*config.output.pcap, is_ethernet);
     }
     return std::make_unique<Capture>(*config.output.pcap, is_ethernet);

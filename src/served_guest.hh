@@ -54,6 +54,5 @@ private:
 
 /// Null when none was asked for. Throws StartError.
 [[nodiscard]] std::unique_ptr<FrameLog> open_capture(const Config& config, bool is_ethernet);
-[[nodiscard]] bool imitates_slirpnetstack(const Config& config);
 
 } // namespace slirpstack

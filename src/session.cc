@@ -6,6 +6,7 @@
 #include "control/map_file.hh"
 #include "face/exit_status.hh"
 #include "face/go_flags.hh"
+#include "gateway_settings.hh"
 #include "served_addresses.hh"
 
 #include <fmt/format.h>
@@ -25,63 +26,6 @@ constexpr std::chrono::seconds TRIM_AFTER(1);
 constexpr std::chrono::milliseconds DELIVERY_CHECK(2);
 constexpr std::chrono::milliseconds DELIVERY_QUIET(200);
 constexpr std::chrono::seconds DELIVERY_LIMIT(30);
-
-UdpFilter udp_filter(Config::UdpFilter filter)
-{
-  switch (filter) {
-    case Config::UdpFilter::endpoint:
-      return UdpFilter::endpoint_independent;
-    case Config::UdpFilter::address:
-      return UdpFilter::address_dependent;
-    case Config::UdpFilter::port:
-      break;
-  }
-  return UdpFilter::address_and_port_dependent;
-}
-
-bool imitates_slirpnetstack(const Config& config)
-{
-  return config.manner == Config::Manner::slirpnetstack;
-}
-
-std::vector<Prefix> guest_networks(const Config& config, const GuestAddresses& guest)
-{
-  return {guest.ipv4 ? guest.ipv4->guest : config.network.cidr,
-          guest.ipv6 ? guest.ipv6->guest : config.network.cidr6};
-}
-
-Gateway::Settings gateway_settings(const Config& config,
-                                   const GuestAddresses& guest,
-                                   std::size_t max_flows)
-{
-  const auto& [established, transitory, udp, dns, ping] = config.timeouts;
-  const auto& egress = config.egress;
-  return {
-    .addresses = our_addresses(config, guest),
-    .policy = {.guest_networks = guest_networks(config, guest),
-               .allow_host_networks = egress.enable_host,
-               .guards_routed_networks = imitates_slirpnetstack(config),
-               .denies_embedded_ipv4 = imitates_slirpnetstack(config),
-               .allow_routing = !egress.disable_routing},
-    .admission = {.max_flows_per_destination = config.limits.max_flows_per_destination},
-    .denial_manner
-    = imitates_slirpnetstack(config) ? DenialManner::refused : DenialManner::prohibited,
-    .answers_every_echo = imitates_slirpnetstack(config),
-    .tcp = {.idle = established,
-            .transitory = transitory,
-            .source_ipv4 = egress.source_ipv4,
-            .source_ipv6 = egress.source_ipv6,
-            .proxy_out = config.forwarding.proxy_out},
-    .udp = {.filter = udp_filter(egress.udp_filter),
-            .timeout = udp,
-            .dns_timeout = dns,
-            .source_ipv4 = egress.source_ipv4,
-            .source_ipv6 = egress.source_ipv6},
-    .ping = {.timeout = ping, .source_ipv4 = egress.source_ipv4, .source_ipv6 = egress.source_ipv6},
-    .dns = {},
-    .max_flows = max_flows,
-  };
-}
 
 std::uint16_t random_id()
 {
@@ -122,7 +66,7 @@ Session::Session(const Config& config,
           link_drops_,
           [this](GuestPacket&& packet) { gateway_.on_packet(std::move(packet)); })
   , host_(loop, {.tcp_idle = config.timeouts.tcp_established})
-  , routes_(loop, /*with_routed=*/imitates_slirpnetstack(config))
+  , routes_(loop, /*with_routed=*/config.imitates_slirpnetstack())
   , gateway_(gateway_settings(config, guest, max_flows),
              link_,
              host_,

@@ -268,6 +268,7 @@ struct Config
 
   Action action = Action::attach;
   Manner manner = Manner::slirpstack;
+  [[nodiscard]] bool imitates_slirpnetstack() const { return manner == Manner::slirpnetstack; }
   Attach attach;
   /// Action::run: the command and its arguments; empty: the user's shell. Action::explain and
   /// Action::control: what is asked.

@@ -1,6 +1,5 @@
 #include "flow/port_pool.hh"
 
-#include "flow/fair_share.hh"
 #include "wire/ip.hh"
 
 #include <algorithm>
@@ -18,7 +17,7 @@ PortPool::PortPool(const std::vector<IpAddress>& addresses,
   const std::size_t ports = std::size_t{options.last_port} - options.first_port + 1;
   const std::size_t blocks = options.block_ports == 0 ? 0 : ports / options.block_ports;
   for (const IpAddress& address : addresses) {
-    externals_.push_back({address, {}, std::vector<bool>(blocks)});
+    externals_.emplace_back(address, blocks);
   }
 }
 
@@ -40,13 +39,11 @@ std::variant<Endpoint, PortRefusal> PortPool::take(const Endpoint& internal,
     }
     return PortRefusal::exhausted;
   }
-  auto taken
-    = options_.block_ports != 0
-        ? take_in_blocks(key, subscriber, protocol)
-        : take_from(externals_[subscriber.external], range_for(internal, protocol), protocol);
+  auto taken = options_.block_ports != 0
+                 ? take_in_blocks(key, subscriber, protocol)
+                 : take_from(subscriber, range_for(internal, protocol), protocol, zone);
   if (std::holds_alternative<Endpoint>(taken)) {
     ++subscriber.ports;
-    ++externals_[subscriber.external].used[protocol].of_zone[zone];
   } else if (is_new) {
     subscribers_.erase(key);
   }
@@ -59,7 +56,7 @@ bool PortPool::adopt(const Endpoint& internal,
                      std::uint8_t zone)
 {
   const auto place = find(external.address);
-  if (!place || externals_[*place].used[protocol].used.test(external.port)) {
+  if (!place || externals_[*place].is_taken(external.port, protocol)) {
     return false;
   }
   const SubscriberKey key{internal.address, zone};
@@ -75,9 +72,7 @@ bool PortPool::adopt(const Endpoint& internal,
     }
     return false;
   }
-  Ports& ports = externals_[*place].used[protocol];
-  ports.used.set(external.port);
-  ++ports.of_zone[zone];
+  externals_[*place].take(external.port, protocol, zone);
   ++subscriber.ports;
   return true;
 }
@@ -88,11 +83,11 @@ bool PortPool::reserve(const Endpoint& external, std::uint8_t protocol)
   if (!place) {
     return false;
   }
-  std::bitset<65536>& used = externals_[*place].used[protocol].used;
-  if (used.test(external.port) && !wake(*place, external.port, protocol)) {
+  ExternalPorts& ports = externals_[*place];
+  if (ports.is_taken(external.port, protocol) && !wake(*place, external.port, protocol)) {
     return false;
   }
-  used.set(external.port);
+  ports.take(external.port, protocol, std::nullopt);
   return true;
 }
 
@@ -111,7 +106,7 @@ void PortPool::give_back(const Endpoint& internal,
 {
   const auto found = subscribers_.find({internal.address, zone});
   if (found == subscribers_.end()
-      || externals_[found->second.external].address != external.address) {
+      || externals_[found->second.external].address() != external.address) {
     return;
   }
   Subscriber& subscriber = found->second;
@@ -145,11 +140,7 @@ void PortPool::release_due(TimePoint now)
 
 void PortPool::set_free(const Quarantined& rested)
 {
-  Ports& ports = externals_[rested.external].used[rested.protocol];
-  ports.used.reset(rested.port);
-  if (rested.zone) {
-    --ports.of_zone[*rested.zone];
-  }
+  externals_[rested.external].free(rested.port, rested.protocol, rested.zone);
 }
 
 bool PortPool::wake(std::size_t external, std::uint16_t port, std::uint8_t protocol)
@@ -167,7 +158,7 @@ bool PortPool::wake(std::size_t external, std::uint16_t port, std::uint8_t proto
 
 std::optional<std::size_t> PortPool::find(const IpAddress& address) const
 {
-  const auto found = std::ranges::find(externals_, address, &External::address);
+  const auto found = std::ranges::find(externals_, address, &ExternalPorts::address);
   return found == externals_.end() ? std::nullopt
                                    : std::optional<std::size_t>(found - externals_.begin());
 }
@@ -187,18 +178,19 @@ PortPool::Subscriber& PortPool::subscriber_of(const SubscriberKey& internal)
   return place->second;
 }
 
-bool PortPool::has_share(Subscriber& subscriber, std::uint8_t zone, std::uint8_t protocol)
+bool PortPool::has_share(const Subscriber& subscriber,
+                         std::uint8_t zone,
+                         std::uint8_t protocol) const
 {
-  Ports& ports = externals_[subscriber.external].used[protocol];
-  const std::size_t capacity
-    = protocol == PROTOCOL_ICMP
-        ? ports.used.size()
-        : options_.last_port - std::size_t{options_.first_port} + 1
-            + (options_.has_low_ports && options_.block_ports == 0 ? RESERVED_PORTS - 1 : 0);
-  return may_have_one_more(ports.of_zone[zone], ports.used.count(), capacity);
+  constexpr std::size_t IDENTIFIERS = 65536;
+  const bool has_low_ports = options_.has_low_ports && options_.block_ports == 0;
+  const std::size_t ports = options_.last_port - std::size_t{options_.first_port} + 1
+                            + (has_low_ports ? RESERVED_PORTS - 1 : 0);
+  return externals_[subscriber.external].has_share(
+    zone, protocol, protocol == PROTOCOL_ICMP ? IDENTIFIERS : ports);
 }
 
-PortPool::Range PortPool::range_for(const Endpoint& internal, std::uint8_t protocol) const
+PortSpan PortPool::range_for(const Endpoint& internal, std::uint8_t protocol) const
 {
   if (protocol == PROTOCOL_ICMP) {
     return {0, 65536};
@@ -209,26 +201,24 @@ PortPool::Range PortPool::range_for(const Endpoint& internal, std::uint8_t proto
   return {options_.first_port, options_.last_port - std::uint32_t{options_.first_port} + 1};
 }
 
-PortPool::Range PortPool::block_range(std::size_t block) const
+PortSpan PortPool::block_range(std::size_t block) const
 {
   return {static_cast<std::uint32_t>(options_.first_port + block * options_.block_ports),
           options_.block_ports};
 }
 
-std::variant<Endpoint, PortRefusal> PortPool::take_from(External& external,
-                                                        Range range,
-                                                        std::uint8_t protocol)
+std::variant<Endpoint, PortRefusal> PortPool::take_from(const Subscriber& subscriber,
+                                                        PortSpan span,
+                                                        std::uint8_t protocol,
+                                                        std::uint8_t zone)
 {
-  std::bitset<65536>& used = external.used[protocol].used;
-  const auto start = static_cast<std::uint32_t>(random() % range.count);
-  for (std::uint32_t i = 0; i < range.count; ++i) {
-    const std::uint32_t port = range.first + (start + i) % range.count;
-    if (!used.test(port)) {
-      used.set(port);
-      return Endpoint{external.address, static_cast<std::uint16_t>(port)};
-    }
+  ExternalPorts& external = externals_[subscriber.external];
+  const auto start = static_cast<std::uint32_t>(random() % span.count);
+  const auto port = external.take_from(span, start, protocol, zone);
+  if (!port) {
+    return PortRefusal::exhausted;
   }
-  return PortRefusal::exhausted;
+  return Endpoint{external.address(), *port};
 }
 
 std::variant<Endpoint, PortRefusal> PortPool::take_in_blocks(const SubscriberKey& internal,
@@ -238,8 +228,8 @@ std::variant<Endpoint, PortRefusal> PortPool::take_in_blocks(const SubscriberKey
   std::size_t tried = 0;
   do {
     for (; tried < subscriber.blocks.size(); ++tried) {
-      const auto taken = take_from(
-        externals_[subscriber.external], block_range(subscriber.blocks[tried]), protocol);
+      const auto taken
+        = take_from(subscriber, block_range(subscriber.blocks[tried]), protocol, internal.zone);
       if (std::holds_alternative<Endpoint>(taken)) {
         return taken;
       }
@@ -250,7 +240,7 @@ std::variant<Endpoint, PortRefusal> PortPool::take_in_blocks(const SubscriberKey
 
 bool PortPool::assign_block(const SubscriberKey& internal, Subscriber& subscriber)
 {
-  std::vector<bool>& blocks = externals_[subscriber.external].blocks;
+  std::vector<bool>& blocks = externals_[subscriber.external].blocks();
   const std::size_t start = blocks.empty() ? 0 : random() % blocks.size();
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const std::size_t block = (start + i) % blocks.size();
@@ -268,7 +258,7 @@ bool PortPool::adopt_block(const SubscriberKey& internal,
                            Subscriber& subscriber,
                            std::uint16_t port)
 {
-  std::vector<bool>& blocks = externals_[subscriber.external].blocks;
+  std::vector<bool>& blocks = externals_[subscriber.external].blocks();
   const std::size_t block = (std::size_t{port} - options_.first_port) / options_.block_ports;
   if (port < options_.first_port || block >= blocks.size()) {
     return false;
@@ -288,7 +278,7 @@ bool PortPool::adopt_block(const SubscriberKey& internal,
 void PortPool::free_blocks(const SubscriberKey& internal, const Subscriber& subscriber)
 {
   for (const std::size_t block : subscriber.blocks) {
-    externals_[subscriber.external].blocks[block] = false;
+    externals_[subscriber.external].blocks()[block] = false;
     log_block(internal, subscriber.external, block, false);
   }
 }
@@ -299,9 +289,9 @@ void PortPool::log_block(const SubscriberKey& internal,
                          bool is_assigned) const
 {
   if (block_log_) {
-    const Range range = block_range(block);
+    const PortSpan range = block_range(block);
     block_log_({.internal = internal.address,
-                .external = externals_[external].address,
+                .external = externals_[external].address(),
                 .first = static_cast<std::uint16_t>(range.first),
                 .last = static_cast<std::uint16_t>(range.first + range.count - 1),
                 .zone = internal.zone},

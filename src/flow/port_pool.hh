@@ -2,9 +2,9 @@
 
 #include "base/clock.hh"
 #include "base/siphash.hh"
+#include "flow/external_ports.hh"
 #include "wire/address.hh"
 
-#include <bitset>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -104,23 +104,6 @@ public:
   [[nodiscard]] std::size_t ports_of(const IpAddress& internal, std::uint8_t zone = 0) const;
 
 private:
-  /// Of one protocol.
-  struct Ports
-  {
-    std::bitset<65536> used;
-    std::map<std::uint8_t, std::size_t> of_zone; ///< how many of them, with those that rest
-  };
-  struct Range
-  {
-    std::uint32_t first = 0;
-    std::uint32_t count = 0;
-  };
-  struct External
-  {
-    IpAddress address;
-    std::map<std::uint8_t, Ports> used; ///< by protocol
-    std::vector<bool> blocks;           ///< assigned
-  };
   struct SubscriberKey
   {
     IpAddress address;
@@ -151,12 +134,15 @@ private:
   /// Its place in `externals_`.
   [[nodiscard]] std::optional<std::size_t> find(const IpAddress& address) const;
   Subscriber& subscriber_of(const SubscriberKey& internal);
-  [[nodiscard]] Range range_for(const Endpoint& internal, std::uint8_t protocol) const;
-  [[nodiscard]] Range block_range(std::size_t block) const;
-  [[nodiscard]] bool has_share(Subscriber& subscriber, std::uint8_t zone, std::uint8_t protocol);
-  std::variant<Endpoint, PortRefusal> take_from(External& external,
-                                                Range range,
-                                                std::uint8_t protocol);
+  [[nodiscard]] PortSpan range_for(const Endpoint& internal, std::uint8_t protocol) const;
+  [[nodiscard]] PortSpan block_range(std::size_t block) const;
+  [[nodiscard]] bool has_share(const Subscriber& subscriber,
+                               std::uint8_t zone,
+                               std::uint8_t protocol) const;
+  std::variant<Endpoint, PortRefusal> take_from(const Subscriber& subscriber,
+                                                PortSpan span,
+                                                std::uint8_t protocol,
+                                                std::uint8_t zone);
   std::variant<Endpoint, PortRefusal> take_in_blocks(const SubscriberKey& internal,
                                                      Subscriber& subscriber,
                                                      std::uint8_t protocol);
@@ -172,7 +158,7 @@ private:
   Options options_;
   HashSecret secret_;
   std::uint64_t draws_ = 0;
-  std::vector<External> externals_;
+  std::vector<ExternalPorts> externals_;
   std::map<SubscriberKey, Subscriber> subscribers_;
   std::deque<Quarantined> quarantine_;
   std::function<void(const PortBlock&, bool)> block_log_;
