@@ -1,6 +1,7 @@
 #include "guest/handover.hh"
 
 #include "base/error.hh"
+#include "guest/vfork.hh"
 
 #include <algorithm>
 #include <array>
@@ -8,8 +9,6 @@
 #include <csignal>
 #include <cstring>
 #include <fmt/format.h>
-#include <sched.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -140,81 +139,6 @@ int be_child(void* argument) noexcept
   ::_exit(0);
 }
 
-/// The child's stack: it must not overwrite what stands on ours.
-class Stack
-{
-public:
-  Stack() : bottom_(::mmap(nullptr, SIZE_BYTES, PROT_READ | PROT_WRITE, FLAGS, -1, 0))
-  {
-    if (bottom_ == MAP_FAILED) {
-      throw_system_error("allocate a stack");
-    }
-    ::mprotect(bottom_, GUARD_BYTES, PROT_NONE);
-  }
-  ~Stack() { ::munmap(bottom_, SIZE_BYTES); }
-  Stack(const Stack&) = delete;
-  Stack& operator=(const Stack&) = delete;
-
-  [[nodiscard]] void* top() const { return static_cast<std::byte*>(bottom_) + SIZE_BYTES; }
-
-private:
-  static constexpr std::size_t SIZE_BYTES = 256 << 10;
-  static constexpr std::size_t GUARD_BYTES = 64 << 10; // the largest page
-  static constexpr int FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK;
-
-  void* bottom_;
-};
-
-/// While the child is in the guest's user namespace, processes there may have CAP_SYS_PTRACE over
-/// it. What they could write into would be our own memory, so ptrace(2) is denied to them.
-class Undumpable
-{
-public:
-  Undumpable() : before_(::prctl(PR_GET_DUMPABLE)) { ::prctl(PR_SET_DUMPABLE, 0); }
-  ~Undumpable() { ::prctl(PR_SET_DUMPABLE, before_); }
-  Undumpable(const Undumpable&) = delete;
-  Undumpable& operator=(const Undumpable&) = delete;
-
-private:
-  int before_;
-};
-
-/// The child never takes a signal but SIGKILL: our handlers are no business of its, and one that is
-/// meant for all of a terminal's processes must not end it before we have decided what to do.
-class NoSignals
-{
-public:
-  NoSignals()
-  {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::sigprocmask(SIG_SETMASK, &all, &before_);
-  }
-  ~NoSignals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  NoSignals(const NoSignals&) = delete;
-  NoSignals& operator=(const NoSignals&) = delete;
-
-private:
-  sigset_t before_{};
-};
-
-// As vfork(2): we stand still until the child has ended, which works in our memory meanwhile. A
-// copy of the memory's tables, and of each page that either of us writes to, would take a tenth of
-// the time of a start. AddressSanitizer does not know of such children; it gets a copy.
-#ifdef __SANITIZE_ADDRESS__
-constexpr int CLONE_FLAGS = SIGCHLD;
-#else
-constexpr int CLONE_FLAGS = CLONE_VM | CLONE_VFORK | SIGCHLD;
-#endif
-
-pid_t start_child(Task& task)
-{
-  const Stack stack;
-  const Undumpable undumpable;
-  const NoSignals no_signals;
-  return system_call("fork", ::clone(be_child, stack.top(), CLONE_FLAGS, &task));
-}
-
 /// Waits for the child on every way out, so that none is left as a zombie.
 struct Reaper
 {
@@ -289,7 +213,7 @@ Handover run_in_child(const std::function<Handover()>& work)
   const FileDescriptor ours(ends[0]);
   FileDescriptor theirs(ends[1]);
   Task task{ours.get(), theirs.get(), work};
-  Reaper child(start_child(task));
+  Reaper child(system_call("fork", run_as_vfork(be_child, &task)));
   theirs.reset();
   return receive(ours.get(), child);
 }
