@@ -1,10 +1,9 @@
 #include "accel/nat_accelerator.hh"
 
+#include "accel/libbpf.hh"
 #include "accel/nat_table.hh"
 #include "base/error.hh"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstdint>
 #include <linux/if_link.h>
@@ -23,10 +22,10 @@ constexpr std::uint32_t FILTER_PRIORITY = 0x5350;
 int create_link(NatHook hook, int program, int ifindex)
 {
   if (hook == NatHook::tc) {
-    return ::bpf_link_create(program, ifindex, TCX_INGRESS, nullptr);
+    return libbpf().bpf_link_create(program, ifindex, TCX_INGRESS, nullptr);
   }
   LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
-  return ::bpf_link_create(program, ifindex, BPF_XDP, &options);
+  return libbpf().bpf_link_create(program, ifindex, BPF_XDP, &options);
 }
 
 } // namespace
@@ -51,13 +50,13 @@ NatAttachment::~NatAttachment()
   }
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex_, .attach_point = BPF_TC_INGRESS);
   LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-  ::bpf_tc_detach(&hook, &options);
+  libbpf().bpf_tc_detach(&hook, &options);
 }
 
 void NatAttachment::attach_filter(int program)
 {
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex_, .attach_point = BPF_TC_INGRESS);
-  const int created = ::bpf_tc_hook_create(&hook);
+  const int created = libbpf().bpf_tc_hook_create(&hook);
   if (created < 0 && created != -EEXIST) {
     errno = -created;
     throw_system_error("make a clsact queueing discipline");
@@ -69,7 +68,7 @@ void NatAttachment::attach_filter(int program)
               .flags = BPF_TC_F_REPLACE,
               .handle = FILTER_HANDLE,
               .priority = FILTER_PRIORITY);
-  const int attached = ::bpf_tc_attach(&hook, &options);
+  const int attached = libbpf().bpf_tc_attach(&hook, &options);
   if (attached < 0) {
     errno = -attached;
     throw_system_error("attach a BPF program to an interface");

@@ -1,8 +1,8 @@
 #include "accel/nat_events.hh"
 
+#include "accel/libbpf.hh"
 #include "base/error.hh"
 
-#include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -17,12 +17,12 @@ constexpr unsigned EVENTS_AT_ONCE = 1024;
 
 void NatEvents::Free::operator()(ring_buffer* ring) const
 {
-  ::ring_buffer__free(ring);
+  libbpf().ring_buffer__free(ring);
 }
 
 NatEvents::NatEvents(const NatObject& object, OnEvent on_event)
   : on_event_(std::move(on_event))
-  , ring_(::ring_buffer__new(object.map("events"), pass_on, this, nullptr))
+  , ring_(libbpf().ring_buffer__new(object.map("events"), pass_on, this, nullptr))
 {
   if (!ring_) {
     throw_system_error("listen to the BPF programs");
@@ -31,13 +31,13 @@ NatEvents::NatEvents(const NatObject& object, OnEvent on_event)
 
 int NatEvents::fd() const
 {
-  return ::ring_buffer__epoll_fd(ring_.get());
+  return libbpf().ring_buffer__epoll_fd(ring_.get());
 }
 
 void NatEvents::read()
 {
   budget_ = EVENTS_AT_ONCE;
-  ::ring_buffer__consume(ring_.get());
+  libbpf().ring_buffer__consume(ring_.get());
 }
 
 int NatEvents::pass_on(void* self, void* data, std::size_t size_bytes) noexcept

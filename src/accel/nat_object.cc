@@ -1,10 +1,9 @@
 #include "accel/nat_object.hh"
 
+#include "accel/libbpf.hh"
 #include "base/error.hh"
 #include "slirpstack/nat_map.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstdarg>
 #include <fmt/format.h>
@@ -38,10 +37,10 @@ int checked(std::string_view attempt, int result)
 
 bpf_object* open_object(NatHook hook)
 {
-  ::libbpf_set_print(discard);
+  libbpf().libbpf_set_print(discard);
   const bool is_xdp = hook == NatHook::xdp;
   LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "slirpstack_nat");
-  bpf_object* const object = ::bpf_object__open_mem(
+  bpf_object* const object = libbpf().bpf_object__open_mem(
     is_xdp ? XDP_OBJECT : TC_OBJECT, is_xdp ? sizeof(XDP_OBJECT) : sizeof(TC_OBJECT), &options);
   if (object == nullptr) {
     throw_system_error("open the BPF object");
@@ -52,22 +51,23 @@ bpf_object* open_object(NatHook hook)
 void set_entries(bpf_object* object, const char* name, std::uint32_t entries)
 {
   checked("size a BPF map",
-          ::bpf_map__set_max_entries(::bpf_object__find_map_by_name(object, name), entries));
+          libbpf().bpf_map__set_max_entries(libbpf().bpf_object__find_map_by_name(object, name),
+                                            entries));
 }
 
 void set_pins(bpf_object* object, const std::string& folder)
 {
-  bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, object)
-  {
+  for (bpf_map* map = libbpf().bpf_object__next_map(object, nullptr); map != nullptr;
+       map = libbpf().bpf_object__next_map(object, map)) {
     // The kernel adds a flag of its own to a device map, and libbpf then takes it for another one
     // (1.1). Nothing is lost: interfaces are attached anew.
-    if (::bpf_map__is_internal(map) || ::bpf_map__type(map) == BPF_MAP_TYPE_DEVMAP_HASH) {
+    if (libbpf().bpf_map__is_internal(map)
+        || libbpf().bpf_map__type(map) == BPF_MAP_TYPE_DEVMAP_HASH) {
       continue;
     }
     const std::string path
-      = fmt::format("{}/nat{}_{}", folder, NAT_MAP_VERSION, ::bpf_map__name(map));
-    checked("pin a BPF map", ::bpf_map__set_pin_path(map, path.c_str()));
+      = fmt::format("{}/nat{}_{}", folder, NAT_MAP_VERSION, libbpf().bpf_map__name(map));
+    checked("pin a BPF map", libbpf().bpf_map__set_pin_path(map, path.c_str()));
   }
 }
 
@@ -75,7 +75,7 @@ void set_pins(bpf_object* object, const std::string& folder)
 
 void NatObject::Close::operator()(bpf_object* object) const
 {
-  ::bpf_object__close(object);
+  libbpf().bpf_object__close(object);
 }
 
 NatObject::NatObject(NatHook hook, const NatSizes& sizes, const std::string& pin_folder)
@@ -89,7 +89,7 @@ NatObject::NatObject(NatHook hook, const NatSizes& sizes, const std::string& pin
   if (!pin_folder.empty()) {
     set_pins(object_.get(), pin_folder);
   }
-  const int loaded = ::bpf_object__load(object_.get());
+  const int loaded = libbpf().bpf_object__load(object_.get());
   if (loaded == -EINVAL && !pin_folder.empty()) {
     checked(fmt::format("take over the maps in {}, which are of other sizes or of another version",
                         pin_folder),
@@ -101,14 +101,14 @@ NatObject::NatObject(NatHook hook, const NatSizes& sizes, const std::string& pin
 int NatObject::map(const char* name) const
 {
   return checked(fmt::format("find the BPF map {}", name),
-                 ::bpf_object__find_map_fd_by_name(object_.get(), name));
+                 libbpf().bpf_object__find_map_fd_by_name(object_.get(), name));
 }
 
 int NatObject::program(const char* name) const
 {
-  const bpf_program* const found = ::bpf_object__find_program_by_name(object_.get(), name);
+  const bpf_program* const found = libbpf().bpf_object__find_program_by_name(object_.get(), name);
   return checked(fmt::format("find the BPF program {}", name),
-                 found == nullptr ? -ENOENT : ::bpf_program__fd(found));
+                 found == nullptr ? -ENOENT : libbpf().bpf_program__fd(found));
 }
 
 std::string why_nat_is_unavailable()
@@ -116,6 +116,8 @@ std::string why_nat_is_unavailable()
   try {
     const NatObject trial(NatHook::xdp, NatSizes{.bindings = 1, .sessions = 1, .subscribers = 1});
     return {};
+  } catch (const LibbpfMissing& missing) {
+    return missing.what();
   } catch (const std::system_error& error) {
     if (error.code().value() == EPERM || error.code().value() == EACCES) {
       return "loading BPF programs is not allowed: it takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";

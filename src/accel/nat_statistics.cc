@@ -1,9 +1,8 @@
 #include "accel/nat_statistics.hh"
 
+#include "accel/libbpf.hh"
 #include "base/error.hh"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <cassert>
 #include <vector>
 
@@ -43,7 +42,7 @@ std::string_view statistic_name(nat_statistic statistic)
 
 NatStatistics read_statistics(const NatObject& object)
 {
-  const int processors = ::libbpf_num_possible_cpus();
+  const int processors = libbpf().libbpf_num_possible_cpus();
   if (processors < 0) {
     throw std::system_error(-processors, std::generic_category(), "count the processors");
   }
@@ -51,7 +50,7 @@ NatStatistics read_statistics(const NatObject& object)
   std::vector<nat_count> each(static_cast<std::size_t>(processors));
   NatStatistics sums{};
   for (std::uint32_t key = 0; key < NAT_STATISTICS; ++key) {
-    system_call("read the NAT's statistics", ::bpf_map_lookup_elem(map, &key, each.data()));
+    system_call("read the NAT's statistics", libbpf().bpf_map_lookup_elem(map, &key, each.data()));
     for (const nat_count& count : each) {
       sums[key].packets += count.packets;
       sums[key].bytes += count.bytes;

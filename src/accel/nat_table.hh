@@ -1,8 +1,8 @@
 #pragma once
 
+#include "accel/libbpf.hh"
 #include "base/error.hh"
 
-#include <bpf/bpf.h>
 #include <cerrno>
 #include <cstdint>
 #include <optional>
@@ -20,12 +20,12 @@ public:
   /// Adds an entry or overwrites it. Throws std::system_error.
   void put(const Key& key, const Value& value)
   {
-    system_call("write into a BPF map", ::bpf_map_update_elem(map_, &key, &value, BPF_ANY));
+    system_call("write into a BPF map", libbpf().bpf_map_update_elem(map_, &key, &value, BPF_ANY));
   }
   /// Adds an entry unless there is one already; false then. Throws std::system_error.
   bool add(const Key& key, const Value& value)
   {
-    const int result = ::bpf_map_update_elem(map_, &key, &value, BPF_NOEXIST);
+    const int result = libbpf().bpf_map_update_elem(map_, &key, &value, BPF_NOEXIST);
     return (result < 0 && errno == EEXIST) ? false
                                            : system_call("write into a BPF map", result) == 0;
   }
@@ -38,7 +38,7 @@ public:
   /// The same where a full map is to be expected. Throws std::system_error.
   [[nodiscard]] Added try_add(const Key& key, const Value& value)
   {
-    if (::bpf_map_update_elem(map_, &key, &value, BPF_NOEXIST) == 0) {
+    if (libbpf().bpf_map_update_elem(map_, &key, &value, BPF_NOEXIST) == 0) {
       return Added::added;
     }
     if (errno == EEXIST) {
@@ -50,19 +50,20 @@ public:
     return Added::full;
   }
   /// No entry is no error.
-  void erase(const Key& key) { ::bpf_map_delete_elem(map_, &key); }
+  void erase(const Key& key) { libbpf().bpf_map_delete_elem(map_, &key); }
   [[nodiscard]] std::optional<Value> find(const Key& key) const
   {
     Value value{};
-    return ::bpf_map_lookup_elem(map_, &key, &value) == 0 ? std::optional(value) : std::nullopt;
+    return libbpf().bpf_map_lookup_elem(map_, &key, &value) == 0 ? std::optional(value)
+                                                                 : std::nullopt;
   }
 
   /// Removes all entries. For maps that for_each() cannot read, too.
   void clear()
   {
     Key key{};
-    while (::bpf_map_get_next_key(map_, nullptr, &key) == 0
-           && ::bpf_map_delete_elem(map_, &key) == 0) {}
+    while (libbpf().bpf_map_get_next_key(map_, nullptr, &key) == 0
+           && libbpf().bpf_map_delete_elem(map_, &key) == 0) {}
   }
 
   /// Calls `visit(key, value)` for the entries of a hash map, thousands to a system call. Those
@@ -77,13 +78,13 @@ public:
     bool is_last = false;
     while (!is_last) {
       std::uint32_t count = BATCH;
-      const int result = ::bpf_map_lookup_batch(map_,
-                                                is_first ? nullptr : &position,
-                                                &position,
-                                                keys.data(),
-                                                values.data(),
-                                                &count,
-                                                nullptr);
+      const int result = libbpf().bpf_map_lookup_batch(map_,
+                                                       is_first ? nullptr : &position,
+                                                       &position,
+                                                       keys.data(),
+                                                       values.data(),
+                                                       &count,
+                                                       nullptr);
       is_last = result < 0 && errno == ENOENT; // the last batch is filled all the same
       if (!is_last) {
         system_call("read a BPF map", result);

@@ -1,6 +1,5 @@
 #include "face/option_values.hh"
 
-#include <fmt/format.h>
 #include <memory>
 
 // Values are never split at commas. cxxopts' own matcher takes the place of std::regex, which
@@ -31,46 +30,54 @@ std::string shown_name(const Option& option)
   return option.letter == '\0' ? std::string(option.name) : std::string(1, option.letter);
 }
 
+/// Whether `flag`, one of GoArguments::flags, gives `option` a value.
+bool names(std::string_view flag, const Option& option)
+{
+  flag.remove_prefix(2);
+  return flag.starts_with(option.name) && flag.substr(option.name.size()).starts_with('=');
+}
+
 } // namespace
 
 OptionValues::OptionValues(const std::vector<std::string>& flags,
                            std::span<const Option> options,
                            const std::vector<std::string>& typed)
 {
+  // cxxopts is told of the options that were typed: the whole table takes it longer than the rest
+  // of a command line takes.
   cxxopts::Options definitions("slirpstack");
   auto add = definitions.add_options();
+  std::vector<const Option*> given;
   for (const Option& option : options) {
-    add(std::string(option.name), std::string(option.summary), value_of(option));
+    Value& value = values_[std::string(option.name)];
+    value.text = option.is_boolean() ? "false" : option.default_value;
+    for (std::size_t i = 0; i < flags.size(); ++i) {
+      if (names(flags[i], option)) {
+        value.names.push_back(typed.empty() ? shown_name(option) : typed[i]);
+      }
+    }
+    if (!value.names.empty()) {
+      add(std::string(option.name), std::string(option.summary), value_of(option));
+      given.push_back(&option);
+    }
   }
   std::vector<const char*> argv{"slirpstack"};
   for (const std::string& flag : flags) {
     argv.push_back(flag.c_str());
   }
   const cxxopts::ParseResult parsed = definitions.parse(static_cast<int>(argv.size()), argv.data());
-  const auto names_of = [&](const Option& option) {
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < flags.size(); ++i) {
-      if (flags[i].starts_with(fmt::format("--{}=", option.name))) {
-        names.push_back(typed.empty() ? shown_name(option) : typed[i]);
-      }
+  for (const Option* const option : given) {
+    const std::string name(option->name);
+    const cxxopts::OptionValue& read = parsed[name];
+    Value& value = values_[name];
+    value.is_typed = true;
+    if (option->repeats) {
+      value.each = read.as<std::vector<std::string>>();
+    } else if (option->is_boolean()) {
+      value.text = read.as<bool>() ? "true" : "false";
+    } else {
+      value.text = read.as<std::string>();
     }
-    return names;
-  };
-  for (const Option& option : options) {
-    const std::string name(option.name);
-    const cxxopts::OptionValue& value = parsed[name];
-    if (option.repeats) {
-      values_[name] = {.is_typed = value.count() > 0,
-                       .each = value.count() > 0 ? value.as<std::vector<std::string>>()
-                                                 : std::vector<std::string>(),
-                       .names = names_of(option)};
-      continue;
-    }
-    values_[name] = {.text = option.is_boolean() ? (value.as<bool>() ? "true" : "false")
-                                                 : value.as<std::string>(),
-                     .is_typed = value.count() > 0,
-                     .each = {},
-                     .names = names_of(option)};
   }
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <fmt/format.h>
 #include <limits>
 #include <optional>
@@ -175,8 +174,8 @@ std::chrono::nanoseconds parse_duration(std::string_view text)
     if (!value || !unit || value->whole > (MOST - total) / *unit) {
       throw not_a_duration();
     }
-    const auto part = std::llround(value->fraction * static_cast<double>(*unit));
-    total += value->whole * *unit + static_cast<std::uint64_t>(part);
+    const double part = value->fraction * static_cast<double>(*unit);
+    total += value->whole * *unit + static_cast<std::uint64_t>(part + 0.5);
     if (total > MOST) {
       throw not_a_duration();
     }

@@ -106,23 +106,25 @@ bool means_no_ipv6(std::error_code error)
          || error == std::errc::address_family_not_supported;
 }
 
-void configure_ipv6(RouteSocket& socket,
+/// False where the guest has no IPv6.
+bool configure_ipv6(RouteSocket& socket,
                     const Interface& interface,
                     unsigned mtu_bytes,
                     const GuestAddress& address)
 {
   if (mtu_bytes < IPV6_MIN_MTU_BYTES) {
     log(LogLevel::warning, "no IPv6 in the guest: it needs an MTU of 1280", {{"mtu", mtu_bytes}});
-    return;
+    return false;
   }
   const std::error_code error = configure_family(socket, interface, address);
   if (means_no_ipv6(error)) {
     log(LogLevel::info,
         "no IPv6 in the guest: its network namespace has IPv6 switched off",
         {{"reason", error.message()}});
-    return;
+    return false;
   }
   check(error, "set the guest's IPv6 address and default route");
+  return true;
 }
 
 } // namespace
@@ -133,10 +135,10 @@ void bring_up(RouteSocket& socket, const Interface& interface, unsigned mtu_byte
   bring_up(socket, interface.index, "bring an interface up");
 }
 
-void configure_interface(RouteSocket& socket,
-                         const Interface& interface,
-                         unsigned mtu_bytes,
-                         const GuestAddresses& addresses)
+GuestAddresses configure_interface(RouteSocket& socket,
+                                   const Interface& interface,
+                                   unsigned mtu_bytes,
+                                   GuestAddresses addresses)
 {
   bring_up(socket, LOOPBACK_INDEX, "bring lo up");
   bring_up(socket, interface, mtu_bytes);
@@ -144,9 +146,10 @@ void configure_interface(RouteSocket& socket,
     check(configure_family(socket, interface, *addresses.ipv4),
           "set the guest's IPv4 address and default route");
   }
-  if (addresses.ipv6) {
-    configure_ipv6(socket, interface, mtu_bytes, *addresses.ipv6);
+  if (addresses.ipv6 && !configure_ipv6(socket, interface, mtu_bytes, *addresses.ipv6)) {
+    addresses.ipv6.reset();
   }
+  return addresses;
 }
 
 void set_mac(RouteSocket& socket, const Interface& interface, const MacAddress& mac)

@@ -13,10 +13,12 @@ namespace slirpstack {
 ///
 /// Where the namespace has no IPv6 (or the MTU is below the 1280 of RFC 8200 section 5) it is
 /// left off with a line in the log. Throws std::system_error for anything else.
-void configure_interface(RouteSocket& socket,
-                         const Interface& interface,
-                         unsigned mtu_bytes,
-                         const GuestAddresses& addresses);
+///
+/// Returns `addresses` without what was left off: all that an interface has which had none before.
+[[nodiscard]] GuestAddresses configure_interface(RouteSocket& socket,
+                                                 const Interface& interface,
+                                                 unsigned mtu_bytes,
+                                                 GuestAddresses addresses);
 
 /// Brings an interface up with a transmit queue that takes a burst. Throws std::system_error.
 void bring_up(RouteSocket& socket, const Interface& interface, unsigned mtu_bytes);

@@ -62,13 +62,30 @@ Interface require_interface(RouteSocket& socket, const std::string& name)
   return *found;
 }
 
-void configure(RouteSocket& socket, const TapRequest& request, bool is_new)
+struct GuestInterface
 {
-  const Interface interface = require_interface(socket, request.interface);
+  Interface interface;
+  GuestAddresses addresses;
+};
+
+/// Of a new interface nothing is asked that has just been told.
+GuestInterface configure(RouteSocket& socket, const TapRequest& request, bool is_new)
+{
+  Interface interface = require_interface(socket, request.interface);
   if (request.mac && is_new) {
     set_mac(socket, interface, *request.mac);
+    interface.mac = *request.mac;
   }
-  configure_interface(socket, interface, request.mtu_bytes, request.addresses);
+  const GuestAddresses given
+    = configure_interface(socket, interface, request.mtu_bytes, request.addresses);
+  interface.mtu_bytes = request.mtu_bytes;
+  return {interface, is_new ? given : read_addresses(socket, interface)};
+}
+
+GuestInterface as_it_is(RouteSocket& socket, const std::string& name)
+{
+  const Interface interface = require_interface(socket, name);
+  return {interface, read_addresses(socket, interface)};
 }
 
 /// Runs in the child.
@@ -79,16 +96,14 @@ Handover open_inside(const Namespace& guest, const TapRequest& request)
   const std::optional<Interface> existing = find_interface(socket, request.interface);
   check_usable(existing, request);
   TapDevice device = open_tap_device(request.interface, existing);
-  if (request.configure) {
-    configure(socket, request, !existing);
-  }
-  const Interface interface = require_interface(socket, request.interface);
+  const auto [interface, addresses] = request.configure ? configure(socket, request, !existing)
+                                                        : as_it_is(socket, request.interface);
   const Facts facts{device.is_tap,
                     device.vnet_header,
                     device.udp_segmentation,
                     interface.mtu_bytes,
                     interface.mac,
-                    read_addresses(socket, interface)};
+                    addresses};
   Handover handover;
   handover.bytes.resize(sizeof facts);
   std::memcpy(handover.bytes.data(), &facts, sizeof facts);

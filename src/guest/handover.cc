@@ -1,6 +1,7 @@
 #include "guest/handover.hh"
 
 #include "base/error.hh"
+#include "guest/vfork.hh"
 
 #include <algorithm>
 #include <array>
@@ -120,28 +121,21 @@ void report(int socket, const std::function<Handover()>& work)
   }
 }
 
-/// The child never takes a signal but SIGKILL: our handlers are no business of its, and one that is
-/// meant for all of a terminal's processes must not end it before we have decided what to do.
-pid_t fork_without_signals()
+/// What the child is given, in memory that it shares with us.
+struct Task
 {
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::sigprocmask(SIG_SETMASK, &all, &before);
-  const pid_t pid = ::fork();
-  const int error_number = errno;
-  if (pid != 0) {
-    ::sigprocmask(SIG_SETMASK, &before, nullptr);
-  }
-  errno = error_number;
-  return system_call("fork", pid);
-}
+  int ours;
+  int theirs;
+  const std::function<Handover()>& work;
+};
 
-[[noreturn]] void be_child(int socket, const std::function<Handover()>& work) noexcept
+int be_child(void* argument) noexcept
 {
+  const Task& task = *static_cast<const Task*>(argument);
+  ::close(task.ours);
   // A parent that died before this line is noticed as well: nobody holds the other end then.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  report(socket, work);
+  report(task.theirs, task.work);
   ::_exit(0);
 }
 
@@ -218,12 +212,8 @@ Handover run_in_child(const std::function<Handover()>& work)
               ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()));
   const FileDescriptor ours(ends[0]);
   FileDescriptor theirs(ends[1]);
-  const pid_t pid = fork_without_signals();
-  if (pid == 0) {
-    ::close(ours.get());
-    be_child(theirs.get(), work);
-  }
-  Reaper child(pid);
+  Task task{ours.get(), theirs.get(), work};
+  Reaper child(system_call("fork", run_as_vfork(be_child, &task)));
   theirs.reset();
   return receive(ours.get(), child);
 }

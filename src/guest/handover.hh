@@ -16,8 +16,13 @@ struct Handover
   std::vector<FileDescriptor> descriptors;
 };
 
-/// Runs `work` in a forked child and returns what it hands over. A namespace is entered for a
+/// Runs `work` in a child process and returns what it hands over. A namespace is entered for a
 /// moment this way: the calling process never leaves its own.
+///
+/// The child has descriptors, credentials and namespaces of its own, but works in the caller's
+/// memory, which stands still until it has ended, as with vfork(2): a copy would cost more than
+/// the work. What `work` changes, it changes for the caller too. Meanwhile nobody may ptrace(2)
+/// either of them who may not do so to a process that cannot be dumped.
 ///
 /// An exception of `work` is thrown here again: std::system_error and UsageError as such, others
 /// as std::runtime_error with the same text. A child that dies is a std::runtime_error. The

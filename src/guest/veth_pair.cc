@@ -121,8 +121,8 @@ Handover set_up_guest(const Namespace& guest, const VethRequest& asked, bool is_
   if (asked.prepare) {
     asked.prepare(asked.guest_name);
   }
-  configure_interface(socket, *end, asked.mtu_bytes, asked.addresses);
-  const Facts facts{end->mac, read_addresses(socket, *end)};
+  const GuestAddresses given = configure_interface(socket, *end, asked.mtu_bytes, asked.addresses);
+  const Facts facts{end->mac, is_new ? given : read_addresses(socket, *end)};
   Handover handover;
   handover.bytes.resize(sizeof facts);
   std::memcpy(handover.bytes.data(), &facts, sizeof facts);

@@ -82,7 +82,7 @@ class AcceleratorTest(suite.AreaTest):
             "-accel", hook, "-external", "up0", f"-xdp-alloc={binds}", "-netns", names,
             "-control", str(WORK / "accel.sock"), *options,
         )
-        if "no accelerator: " in process.log:
+        if "warning: no accelerator: " in process.log:
             self.skipTest(process.log)
         return process
 
@@ -404,9 +404,7 @@ class Cgnat(AcceleratorTest):
 
 
 class WithoutPrivileges(suite.AreaTest):
-    def test_the_user_mode_stack_does_it_all(self) -> None:
-        if not self.identity.prefix:
-            self.skipTest("root has them")
+    def namespace_of_ours(self) -> HeldNamespace:
         guest = HeldNamespace(
             self.topology.host.command(
                 [*self.identity.prefix, "unshare", "--user", "--map-root-user", "--net"]
@@ -415,6 +413,16 @@ class WithoutPrivileges(suite.AreaTest):
             owner=self.identity.prefix,
         )
         self.addCleanup(guest.close)
+        return guest
+
+    def skip_if_left_out(self) -> None:
+        if b"libbpf.so.1" not in PROGRAM.read_bytes():
+            self.skipTest("the program was built without the accelerator")
+
+    def test_the_user_mode_stack_does_it_all(self) -> None:
+        if not self.identity.prefix:
+            self.skipTest("root has them")
+        guest = self.namespace_of_ours()
         process = self.slirpstack("-accel", "auto", "-external", "up0", str(guest.pid))
         lines = [line for line in process.log.splitlines() if "accelerator" in line]
         self.assertEqual(len(lines), 1, process.log)
@@ -425,6 +433,39 @@ class WithoutPrivileges(suite.AreaTest):
                 f"http://{SERVER[4]}:{port}/30000",
             )
         self.assertEqual(done.stdout, "30000")
+        process.end()
+
+    def libraries(self, *options: str) -> set[str]:
+        """The names of what a process has loaded that serves a guest."""
+        guest = self.namespace_of_ours()
+        process = self.slirpstack("-configure", *options, str(guest.pid))
+        lines = Path(f"/proc/{process.pid}/maps").read_text().splitlines()
+        process.end()
+        return {line.rpartition("/")[2] for line in lines if ".so" in line}
+
+    def test_libbpf_is_loaded_when_it_is_asked_for(self) -> None:
+        self.skip_if_left_out()
+        plain = self.libraries()
+        accelerated = self.libraries("-accel", "auto", "-external", "up0")
+        for name in ("libbpf.so", "libelf"):
+            self.assertFalse([each for each in plain if each.startswith(name)], plain)
+            self.assertTrue([each for each in accelerated if each.startswith(name)], accelerated)
+
+    def test_a_libbpf_that_cannot_be_loaded(self) -> None:
+        self.skip_if_left_out()
+        folder = WORK / "no-libraries"
+        folder.mkdir(exist_ok=True)
+        (folder / "libbpf.so.1").touch()
+        guest = self.namespace_of_ours()
+        process = self.slirpstack(
+            "-accel", "auto", "-external", "up0", str(guest.pid),
+            wrapper=["env", f"LD_LIBRARY_PATH={folder}"],
+        )
+        lines = [line for line in process.log.splitlines() if "accelerator" in line]
+        self.assertEqual(len(lines), 1, process.log)
+        self.assertIn("it takes libbpf (Debian's package is libbpf1)", lines[0])
+        self.assertIn(f"{folder}/libbpf.so.1", lines[0])
+        guest.run("ping", "-n", "-c1", "-W5", GATEWAY[4])
         process.end()
 
     def test_several_guests_of_one_process(self) -> None:
