@@ -165,8 +165,9 @@ struct nat_prefix_key
   __u8 address[16];
 };
 
-#define NAT_PREFIX_NEUTRAL 1U /* RFC 6296: checksum-neutral; else: transport checksums are fixed   \
-                               */
+#define NAT_PREFIX_NEUTRAL                                                                         \
+  1U /* RFC 6296: checksum-neutral; else: transport checksums are fixed                            \
+      */
 
 struct nat_prefix
 {
@@ -194,17 +195,21 @@ enum nat_filter
   NAT_FILTER_PORT,     /* only an endpoint that the guest has sent to */
 };
 
-#define NAT_ALLOCATE 1U      /* the kernel makes bindings itself; else slirpstack does */
-#define NAT_POOL_IS_LOCAL 2U /* the external addresses are the host's own: its services lie there  \
-                              */
-#define NAT_ZONES 4U         /* look up the zone of each packet */
+#define NAT_ALLOCATE 1U /* the kernel makes bindings itself; else slirpstack does */
+#define NAT_POOL_IS_LOCAL                                                                          \
+  2U                 /* the external addresses are the host's own: its services lie there          \
+                      */
+#define NAT_ZONES 4U /* look up the zone of each packet */
 #define NAT_INBOUND_REFRESH 8U /* what comes in keeps a binding alive too (RFC 4787 REQ-6) */
 #define NAT_EXEMPTIONS 16U     /* `exempt` is not empty */
 #define NAT_REDIRECT_PEER 32U  /* TC: the guests are behind veth pairs */
 /* A binding lets out what slirpstack has made a session for, and nothing else: each remote of an
- * endpoint, for TCP each connection, is one that it was asked about. Sessions then have the remote's
- * port for UDP too, whatever the filter (for ICMP it is 0). */
+ * endpoint, for TCP each connection, is one that it was asked about. Sessions then have the
+ * remote's port for UDP too, whatever the filter (for ICMP it is 0). */
 #define NAT_ASK_REMOTES 64U
+/* TC: the programs are filters, which outlive a slirpstack that was killed. When the time in
+ * `heartbeat` (CLOCK_MONOTONIC, ns) is over they let nothing of a guest out and nothing in. */
+#define NAT_HEARTBEAT 128U
 
 /* Addresses here are in the machine's byte order, for arithmetic. */
 struct nat_range

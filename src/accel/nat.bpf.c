@@ -20,8 +20,25 @@ static __always_inline int is_ipv6(context* ctx)
   return ethertype(ctx, &l3) == bpf_htons(ETH_P_IPV6);
 }
 
+/* Whoever made the bindings and ends them is dead. XDP goes with him. */
+static __always_inline int is_abandoned(void)
+{
+#ifdef NAT_TC
+  const struct nat_settings* now_set = current_settings();
+  if (now_set && now_set->flags & NAT_HEARTBEAT) {
+    __u32 zero = 0;
+    const __u64* until = bpf_map_lookup_elem(&heartbeat, &zero);
+    return !until || *until < bpf_ktime_get_coarse_ns();
+  }
+#endif
+  return 0;
+}
+
 static __always_inline int from_guest(context* ctx)
 {
+  if (is_abandoned()) {
+    return VERDICT_DROP;
+  }
   struct origin origin = {.guest = arrival(ctx)};
   make_readable(ctx, HEADERS_BYTES);
   return is_ipv6(ctx) ? prefix_outbound(ctx, &origin) : outbound(ctx, &origin);
@@ -34,6 +51,9 @@ PROGRAM int nat_internal(context* ctx)
 
 PROGRAM int nat_external(context* ctx)
 {
+  if (is_abandoned()) {
+    return to_host(0);
+  }
   struct origin origin = {.guest = arrival(ctx)};
   make_readable(ctx, HEADERS_BYTES);
   return is_ipv6(ctx) ? prefix_inbound(ctx) : inbound(ctx, &origin);

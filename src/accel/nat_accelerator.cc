@@ -4,6 +4,7 @@
 #include "accel/nat_table.hh"
 #include "base/error.hh"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <linux/if_link.h>
@@ -85,6 +86,11 @@ void NatAccelerator::attach(const char* program, int ifindex)
   const auto number = static_cast<std::uint32_t>(ifindex);
   NatTable<std::uint32_t, std::uint32_t>(object_.map("devices")).put(number, number);
   attachments_.emplace_back(object_.hook(), object_.program(program), ifindex);
+}
+
+bool NatAccelerator::has_filters() const
+{
+  return std::ranges::any_of(attachments_, &NatAttachment::is_filter);
 }
 
 void NatAccelerator::detach(int ifindex)

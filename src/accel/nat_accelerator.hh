@@ -23,6 +23,8 @@ public:
   NatAttachment& operator=(const NatAttachment&) = delete;
 
   [[nodiscard]] int ifindex() const { return ifindex_; }
+  /// It stays when this process is killed.
+  [[nodiscard]] bool is_filter() const { return is_filter_; }
 
 private:
   void attach_filter(int program);
@@ -47,6 +49,9 @@ public:
   void attach_tap(int ifindex) { attach("nat_tap", ifindex); }
   /// Takes back what was done to an interface, which may be gone.
   void detach(int ifindex);
+
+  /// Whether any of it would stay when this process is killed.
+  [[nodiscard]] bool has_filters() const;
 
   [[nodiscard]] const NatObject& object() const { return object_; }
 

@@ -17,6 +17,10 @@ namespace {
 // The shortest timeout is a minute (RFC 5508 REQ-2); a binding may last this much longer.
 constexpr std::chrono::seconds SWEEP_PERIOD(10);
 
+// What has not heard of us for so long takes us for dead: a turn of the loop takes milliseconds.
+constexpr std::chrono::seconds HEARTBEAT_PERIOD(1);
+constexpr std::chrono::seconds HEARTBEAT_LASTS(4);
+
 /// As the programs see the time.
 std::chrono::nanoseconds kernel_time()
 {
@@ -75,11 +79,32 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
   , events_(nat_.object(), [this](const nat_event& event) { on_event(event); })
   , event_watch_(loop, events_.fd(), [this] { events_.read(); })
   , sweep_(loop, [this] { sweep(); })
+  , heartbeat_(loop, [this] { beat(); })
 {
   interfaces_.clear();
   NatTable<std::uint32_t, nat_settings>(nat_.object().map("settings"))
     .put(0, settings_of(settings_.plan, next_generation()));
   nat_.attach_external(static_cast<int>(routes_.link().index));
+  if (nat_.has_filters()) {
+    start_heartbeat();
+  }
+}
+
+void RunningNat::start_heartbeat()
+{
+  beat();
+  NatTable<std::uint32_t, nat_settings> settings(nat_.object().map("settings"));
+  nat_settings asked = settings.find(0).value_or(nat_settings{});
+  asked.flags |= NAT_HEARTBEAT;
+  settings.put(0, asked);
+}
+
+void RunningNat::beat()
+{
+  const std::chrono::nanoseconds until = kernel_time() + HEARTBEAT_LASTS;
+  NatTable<std::uint32_t, std::uint64_t>(nat_.object().map("heartbeat"))
+    .put(0, static_cast<std::uint64_t>(until.count()));
+  heartbeat_.set(Loop::now() + HEARTBEAT_PERIOD);
 }
 
 RunningNat::~RunningNat() = default;

@@ -77,6 +77,9 @@ private:
   [[nodiscard]] BindingWriter make_writer();
   [[nodiscard]] NatExpiry make_expiry();
   [[nodiscard]] std::uint32_t next_generation() const;
+  /// Where the programs would outlive us.
+  void start_heartbeat();
+  void beat();
   void end_unplanned();
   /// There are bindings: those that fall silent have to be ended.
   void look_after_bindings();
@@ -97,6 +100,7 @@ private:
   NatEvents events_;
   Watch event_watch_;
   Timer sweep_;
+  Timer heartbeat_;
 };
 
 } // namespace slirpstack

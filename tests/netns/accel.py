@@ -18,14 +18,16 @@ import select
 import signal
 import socket
 import struct
+import sys
+import time
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Sequence
 
 from dns import answer
-from harness import suite
+from harness import suite, without_tcx
 from harness.guest import DNS, GATEWAY, Slirpstack
 from harness.namespace import HeldNamespace, Namespace
-from harness.processes import Process, run
+from harness.processes import Process, run, wait_until
 from harness.sandbox import PROGRAM, WORK
 from harness.servers import Datagrams, file_server, listening, receive_exactly
 from harness.topology import HOST_ADDRESS, RESOLVERS, SERVER
@@ -75,12 +77,17 @@ class AcceleratorTest(suite.AreaTest):
         return guest
 
     def accelerated(
-        self, hook: str, guests: list[HeldNamespace], *options: str, binds: str = "kernel"
+        self,
+        hook: str,
+        guests: list[HeldNamespace],
+        *options: str,
+        binds: str = "kernel",
+        wrapper: Sequence[str] = (),
     ) -> Slirpstack:
         names = ",".join(guest.path for guest in guests)
         process = self.slirpstack(
             "-accel", hook, "-external", "up0", f"-xdp-alloc={binds}", "-netns", names,
-            "-control", str(WORK / "accel.sock"), *options,
+            "-control", str(WORK / "accel.sock"), *options, wrapper=wrapper,
         )
         if "warning: no accelerator: " in process.log:
             self.skipTest(process.log)
@@ -327,6 +334,35 @@ class Ending(AcceleratorTest):
                 again = self.accelerated(hook, [guest], binds=binds)
                 self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
                 again.end()
+
+    def test_what_a_kill_leaves_on_an_old_kernel_stops_by_itself(self) -> None:
+        old = [sys.executable, str(Path(without_tcx.__file__).resolve())]
+        with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+            guest = self.namespace()
+            process = self.accelerated("tc", [guest], wrapper=old)
+            self.seen_from(guest, echo)
+            self.assertIn("nat_", self.topology.host.shell("tc filter show dev up0 ingress"))
+            self.last.settimeout(0.5)
+
+            def is_answered() -> bool:
+                with contextlib.suppress(TimeoutError):
+                    self.last.sendto(b"anyone?", echo.endpoint)
+                    return self.last.recv(100) == b"anyone?"
+                return False
+
+            # Longer than the programs carry on without a sign of life.
+            alive = time.monotonic() + 5
+            while time.monotonic() < alive:
+                self.assertTrue(is_answered())
+                time.sleep(0.1)
+            process.signal(signal.SIGKILL)
+            process.exit_status()
+            wait_until(lambda: not is_answered(), "an end of what the killed process has left")
+            self.assertFalse(is_answered())
+            again = self.accelerated("tc", [guest], wrapper=old)
+            self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
+            again.end()
+            self.assertNotIn("nat_", self.topology.host.shell("tc filter show dev up0 ingress"))
 
     def test_a_restart_with_pinned_maps_loses_no_connection(self) -> None:
         self.topology.host.shell(

@@ -105,6 +105,14 @@ struct
 
 struct
 {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __type(key, __u32);
+  __type(value, __u64);
+  __uint(max_entries, 1);
+} heartbeat SEC(".maps");
+
+struct
+{
   __uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
   __type(key, __u32);
   __type(value, __u32);

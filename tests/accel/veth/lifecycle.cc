@@ -1,3 +1,4 @@
+#include "accel/nat_table.hh"
 #include "nat_view.hh"
 #include "network.hh"
 
@@ -16,6 +17,7 @@
 
 using namespace slirpstack;
 using namespace slirpstack::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -148,7 +150,30 @@ TEST_CASE("before tcx the programs are filters, which go with the one who leaves
   CHECK_FALSE(receive(server.get()));
 }
 
-TEST_CASE("a filter that was left behind by SIGKILL translates on, and a successor takes its place")
+TEST_CASE("filters that SIGKILL has left behind carry nothing once the heartbeat is over")
+{
+  const Network network(NatHook::tc);
+  const FileDescriptor server = socket_in("world", SOCK_DGRAM, SERVER.port);
+  const FileDescriptor guest = socket_in("first", SOCK_DGRAM);
+  const auto nat = network.start([](nat_settings& settings) { settings.flags |= NAT_HEARTBEAT; });
+  NatTable<std::uint32_t, std::uint64_t> heartbeat(nat->object().map("heartbeat"));
+  const auto lasts_for = [&](std::chrono::seconds duration) {
+    heartbeat.put(0, static_cast<std::uint64_t>((kernel_time() + duration).count()));
+  };
+  lasts_for(100s);
+  const Endpoint external = external_of(guest.get(), server.get());
+  CHECK(external.address == EXTERNAL_ADDRESS);
+  lasts_for(-1s);
+  send_to(guest.get(), "leak", SERVER);
+  CHECK_FALSE(receive(server.get()));
+  send_to(server.get(), "answer", external);
+  CHECK_FALSE(receive(guest.get()));
+  lasts_for(100s);
+  send_to(server.get(), "answer", external);
+  CHECK(receive(guest.get()));
+}
+
+TEST_CASE("a successor takes the place of filters that SIGKILL has left behind")
 {
   const Network network(NatHook::tc);
   const FileDescriptor server = socket_in("world", SOCK_DGRAM, SERVER.port);
