@@ -82,6 +82,9 @@ Session::Session(const Config& config,
              names,
              pool_,
              [this]() -> const HostNetworks& { return routes_.networks(); })
+  , neighbors_(loop,
+               gateway_.prefixes(),
+               [this]() -> const HostNetworks& { return routes_.networks(); })
   , turns_(
       loop,
       [this] { gateway_.set_time(Loop::now()); },
@@ -123,6 +126,7 @@ void Session::set_up(const Config& config)
                               RuleSet(config.egress.allow, gateway_.time().now));
   load_rules();
   load_mappings(config.mapping);
+  neighbors_.refresh();
   for (const auto* specs : {&config.forwarding.local, &config.forwarding.remote}) {
     for (const ForwardSpec& spec : *specs) {
       add_forward(spec, config.manner);
@@ -229,6 +233,7 @@ std::vector<Endpoint> Session::resolvers()
 void Session::after_events()
 {
   const bool control_goes_on = control_.flush();
+  neighbors_.refresh();
   if (gateway_.flush() || control_goes_on) {
     loop_.keep_going();
   }

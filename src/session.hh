@@ -9,6 +9,7 @@
 #include "guest/link.hh"
 #include "host/host_sockets.hh"
 #include "host/loop.hh"
+#include "host/ndp_proxies.hh"
 #include "host/resolver_config.hh"
 #include "host/routes.hh"
 
@@ -83,6 +84,7 @@ private:
   ResolverFile resolver_file_;
   Gateway gateway_;
   ControlPlane control_;
+  NdpProxies neighbors_;
   LoopTurns turns_;
   std::optional<Watch> link_watch_;
   std::function<void()> on_gone_;

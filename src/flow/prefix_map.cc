@@ -65,6 +65,7 @@ void PrefixMap::add(PrefixMapping mapping)
   const auto& added = mappings_.emplace(std::move(key), std::move(mapping)).first->second;
   by_internal_.insert(added);
   by_external_.insert(added);
+  ++changes_;
 }
 
 PrefixMapping PrefixMap::remove(std::string_view interface, const Prefix& internal)
@@ -77,6 +78,7 @@ PrefixMapping PrefixMap::remove(std::string_view interface, const Prefix& intern
   }
   by_internal_.erase(*known);
   by_external_.erase(*known);
+  ++changes_;
   auto node = mappings_.extract(std::pair(known->interface, known->internal));
   return std::move(node.mapped());
 }

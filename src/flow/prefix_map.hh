@@ -3,6 +3,7 @@
 #include "flow/prefix_index.hh"
 #include "flow/prefix_mapping.hh"
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -37,6 +38,8 @@ public:
   /// Returns what has gone. Throws MappingError: ENOENT.
   PrefixMapping remove(std::string_view interface, const Prefix& internal);
 
+  /// Grows with each change.
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }
   [[nodiscard]] std::size_t size() const { return mappings_.size(); }
   [[nodiscard]] bool empty() const { return mappings_.empty(); }
   [[nodiscard]] const PrefixMapping* find(std::string_view interface, const Prefix& internal) const
@@ -60,6 +63,7 @@ public:
 
 private:
   std::map<std::pair<std::string, Prefix>, PrefixMapping> mappings_;
+  std::uint64_t changes_ = 0;
   PrefixIndex by_internal_;
   PrefixIndex by_external_;
 };

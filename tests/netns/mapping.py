@@ -13,7 +13,7 @@ import subprocess
 
 from harness import suite
 from harness.guest import RunGuest
-from harness.processes import run
+from harness.processes import run, wait_until
 from harness.sandbox import PROGRAM, WORK
 from harness.servers import Datagrams, file_server, listening, receive_exactly
 from harness.topology import HOST_ADDRESS, ROUTER_ADDRESS, SERVER
@@ -223,5 +223,54 @@ class Control(MappingTest):
         self.assertIn(f"{batch}: line 1, column 19: ", done.stderr)
 
 
+
+class Neighbors(MappingTest):
+    """A router that takes the external prefix to be attached to its wire."""
+
+    ATTACHED = "2001:db8:3:5::/80"
+
+    def setUp(self) -> None:
+        if self.identity.prefix:
+            self.skipTest("CAP_NET_RAW is needed")
+        super().setUp()
+        self.topology.router.shell(f"ip -6 route replace {self.ATTACHED} dev down0")
+        self.addCleanup(self.topology.router.shell, f"ip -6 route del {self.ATTACHED} dev down0")
+
+    def neighbor(self, address: str) -> str:
+        """What the router knows of it, after it has tried to reach it."""
+        with self.topology.router.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
+            client.sendto(b"?", (address, 9))
+            known = lambda: self.topology.router.shell(f"ip -6 neighbour show to {address} dev down0")
+            wait_until(lambda: "REACHABLE" in known() or "FAILED" in known(), "an answer, or none")
+        return known()
+
+    def mac(self) -> str:
+        words = self.topology.host.shell("ip -o link show up0").split()
+        return words[words.index("link/ether") + 1]
+
+    def test_a_mapped_address_is_answered_for(self) -> None:
+        self.mapped("-map", MAPPING)
+        self.assertIn(self.mac(), self.neighbor("2001:db8:3:5::1"))
+
+    def test_an_address_that_is_probed_is_defended(self) -> None:
+        self.mapped("-map", MAPPING)
+        self.topology.router.shell("ip address add 2001:db8:3:5::2/128 dev down0")
+        self.addCleanup(
+            self.topology.router.shell, "ip address del 2001:db8:3:5::2/128 dev down0"
+        )
+        wait_until(
+            lambda: "dadfailed" in self.topology.router.shell("ip address show dev down0"),
+            "a duplicate that is noticed",
+        )
+
+    def test_nobody_answers_without_a_mapping_or_a_route_of_the_host(self) -> None:
+        guest = self.mapped("-map", "up0 fd00::/64 2001:db8:4::/64")
+        self.assertIn("FAILED", self.neighbor("2001:db8:3:5::3"))
+        guest.close()
+        self.topology.host.shell(f"ip -6 route del local {EXTERNAL} dev lo")
+        self.mapped("-map", MAPPING)
+        self.assertIn("FAILED", self.neighbor("2001:db8:3:5::4"))
+
+
 if __name__ == "__main__":
-    suite.main(Outbound, Inbound, Control)
+    suite.main(Outbound, Inbound, Control, Neighbors)
