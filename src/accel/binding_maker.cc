@@ -2,7 +2,7 @@
 
 #include "accel/nat_endpoints.hh"
 
-#include <algorithm>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -31,7 +31,7 @@ nat_owner owner_from(const nat_endpoint& internal, std::uint16_t flags, const Gu
   owner.flags = flags;
   owner.ifindex = place.ifindex;
   owner.zone = place.zone;
-  std::ranges::copy(place.mac.bytes, std::begin(owner.guest_mac));
+  std::memcpy(owner.guest_mac, place.mac.bytes.data(), sizeof owner.guest_mac);
   return owner;
 }
 
