@@ -95,11 +95,13 @@ enum nat_tcp_state
   NAT_TCP_RESET, /* a RST was seen; state is kept for four minutes (RFC 7857 section 2.2) */
 };
 
+#define NAT_ALLOWED 1U /* of nat_session: policy lets the guest send there */
+
 struct nat_session
 {
   __u64 last;
   __u32 state; /* nat_tcp_state; for other protocols NAT_TCP_NONE */
-  __u32 zero;
+  __u32 flags;
 };
 
 /* Later fragments carry no ports: those of the first, by what all of one datagram share. */
@@ -201,9 +203,10 @@ enum nat_filter
 #define NAT_INBOUND_REFRESH 8U /* what comes in keeps a binding alive too (RFC 4787 REQ-6) */
 #define NAT_EXEMPTIONS 16U     /* `exempt` is not empty */
 #define NAT_REDIRECT_PEER 32U  /* TC: the guests are behind veth pairs */
-/* A binding lets out what slirpstack has made a session for, and nothing else: each remote of an
- * endpoint, for TCP each connection, is one that it was asked about. Sessions then have the remote's
- * port for UDP too, whatever the filter (for ICMP it is 0). */
+/* A binding lets out what slirpstack has made a session for (NAT_ALLOWED), and nothing else: each
+ * remote of an endpoint, for TCP each connection, is one that it was asked about. A session that a
+ * remote has made only lets in, but for a forward's. Sessions then have the remote's port for UDP
+ * too, whatever the filter (for ICMP it is 0). */
 #define NAT_ASK_REMOTES 64U
 
 /* Addresses here are in the machine's byte order, for arithmetic. */
