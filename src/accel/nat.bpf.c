@@ -20,10 +20,17 @@ static __always_inline int is_ipv6(context* ctx)
   return ethertype(ctx, &l3) == bpf_htons(ETH_P_IPV6);
 }
 
+/* slirpstack serves no VLAN, and a guest of its own shall not choose one outside. */
 static __always_inline int from_guest(context* ctx)
 {
   struct origin origin = {.guest = arrival(ctx)};
   make_readable(ctx, HEADERS_BYTES);
+  if (is_tagged(ctx)) {
+    look_up(&origin);
+    if (origin.tap) {
+      return dropped(NAT_DROP_PROTOCOL, frame_length(ctx));
+    }
+  }
   return is_ipv6(ctx) ? prefix_outbound(ctx, &origin) : outbound(ctx, &origin);
 }
 

@@ -134,3 +134,55 @@ TEST_CASE("of a predecessor's remotes each is asked about, not only the first")
     offload.drop_records();
   }
 }
+
+TEST_CASE("a guest is nobody outside, not even in a fragment")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath path(hook);
+    path.opens(between(GUEST, REMOTE));
+    const Endpoint external = path.nat.external_of(GUEST, PROTOCOL_UDP);
+    // The answer to this would be another guest's, or the host's.
+    CHECK(path.nat.from_guest(between(external, REMOTE)).verdict == Verdict::drop);
+    CHECK(path.nat.from_guest(between({external.address, 22}, GUEST)).verdict == Verdict::drop);
+    CHECK(path.nat.from_guest(between(external, at("10.0.0.1:53"))).verdict == Verdict::drop);
+    Packet large = between(external, REMOTE);
+    large.data.assign(40, 'x');
+    const Bytes later = frame(FROM_GUEST, fragment(build(large), 24, 24, false));
+    CHECK(path.nat.run("nat_internal", later).verdict == Verdict::drop);
+    CHECK(path.nat.counted(NAT_TO_SLIRPSTACK) == 1);
+  }
+}
+
+TEST_CASE("a guest of slirpstack's chooses no VLAN outside")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath path(hook);
+    path.opens(between(GUEST, REMOTE));
+    Frame with_tag = FROM_GUEST;
+    with_tag.vlan = 7;
+    const Bytes tagged = frame(with_tag, build(between(GUEST, REMOTE)));
+    CHECK(path.nat.run("nat_internal", tagged).verdict == Verdict::drop);
+    CHECK(path.nat.counted(NAT_OUT) == 1);
+  }
+}
+
+TEST_CASE("later fragments come in where the first does")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath path(hook);
+    set_filters(path, NAT_FILTER_PORT);
+    path.opens(between(GUEST, REMOTE));
+    const Endpoint external = path.nat.external_of(GUEST, PROTOCOL_UDP);
+    const auto come_in = [&](const Endpoint& remote) {
+      Packet packet = between(remote, external);
+      packet.data.assign(40, 'x');
+      const Bytes whole = build(packet);
+      path.nat.run("nat_external", frame(FROM_WORLD, fragment(whole, 0, 24, true)));
+      return path.nat.run("nat_external", frame(FROM_WORLD, fragment(whole, 24, 24, false)))
+        .verdict;
+    };
+    CHECK(come_in(REMOTE) == Verdict::redirect);
+    CHECK(come_in(DENIED) == Verdict::drop);
+    CHECK(path.nat.counted(NAT_DROP_FILTERED) == 2);
+  }
+}

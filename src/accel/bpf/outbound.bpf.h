@@ -98,11 +98,9 @@ static __always_inline int hairpin(context* ctx,
              ? to_host(p->length)
              : to_slirpstack(ctx, origin, p, NAT_DROP_NO_BINDING);
   }
-  if (p->fragment != FRAGMENT_LATER) {
-    __u32 refused = session_in(now_set, p, owner, to->source, to->source_port, now);
-    if (refused) {
-      return dropped(refused, p->length);
-    }
+  __u32 refused = session_in(now_set, p, owner, to->source, to->source_port, now);
+  if (refused) {
+    return dropped(refused, p->length);
   }
   note_inbound(now_set, owner, now);
   to->destination = owner->address;
@@ -272,6 +270,10 @@ static __always_inline int outbound(context* ctx, struct origin* origin)
   int parsed = parse_network(ctx, &p);
   if (parsed == PARSE_MALFORMED || !now_set) {
     return dropped(NAT_DROP_MALFORMED, p.length);
+  }
+  /* The answer to an address of the NAT's would be another guest's, or the host's. */
+  if (parsed == PARSED && is_external(now_set, p.source)) {
+    return dropped(NAT_DROP_FILTERED, p.length);
   }
   if (parsed != PARSED || !is_translatable(now_set, &p)) {
     return aside(ctx, origin, &p);
