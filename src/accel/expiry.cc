@@ -3,7 +3,6 @@
 #include "accel/nat_endpoints.hh"
 #include "wire/ip.hh"
 
-#include <set>
 #include <utility>
 
 namespace slirpstack {
@@ -119,21 +118,29 @@ std::size_t NatExpiry::sweep_bindings(nanoseconds now)
 
 void NatExpiry::end(const std::vector<BoundEndpoints>& bindings, nanoseconds now)
 {
-  std::set<nat_endpoint, NatEndpointOrder> ended;
+  Endpoints ended;
   for (const BoundEndpoints& binding : bindings) {
     end_binding(binding, now);
     ended.insert(binding.external);
   }
-  // Whoever has the port next shall not have its visitors.
+  end_sessions_through(ended);
+}
+
+/// Whoever has the port next shall not have its visitors.
+std::size_t NatExpiry::end_sessions_through(const Endpoints& externals)
+{
   std::vector<nat_session_key> orphans;
-  sessions_.for_each([&](const nat_session_key& key, const nat_session&) {
-    if (ended.contains(external_of(key))) {
-      orphans.push_back(key);
-    }
-  });
+  if (!externals.empty()) {
+    sessions_.for_each([&](const nat_session_key& key, const nat_session&) {
+      if (externals.contains(external_of(key))) {
+        orphans.push_back(key);
+      }
+    });
+  }
   for (const nat_session_key& key : orphans) {
     end_session(key);
   }
+  return orphans.size();
 }
 
 void NatExpiry::end_session(const nat_session_key& session)
@@ -162,13 +169,18 @@ void NatExpiry::end_binding(const BoundEndpoints& binding, nanoseconds now)
 std::size_t NatExpiry::free_ports(nanoseconds now)
 {
   std::vector<nat_endpoint> rested;
+  Endpoints at_rest;
   owners_.for_each([&](const nat_endpoint& external, const nat_owner& owner) {
     left_ += (owner.flags & NAT_STATIC) != 0 ? 0 : 1;
-    if ((owner.flags & NAT_QUARANTINED) != 0
-        && is_silent(owner.last_in, timeouts_.quarantine, now)) {
+    if ((owner.flags & NAT_QUARANTINED) == 0) {
+      return;
+    }
+    at_rest.insert(external);
+    if (is_silent(owner.last_in, timeouts_.quarantine, now)) {
       rested.push_back(external);
     }
   });
+  left_ -= end_sessions_through(at_rest);
   for (const nat_endpoint& external : rested) {
     owners_.erase(external);
   }

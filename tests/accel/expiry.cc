@@ -104,6 +104,21 @@ TEST_CASE("a TCP binding outlives its last connection's timer only")
   }
 }
 
+TEST_CASE("who may come in to a port may not come in to its next owner")
+{
+  NatBed nat(NatHook::xdp);
+  NatExpiry expiry(nat.object(), {});
+  nat.settings.filter_tcp = NAT_FILTER_ADDRESS;
+  nat.apply();
+  nat.bind(GUEST, EXTERNAL, PROTOCOL_TCP);
+  REQUIRE(nat.from_guest(from_guest(PROTOCOL_TCP, TCP_FLAG_SYN)).verdict == Verdict::redirect);
+  CHECK(nat.entries("sessions", sizeof(nat_session_key)) == 2); // the connection, and its address
+  const auto end = kernel_time() + 240s;
+  CHECK(expiry.sweep(end).bindings == 1);
+  CHECK(nat.entries("sessions", sizeof(nat_session_key)) == 0);
+  CHECK(expiry.sweep(end + 120s).left == 0);
+}
+
 TEST_CASE("what comes in keeps a binding alive only where that is asked for")
 {
   for (const bool refreshes : {false, true}) {
