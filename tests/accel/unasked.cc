@@ -150,6 +150,9 @@ TEST_CASE("a guest is nobody outside, not even in a fragment")
     const Bytes later = frame(FROM_GUEST, fragment(build(large), 24, 24, false));
     CHECK(path.nat.run("nat_internal", later).verdict == Verdict::drop);
     CHECK(path.nat.counted(NAT_TO_SLIRPSTACK) == 1);
+    // Nor does slirpstack's word reach the host.
+    const Bytes answer = frame(TO_GUEST, build(between(REMOTE, {external.address, 22})));
+    CHECK(path.nat.run("nat_tap", answer).verdict == Verdict::drop);
   }
 }
 
