@@ -123,8 +123,9 @@ struct nat_fragment
   __u64 seen;
 };
 
-/* RFC 6888 REQ-4: how many bindings an internal address has opened. How many of them have ended is
- * in `released`, which user space alone writes; so neither counter needs a lock. */
+/* RFC 6888 REQ-4, where there is a quota: how many bindings an internal address has opened. How many
+ * of them have ended is in `released`, which user space alone writes; so neither counter needs a
+ * lock. An address without a binding has no entry for long. */
 struct nat_subscriber_key
 {
   __be32 address;

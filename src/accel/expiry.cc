@@ -36,6 +36,7 @@ NatExpiry::NatExpiry(const NatObject& object,
   , bindings_(object.map("bindings"))
   , owners_(object.map("owners"))
   , sessions_(object.map("sessions"))
+  , subscribers_(object.map("subscribers"))
   , released_(object.map("released"))
 {}
 
@@ -46,6 +47,7 @@ NatExpiry::Swept NatExpiry::sweep(nanoseconds now)
   swept.sessions = sweep_sessions(now);
   swept.bindings = sweep_bindings(now);
   swept.ports = free_ports(now);
+  forget_subscribers();
   swept.left = left_;
   return swept;
 }
@@ -159,10 +161,27 @@ void NatExpiry::end_binding(const BoundEndpoints& binding, nanoseconds now)
     maker_->on_binding_ended(internal, TimePoint(std::chrono::duration_cast<Duration>(now)));
   } else {
     const nat_subscriber_key subscriber{internal.address, internal.zone};
-    released_.put(subscriber, released_.find(subscriber).value_or(0) + 1);
+    if (subscribers_.find(subscriber)) { // else there is no quota
+      released_.put(subscriber, released_.find(subscriber).value_or(0) + 1);
+    }
   }
   if (on_ended_) {
     on_ended_(internal, external);
+  }
+}
+
+/// Those without a binding: a guest may have used any number of addresses.
+void NatExpiry::forget_subscribers()
+{
+  std::vector<nat_subscriber_key> gone;
+  subscribers_.for_each([&](const nat_subscriber_key& key, const nat_subscriber& subscriber) {
+    if (subscriber.opened == released_.find(key).value_or(0)) {
+      gone.push_back(key);
+    }
+  });
+  for (const nat_subscriber_key& key : gone) {
+    subscribers_.erase(key); // first: what the kernel counts meanwhile is not lost
+    released_.erase(key);
   }
 }
 

@@ -62,6 +62,7 @@ private:
   std::size_t sweep_bindings(std::chrono::nanoseconds now);
   std::size_t free_ports(std::chrono::nanoseconds now);
   std::size_t end_sessions_through(const Endpoints& externals);
+  void forget_subscribers();
   void end_session(const nat_session_key& session);
   void end_binding(const BoundEndpoints& binding, std::chrono::nanoseconds now);
 
@@ -73,6 +74,7 @@ private:
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_endpoint, nat_owner> owners_;
   NatTable<nat_session_key, nat_session> sessions_;
+  NatTable<nat_subscriber_key, nat_subscriber> subscribers_;
   NatTable<nat_subscriber_key, std::uint32_t> released_;
   /// External endpoints with a TCP connection, of the sweep that goes on.
   std::unordered_set<std::uint64_t> connected_;

@@ -158,6 +158,34 @@ TEST_CASE("an ended binding's port is nobody's for 120 seconds, and counts for i
   CHECK(nat.external_of(GUEST, PROTOCOL_UDP).port == 7000);
 }
 
+TEST_CASE("a guest that uses one address after the other keeps none of the room for them")
+{
+  for (const std::uint32_t quota : {0U, 1U}) {
+    CAPTURE(quota);
+    NatBed nat(NatHook::xdp);
+    NatExpiry expiry(nat.object(), {});
+    nat.settings.flags = NAT_ALLOCATE;
+    nat.settings.quota = quota;
+    nat.apply();
+    const auto use = [&](std::uint32_t first) { // as many addresses as there is room for
+      for (std::uint32_t i = 0; i < 64; ++i) {
+        Packet packet = from_guest(PROTOCOL_UDP);
+        packet.source.address
+          = IpAddress::ipv4(IpAddress::parse("10.0.0.0")->ipv4_value() + first + i);
+        REQUIRE(nat.from_guest(packet).verdict == Verdict::redirect);
+      }
+    };
+    use(2);
+    expiry.sweep(kernel_time() + 300s);
+    CHECK(nat.entries("subscribers", sizeof(nat_subscriber_key)) == 0);
+    CHECK(nat.entries("released", sizeof(nat_subscriber_key)) == 0);
+    use(100);
+    expiry.sweep(kernel_time() + 600s);
+    use(2);
+    CHECK(nat.counted(NAT_DROP_QUOTA) == 0);
+  }
+}
+
 TEST_CASE("a forward never ends")
 {
   NatBed nat(NatHook::xdp);
