@@ -95,11 +95,13 @@ enum nat_tcp_state
   NAT_TCP_RESET, /* a RST was seen; state is kept for four minutes (RFC 7857 section 2.2) */
 };
 
+#define NAT_ALLOWED 1U /* of nat_session: policy lets the guest send there */
+
 struct nat_session
 {
   __u64 last;
   __u32 state; /* nat_tcp_state; for other protocols NAT_TCP_NONE */
-  __u32 zero;
+  __u32 flags;
 };
 
 /* Later fragments carry no ports: those of the first, by what all of one datagram share. */
@@ -121,8 +123,9 @@ struct nat_fragment
   __u64 seen;
 };
 
-/* RFC 6888 REQ-4: how many bindings an internal address has opened. How many of them have ended is
- * in `released`, which user space alone writes; so neither counter needs a lock. */
+/* RFC 6888 REQ-4, where there is a quota: how many bindings an internal address has opened. How many
+ * of them have ended is in `released`, which user space alone writes; so neither counter needs a
+ * lock. An address without a binding has no entry for long. */
 struct nat_subscriber_key
 {
   __be32 address;
@@ -203,9 +206,10 @@ enum nat_filter
 #define NAT_INBOUND_REFRESH 8U /* what comes in keeps a binding alive too (RFC 4787 REQ-6) */
 #define NAT_EXEMPTIONS 16U     /* `exempt` is not empty */
 #define NAT_REDIRECT_PEER 32U  /* TC: the guests are behind veth pairs */
-/* A binding lets out what slirpstack has made a session for, and nothing else: each remote of an
- * endpoint, for TCP each connection, is one that it was asked about. Sessions then have the
- * remote's port for UDP too, whatever the filter (for ICMP it is 0). */
+/* A binding lets out what slirpstack has made a session for (NAT_ALLOWED), and nothing else: each
+ * remote of an endpoint, for TCP each connection, is one that it was asked about. A session that a
+ * remote has made only lets in, but for a forward's. Sessions then have the remote's port for UDP
+ * too, whatever the filter (for ICMP it is 0). */
 #define NAT_ASK_REMOTES 64U
 /* TC: the programs are filters, which outlive a slirpstack that was killed. When the time in
  * `heartbeat` (CLOCK_MONOTONIC, ns) is over they let nothing of a guest out and nothing in. */

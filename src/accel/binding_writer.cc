@@ -36,7 +36,23 @@ BindingWriter::BindingWriter(const NatObject& object,
   , bindings_(object.map("bindings"))
   , sessions_(object.map("sessions"))
   , settings_(object.map("settings"))
-{}
+{
+  disallow_all();
+}
+
+void BindingWriter::disallow_all()
+{
+  std::vector<std::pair<nat_session_key, nat_session>> allowed;
+  sessions_.for_each([&](const nat_session_key& key, const nat_session& session) {
+    if ((session.flags & NAT_ALLOWED) != 0) {
+      allowed.emplace_back(key, session);
+    }
+  });
+  for (auto& [key, session] : allowed) {
+    session.flags &= ~NAT_ALLOWED;
+    sessions_.put(key, session);
+  }
+}
 
 void BindingWriter::adopt(TimePoint now)
 {
@@ -128,9 +144,13 @@ bool BindingWriter::add_sessions(const nat_settings& settings,
   nat_session session{};
   session.last = kernel_time(now);
   session.state = flow.protocol == PROTOCOL_TCP ? NAT_TCP_SYN_OUT : NAT_TCP_NONE;
+  session.flags = NAT_ALLOWED;
   const Added added = sessions_.try_add(key, session);
   if (added == Added::full) {
     return false;
+  }
+  if (added == Added::exists) {
+    allow(key);
   }
   if (filter_of(settings, flow.protocol) != NAT_FILTER_ADDRESS) {
     return true;
@@ -138,6 +158,7 @@ bool BindingWriter::add_sessions(const nat_settings& settings,
   nat_session_key address = key;
   address.remote_port = 0;
   session.state = NAT_TCP_NONE;
+  session.flags = 0; // it only lets in
   if (sessions_.try_add(address, session) != Added::full) {
     return true;
   }
@@ -145,6 +166,15 @@ bool BindingWriter::add_sessions(const nat_settings& settings,
     sessions_.erase(key);
   }
   return false;
+}
+
+/// The remote's own, or a predecessor's.
+void BindingWriter::allow(const nat_session_key& key)
+{
+  if (auto session = sessions_.find(key)) {
+    session->flags |= NAT_ALLOWED;
+    sessions_.put(key, *session);
+  }
 }
 
 void BindingWriter::close(const FlowKey& flow, std::uint8_t zone, TimePoint now)

@@ -46,6 +46,7 @@ public:
     bool is_shared = false;
   };
 
+  /// Of what a predecessor has allowed nothing is allowed any more.
   BindingWriter(const NatObject& object,
                 PortPool pool,
                 const Limits& limits,
@@ -120,6 +121,8 @@ private:
                     const nat_endpoint& external,
                     const FlowKey& flow,
                     TimePoint now);
+  void disallow_all();
+  void allow(const nat_session_key& key);
   void end_if_unused(AllBound::iterator bound, TimePoint now);
   void forget(AllBound::iterator bound, TimePoint now);
   PortRefusal refuse(const nat_endpoint& internal, PortRefusal reason);

@@ -3,7 +3,6 @@
 #include "accel/nat_endpoints.hh"
 #include "wire/ip.hh"
 
-#include <set>
 #include <utility>
 
 namespace slirpstack {
@@ -37,6 +36,7 @@ NatExpiry::NatExpiry(const NatObject& object,
   , bindings_(object.map("bindings"))
   , owners_(object.map("owners"))
   , sessions_(object.map("sessions"))
+  , subscribers_(object.map("subscribers"))
   , released_(object.map("released"))
 {}
 
@@ -47,6 +47,7 @@ NatExpiry::Swept NatExpiry::sweep(nanoseconds now)
   swept.sessions = sweep_sessions(now);
   swept.bindings = sweep_bindings(now);
   swept.ports = free_ports(now);
+  forget_subscribers();
   swept.left = left_;
   return swept;
 }
@@ -119,21 +120,29 @@ std::size_t NatExpiry::sweep_bindings(nanoseconds now)
 
 void NatExpiry::end(const std::vector<BoundEndpoints>& bindings, nanoseconds now)
 {
-  std::set<nat_endpoint, NatEndpointOrder> ended;
+  Endpoints ended;
   for (const BoundEndpoints& binding : bindings) {
     end_binding(binding, now);
     ended.insert(binding.external);
   }
-  // Whoever has the port next shall not have its visitors.
+  end_sessions_through(ended);
+}
+
+/// Whoever has the port next shall not have its visitors.
+std::size_t NatExpiry::end_sessions_through(const Endpoints& externals)
+{
   std::vector<nat_session_key> orphans;
-  sessions_.for_each([&](const nat_session_key& key, const nat_session&) {
-    if (ended.contains(external_of(key))) {
-      orphans.push_back(key);
-    }
-  });
+  if (!externals.empty()) {
+    sessions_.for_each([&](const nat_session_key& key, const nat_session&) {
+      if (externals.contains(external_of(key))) {
+        orphans.push_back(key);
+      }
+    });
+  }
   for (const nat_session_key& key : orphans) {
     end_session(key);
   }
+  return orphans.size();
 }
 
 void NatExpiry::end_session(const nat_session_key& session)
@@ -152,23 +161,45 @@ void NatExpiry::end_binding(const BoundEndpoints& binding, nanoseconds now)
     maker_->on_binding_ended(internal, TimePoint(std::chrono::duration_cast<Duration>(now)));
   } else {
     const nat_subscriber_key subscriber{internal.address, internal.zone};
-    released_.put(subscriber, released_.find(subscriber).value_or(0) + 1);
+    if (subscribers_.find(subscriber)) { // else there is no quota
+      released_.put(subscriber, released_.find(subscriber).value_or(0) + 1);
+    }
   }
   if (on_ended_) {
     on_ended_(internal, external);
   }
 }
 
+/// Those without a binding: a guest may have used any number of addresses.
+void NatExpiry::forget_subscribers()
+{
+  std::vector<nat_subscriber_key> gone;
+  subscribers_.for_each([&](const nat_subscriber_key& key, const nat_subscriber& subscriber) {
+    if (subscriber.opened == released_.find(key).value_or(0)) {
+      gone.push_back(key);
+    }
+  });
+  for (const nat_subscriber_key& key : gone) {
+    subscribers_.erase(key); // first: what the kernel counts meanwhile is not lost
+    released_.erase(key);
+  }
+}
+
 std::size_t NatExpiry::free_ports(nanoseconds now)
 {
   std::vector<nat_endpoint> rested;
+  Endpoints at_rest;
   owners_.for_each([&](const nat_endpoint& external, const nat_owner& owner) {
     left_ += (owner.flags & NAT_STATIC) != 0 ? 0 : 1;
-    if ((owner.flags & NAT_QUARANTINED) != 0
-        && is_silent(owner.last_in, timeouts_.quarantine, now)) {
+    if ((owner.flags & NAT_QUARANTINED) == 0) {
+      return;
+    }
+    at_rest.insert(external);
+    if (is_silent(owner.last_in, timeouts_.quarantine, now)) {
       rested.push_back(external);
     }
   });
+  left_ -= end_sessions_through(at_rest);
   for (const nat_endpoint& external : rested) {
     owners_.erase(external);
   }

@@ -2,6 +2,7 @@
 
 #include "accel/nat_bindings.hh"
 #include "accel/nat_endings.hh"
+#include "accel/nat_endpoints.hh"
 #include "accel/nat_object.hh"
 #include "accel/nat_table.hh"
 #include "slirpstack/nat_map.h"
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <set>
 #include <unordered_set>
 #include <vector>
 
@@ -51,12 +53,16 @@ public:
   Swept sweep(std::chrono::nanoseconds now);
 
 private:
+  using Endpoints = std::set<nat_endpoint, NatEndpointOrder>;
+
   [[nodiscard]] std::chrono::seconds session_timeout(const nat_session_key& key,
                                                      const nat_session& session) const;
   [[nodiscard]] std::chrono::seconds binding_timeout(std::uint8_t protocol) const;
   std::size_t sweep_sessions(std::chrono::nanoseconds now);
   std::size_t sweep_bindings(std::chrono::nanoseconds now);
   std::size_t free_ports(std::chrono::nanoseconds now);
+  std::size_t end_sessions_through(const Endpoints& externals);
+  void forget_subscribers();
   void end_session(const nat_session_key& session);
   void end_binding(const BoundEndpoints& binding, std::chrono::nanoseconds now);
 
@@ -68,6 +74,7 @@ private:
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_endpoint, nat_owner> owners_;
   NatTable<nat_session_key, nat_session> sessions_;
+  NatTable<nat_subscriber_key, nat_subscriber> subscribers_;
   NatTable<nat_subscriber_key, std::uint32_t> released_;
   /// External endpoints with a TCP connection, of the sweep that goes on.
   std::unordered_set<std::uint64_t> connected_;

@@ -2,6 +2,7 @@
 
 #include "base/log.hh"
 #include "wire/ethernet.hh"
+#include "wire/ip.hh"
 
 #include <system_error>
 #include <utility>
@@ -49,7 +50,10 @@ OffloadAnswer GuestOffload::offer(const FlowKey& key,
                                   TimePoint now)
 {
   const auto mac = sender_of(packet);
-  if (!mac || !scope_.translates(key.guest.address, key.remote.address)) {
+  // To the filters a remote's port 0 stands for all of its ports (nat_session_key).
+  const bool has_no_port = key.protocol != PROTOCOL_ICMP && key.remote.port == 0;
+  if (!mac || has_no_port || !scope_.translates(key.guest.address, key.remote.address)
+      || scope_.is_nobodys(key.remote, key.protocol)) {
     return OffloadAnswer::declined;
   }
   try {

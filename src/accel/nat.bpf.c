@@ -34,6 +34,7 @@ static __always_inline int is_abandoned(void)
   return 0;
 }
 
+/* slirpstack serves no VLAN, and a guest of its own shall not choose one outside. */
 static __always_inline int from_guest(context* ctx)
 {
   if (is_abandoned()) {
@@ -41,6 +42,12 @@ static __always_inline int from_guest(context* ctx)
   }
   struct origin origin = {.guest = arrival(ctx)};
   make_readable(ctx, HEADERS_BYTES);
+  if (is_tagged(ctx)) {
+    look_up(&origin);
+    if (origin.tap) {
+      return dropped(NAT_DROP_PROTOCOL, frame_length(ctx));
+    }
+  }
   return is_ipv6(ctx) ? prefix_outbound(ctx, &origin) : outbound(ctx, &origin);
 }
 
@@ -59,6 +66,12 @@ PROGRAM int nat_external(context* ctx)
   return is_ipv6(ctx) ? prefix_inbound(ctx) : inbound(ctx, &origin);
 }
 
+/* Nothing enters the host by a tap: what comes from there a guest may have brought about. */
+static __always_inline int unless_host(int verdict)
+{
+  return verdict == VERDICT_HOST ? VERDICT_DROP : verdict;
+}
+
 /* Where slirpstack's own packets to a guest go, and those that it gives back: a guest's packet for
  * which there is a binding now, and a fragment from outside that came too early. */
 PROGRAM int nat_tap(context* ctx)
@@ -75,10 +88,10 @@ PROGRAM int nat_tap(context* ctx)
   struct packet p = {};
   if (parse_network(ctx, &p) == PARSED) {
     if (is_translatable(now_set, &p)) {
-      return outbound(ctx, &origin);
+      return unless_host(outbound(ctx, &origin));
     }
     if (is_external(now_set, p.destination)) {
-      return inbound(ctx, &origin);
+      return unless_host(inbound(ctx, &origin));
     }
   }
   return redirect_to_guest(ctx, origin.guest);

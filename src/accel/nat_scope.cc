@@ -1,5 +1,8 @@
 #include "accel/nat_scope.hh"
 
+#include "accel/nat_endpoints.hh"
+#include "wire/ip.hh"
+
 #include <algorithm>
 #include <arpa/inet.h>
 #include <span>
@@ -36,7 +39,7 @@ bool is_never_routed(std::uint32_t address)
 } // namespace
 
 NatScope::NatScope(const NatObject& object)
-  : settings_(object.map("settings")), exempt_(object.map("exempt"))
+  : settings_(object.map("settings")), exempt_(object.map("exempt")), owners_(object.map("owners"))
 {}
 
 bool NatScope::translates(const IpAddress& source, const IpAddress& destination) const
@@ -49,6 +52,16 @@ bool NatScope::translates(const IpAddress& source, const IpAddress& destination)
   }
   return (settings.flags & NAT_EXEMPTIONS) == 0 || is_external(settings, to)
          || !exempt_.find({32, htonl(to)});
+}
+
+bool NatScope::is_nobodys(const Endpoint& remote, std::uint8_t protocol) const
+{
+  const nat_settings settings = settings_.find(0).value_or(nat_settings{});
+  if (!is_external(settings, remote.address.ipv4_value())) {
+    return false;
+  }
+  const auto owner = owners_.find(map_endpoint(remote, protocol, 0));
+  return protocol == PROTOCOL_ICMP || !owner || (owner->flags & NAT_QUARANTINED) != 0;
 }
 
 } // namespace slirpstack

@@ -16,10 +16,14 @@ public:
   /// Whether packets of a guest from `source` to `destination`, both IPv4, are translated. All
   /// others are the user-mode stack's, even if there were a binding.
   [[nodiscard]] bool translates(const IpAddress& source, const IpAddress& destination) const;
+  /// Whether `remote` is an external endpoint that is no guest's: if the host has its address, a
+  /// service of the host.
+  [[nodiscard]] bool is_nobodys(const Endpoint& remote, std::uint8_t protocol) const;
 
 private:
   NatTable<std::uint32_t, nat_settings> settings_;
   NatTable<nat_route_key, std::uint32_t> exempt_;
+  NatTable<nat_endpoint, nat_owner> owners_;
 };
 
 } // namespace slirpstack

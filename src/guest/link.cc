@@ -35,6 +35,12 @@ constexpr std::uint8_t ICMPV6_MLD_DONE = 132;
 constexpr std::uint8_t ICMPV6_NDP_REDIRECT = 137;
 constexpr std::uint8_t ICMPV6_MLDV2_REPORT = 143;
 
+/// What looks at the frame before us goes by its ethertype, and we by the version within.
+bool is_version(unsigned version, ByteView packet)
+{
+  return packet.empty() || packet[0] >> 4U == version;
+}
+
 bool is_unicast(const MacAddress& mac)
 {
   return (mac.bytes[0] & 1U) == 0 && mac != MacAddress{};
@@ -173,6 +179,10 @@ bool Link::strip_ethernet_header(GuestPacket& packet)
       return false;
     case ETHERTYPE_IPV4:
     case ETHERTYPE_IPV6:
+      if (!is_version(ethernet->ethertype == ETHERTYPE_IPV4 ? 4 : 6, packet.bytes())) {
+        drops_.count(Drop::bad_header);
+        return false;
+      }
       learn(ethernet->source);
       return true;
     default:

@@ -104,6 +104,21 @@ TEST_CASE("a TCP binding outlives its last connection's timer only")
   }
 }
 
+TEST_CASE("who may come in to a port may not come in to its next owner")
+{
+  NatBed nat(NatHook::xdp);
+  NatExpiry expiry(nat.object(), {});
+  nat.settings.filter_tcp = NAT_FILTER_ADDRESS;
+  nat.apply();
+  nat.bind(GUEST, EXTERNAL, PROTOCOL_TCP);
+  REQUIRE(nat.from_guest(from_guest(PROTOCOL_TCP, TCP_FLAG_SYN)).verdict == Verdict::redirect);
+  CHECK(nat.entries("sessions", sizeof(nat_session_key)) == 2); // the connection, and its address
+  const auto end = kernel_time() + 240s;
+  CHECK(expiry.sweep(end).bindings == 1);
+  CHECK(nat.entries("sessions", sizeof(nat_session_key)) == 0);
+  CHECK(expiry.sweep(end + 120s).left == 0);
+}
+
 TEST_CASE("what comes in keeps a binding alive only where that is asked for")
 {
   for (const bool refreshes : {false, true}) {
@@ -141,6 +156,34 @@ TEST_CASE("an ended binding's port is nobody's for 120 seconds, and counts for i
   CHECK(expiry.sweep(end + 120s).ports == 1);
   nat.from_guest(from_guest(PROTOCOL_UDP));
   CHECK(nat.external_of(GUEST, PROTOCOL_UDP).port == 7000);
+}
+
+TEST_CASE("a guest that uses one address after the other keeps none of the room for them")
+{
+  for (const std::uint32_t quota : {0U, 1U}) {
+    CAPTURE(quota);
+    NatBed nat(NatHook::xdp);
+    NatExpiry expiry(nat.object(), {});
+    nat.settings.flags = NAT_ALLOCATE;
+    nat.settings.quota = quota;
+    nat.apply();
+    const auto use = [&](std::uint32_t first) { // as many addresses as there is room for
+      for (std::uint32_t i = 0; i < 64; ++i) {
+        Packet packet = from_guest(PROTOCOL_UDP);
+        packet.source.address
+          = IpAddress::ipv4(IpAddress::parse("10.0.0.0")->ipv4_value() + first + i);
+        REQUIRE(nat.from_guest(packet).verdict == Verdict::redirect);
+      }
+    };
+    use(2);
+    expiry.sweep(kernel_time() + 300s);
+    CHECK(nat.entries("subscribers", sizeof(nat_subscriber_key)) == 0);
+    CHECK(nat.entries("released", sizeof(nat_subscriber_key)) == 0);
+    use(100);
+    expiry.sweep(kernel_time() + 600s);
+    use(2);
+    CHECK(nat.counted(NAT_DROP_QUOTA) == 0);
+  }
 }
 
 TEST_CASE("a forward never ends")

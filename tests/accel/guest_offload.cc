@@ -170,9 +170,25 @@ TEST_CASE("what the kernel does not translate is declined")
   CHECK(at.offer(to(test::at("127.0.0.1:80"))) == OffloadAnswer::declined);
   CHECK(at.offer(to(test::at("224.0.0.1:80"))) == OffloadAnswer::declined);
   CHECK(at.offer(to(REMOTE, PROTOCOL_UDP, test::at("10.9.9.9:1000"))) == OffloadAnswer::declined);
+  CHECK(at.offer(to({REMOTE.address, 0})) == OffloadAnswer::declined);
   CHECK(at.offload.size() == 0);
   CHECK(at.owners() == 0);
   CHECK(at.offer(to(REMOTE)) == OffloadAnswer::taken);
+}
+
+TEST_CASE("an external endpoint is another guest's, or else the host's own service")
+{
+  SlowPath at(NatHook::xdp);
+  REQUIRE(at.offer(to(REMOTE)) == OffloadAnswer::taken);
+  const Endpoint external = at.nat.external_of(GUEST, PROTOCOL_UDP);
+  const Endpoint other_guest = test::at("10.0.0.3:80");
+  const Endpoint service{external.address, static_cast<std::uint16_t>(external.port ^ 1U)};
+  CHECK(at.offer(to(service, PROTOCOL_UDP, other_guest)) == OffloadAnswer::declined);
+  CHECK(at.offer(to(external, PROTOCOL_TCP, other_guest)) == OffloadAnswer::declined);
+  CHECK(at.offer(to(external, PROTOCOL_ICMP, other_guest)) == OffloadAnswer::declined);
+  CHECK(at.offer(to(external, PROTOCOL_UDP, other_guest)) == OffloadAnswer::taken);
+  at.writer.close(SlowPath::flow_of(to(REMOTE)), 0, Clock::now());
+  CHECK(at.offer(to(external, PROTOCOL_UDP, test::at("10.0.0.3:81"))) == OffloadAnswer::declined);
 }
 
 TEST_CASE("a guest beyond its quota and an external address without a port are told apart")

@@ -51,6 +51,23 @@ def set_feature(place: Namespace, interface: str, command: int, value: int) -> N
         fcntl.ioctl(any_socket, SIOCETHTOOL, request)
 
 
+def internet_checksum(data: bytes) -> int:
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def port_unreachable(source: tuple[str, int], destination: tuple[str, int]) -> bytes:
+    """An ICMP error about a datagram."""
+    addresses = socket.inet_aton(source[0]) + socket.inet_aton(destination[0])
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 28, 0, 0, 60, socket.IPPROTO_UDP, 0) + addresses
+    header = header[:10] + struct.pack("!H", internet_checksum(header)) + header[12:]
+    message = struct.pack("!BBHI", 3, 3, 0, 0) + header
+    message += struct.pack("!HHHH", source[1], destination[1], 8, 0)
+    return message[:2] + struct.pack("!H", internet_checksum(message)) + message[4:]
+
+
 class AcceleratorTest(suite.AreaTest):
     def setUp(self) -> None:
         if self.identity.prefix:
@@ -210,6 +227,40 @@ class Carrying(AcceleratorTest):
                     f"bound protocol=udp internal={GUEST}:{local} zone=0 external={address}:{port}",
                     process.log,
                 )
+                process.end()
+
+    def test_a_service_of_the_host_at_the_external_address(self) -> None:
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(
+                self.topology.host, 4, HOST_ADDRESS[4]
+            ) as echo:
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest], "-enable-host", binds=binds)
+                with guest.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    client.settimeout(30)
+                    client.sendto(b"who am I?", echo.endpoint)
+                    self.assertEqual(client.recv(100), b"who am I?")
+                guest.run("ping", "-n", "-c1", "-W5", HOST_ADDRESS[4])
+                process.end()
+
+    def test_an_icmp_error_gets_no_further_than_what_it_is_about(self) -> None:
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest], binds="user")
+                self.seen_from(guest, echo)
+                inside = (GUEST, self.last.getsockname()[1])
+                with self.topology.internet.socket(
+                    socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP
+                ) as wire, guest.socket(
+                    socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP
+                ) as raw:
+                    wire.settimeout(30)
+                    error = port_unreachable(echo.endpoint, inside)
+                    raw.sendto(error, ("192.0.2.11", 0))
+                    raw.sendto(error, echo.endpoint)
+                    got = wire.recv(2000)
+                self.assertEqual(socket.inet_ntoa(got[16:20]), SERVER[4])
                 process.end()
 
     def test_flows_that_a_reload_denies_end(self) -> None:

@@ -132,10 +132,15 @@ static __noinline int claim(const struct port_choice* choice,
   return 0;
 }
 
-/* Counts a new binding of the subscriber; false if that were one too many. */
+/* Counts a new binding of the subscriber; false if that were one too many. Both counters begin anew
+ * when they agree (NatExpiry), one after the other, so that for a moment more may have ended than
+ * begun. */
 static __always_inline int charge(const struct nat_settings* now,
                                   const struct nat_subscriber_key* key)
 {
+  if (!now->quota) {
+    return 1;
+  }
   struct nat_subscriber* subscriber = bpf_map_lookup_elem(&subscribers, key);
   if (!subscriber) {
     struct nat_subscriber none = {};
@@ -147,7 +152,7 @@ static __always_inline int charge(const struct nat_settings* now,
   }
   const __u32* gone = bpf_map_lookup_elem(&released, key);
   __u32 live = __sync_fetch_and_add(&subscriber->opened, 1) - (gone ? *gone : 0);
-  if (now->quota && live >= now->quota) {
+  if ((__s32)live >= 0 && live >= now->quota) {
     __sync_fetch_and_add(&subscriber->opened, -1);
     __sync_fetch_and_add(&subscriber->refused, 1);
     return 0;
@@ -155,10 +160,11 @@ static __always_inline int charge(const struct nat_settings* now,
   return 1;
 }
 
-static __always_inline void discharge(const struct nat_subscriber_key* key)
+static __always_inline void discharge(const struct nat_settings* now,
+                                      const struct nat_subscriber_key* key)
 {
   struct nat_subscriber* subscriber = bpf_map_lookup_elem(&subscribers, key);
-  if (subscriber) {
+  if (subscriber && now->quota) {
     __sync_fetch_and_add(&subscriber->opened, -1);
   }
 }
@@ -212,7 +218,7 @@ static __always_inline __u32 allocate(const struct nat_settings* now_set,
   }
   __u32 failure = bind_endpoint(now_set, internal, owner, now);
   if (failure) {
-    discharge(&subscriber);
+    discharge(now_set, &subscriber);
   }
   return failure == NAT_RACE_LOST ? 0 : failure;
 }

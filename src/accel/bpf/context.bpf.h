@@ -70,6 +70,12 @@ static __always_inline long load_bytes(context* ctx, __u32 offset, void* to, __u
   return bpf_skb_load_bytes(ctx, offset, to, size);
 }
 
+/* A VLAN tag that is not in the frame. */
+static __always_inline int has_tag_aside(context* ctx)
+{
+  return ctx->vlan_present != 0;
+}
+
 /* The headers may lie in pages of their own. */
 static __always_inline void make_readable(context* ctx, __u32 bytes)
 {
@@ -132,6 +138,11 @@ static __always_inline long load_bytes(context* ctx, __u32 offset, void* to, __u
 }
 
 static __always_inline void make_readable(context* ctx, __u32 bytes) {}
+
+static __always_inline int has_tag_aside(context* ctx)
+{
+  return 0;
+}
 
 static __always_inline int is_super_segment(context* ctx)
 {

@@ -104,11 +104,9 @@ static __always_inline int inbound(context* ctx, struct origin* origin)
   if (p.hop_limit <= 1) {
     return too_old(ctx, &p);
   }
-  if (p.fragment != FRAGMENT_LATER) {
-    __u32 refused = session_in(now_set, &p, owner, p.source, p.source_port, now);
-    if (refused) {
-      return dropped(refused, p.length);
-    }
+  __u32 refused = session_in(now_set, &p, owner, p.source, p.source_port, now);
+  if (refused) {
+    return dropped(refused, p.length);
   }
   note_inbound(now_set, owner, now);
   struct translation to = ends_of(&p);

@@ -98,11 +98,9 @@ static __always_inline int hairpin(context* ctx,
              ? to_host(p->length)
              : to_slirpstack(ctx, origin, p, NAT_DROP_NO_BINDING);
   }
-  if (p->fragment != FRAGMENT_LATER) {
-    __u32 refused = session_in(now_set, p, owner, to->source, to->source_port, now);
-    if (refused) {
-      return dropped(refused, p->length);
-    }
+  __u32 refused = session_in(now_set, p, owner, to->source, to->source_port, now);
+  if (refused) {
+    return dropped(refused, p->length);
   }
   note_inbound(now_set, owner, now);
   to->destination = owner->address;
@@ -110,6 +108,35 @@ static __always_inline int hairpin(context* ctx,
   rewrite(ctx, p, to);
   count(NAT_HAIRPIN, p->length);
   return deliver(ctx, now_set, owner);
+}
+
+/* A newer generation than the current one will be current in a moment. */
+static __always_inline int is_in_force(const struct nat_settings* now_set,
+                                       const struct nat_binding* binding)
+{
+  return (__s32)(binding->generation - now_set->generation) >= 0 || binding->flags & NAT_STATIC;
+}
+
+/* Whether the guest may send an error about a packet to its endpoint: to whom that was from, and
+ * nobody else, and only where it may send all else. */
+static __always_inline int may_complain(const struct nat_settings* now_set,
+                                        const struct packet* p,
+                                        const struct nat_binding* binding,
+                                        const struct quotation* q)
+{
+  if (!is_in_force(now_set, binding) || p->destination != q->ends.source) {
+    return 0;
+  }
+  if (!(now_set->flags & NAT_ASK_REMOTES)) {
+    return 1;
+  }
+  struct nat_session_key key = session_key(binding->address,
+                                           binding->port,
+                                           q->ends.source,
+                                           q->protocol == IPPROTO_ICMP ? 0 : q->ends.source_port,
+                                           q->protocol);
+  const struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
+  return known && may_answer_to(now_set, binding, known);
 }
 
 /* RFC 5508 REQ-5 and REQ-7: the quotation's destination is the guest's endpoint; if another guest
@@ -130,8 +157,8 @@ static __noinline int error_outbound(context* ctx, struct origin* origin, struct
                                   .protocol = quoted.protocol,
                                   .zone = origin->zone};
   const struct nat_binding* binding = bpf_map_lookup_elem(&bindings, &internal);
-  if (!binding) {
-    return to_slirpstack(ctx, origin, p, NAT_DROP_NO_BINDING);
+  if (!binding || !may_complain(now_set, p, binding, &quoted)) {
+    return to_slirpstack(ctx, origin, p, binding ? NAT_DROP_NO_SESSION : NAT_DROP_NO_BINDING);
   }
   struct translation inner = quoted.ends;
   inner.destination = binding->address;
@@ -156,13 +183,6 @@ static __noinline int error_outbound(context* ctx, struct origin* origin, struct
   rewrite(ctx, p, &outer);
   count(NAT_ICMP_ERROR_OUT, p->length);
   return deliver(ctx, now_set, owner);
-}
-
-/* A newer generation than the current one will be current in a moment. */
-static __always_inline int is_in_force(const struct nat_settings* now_set,
-                                       const struct nat_binding* binding)
-{
-  return (__s32)(binding->generation - now_set->generation) >= 0 || binding->flags & NAT_STATIC;
 }
 
 /* The binding of the packet's source. Null: `failure` says why. */
@@ -230,7 +250,7 @@ static __always_inline int translate_out(context* ctx,
   to.source_port = binding->port;
   /* Where slirpstack is to be asked, a later fragment goes where the first has gone. */
   if (p->fragment != FRAGMENT_LATER || now_set->flags & NAT_ASK_REMOTES) {
-    failure = session_out(now_set, p, to.source, to.source_port, now);
+    failure = session_out(now_set, p, binding, now);
     if (failure) {
       return without_binding(ctx, now_set, origin, p, failure);
     }
@@ -250,6 +270,10 @@ static __always_inline int outbound(context* ctx, struct origin* origin)
   int parsed = parse_network(ctx, &p);
   if (parsed == PARSE_MALFORMED || !now_set) {
     return dropped(NAT_DROP_MALFORMED, p.length);
+  }
+  /* The answer to an address of the NAT's would be another guest's, or the host's. */
+  if (parsed == PARSED && is_external(now_set, p.source)) {
+    return dropped(NAT_DROP_FILTERED, p.length);
   }
   if (parsed != PARSED || !is_translatable(now_set, &p)) {
     return aside(ctx, origin, &p);

@@ -91,6 +91,13 @@ static __always_inline __be16 ethertype(context* ctx, __u32* l3)
   return inner ? *inner : 0;
 }
 
+static __always_inline int is_tagged(context* ctx)
+{
+  __u32 l3 = ETH_HLEN;
+  ethertype(ctx, &l3);
+  return l3 != ETH_HLEN || has_tag_aside(ctx);
+}
+
 static __always_inline int parse_network(context* ctx, struct packet* p)
 {
   if (ethertype(ctx, &p->l3) != bpf_htons(ETH_P_IP)) {

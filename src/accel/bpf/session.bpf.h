@@ -92,25 +92,37 @@ static __always_inline struct nat_session_key session_key(__be32 address,
   return key;
 }
 
+/* Where slirpstack is to be asked: whether policy has let the guest send there. A remote that has
+ * made the session itself may be answered if it came by a forward. */
+static __always_inline int may_answer_to(const struct nat_settings* now_set,
+                                         const struct nat_binding* binding,
+                                         const struct nat_session* session)
+{
+  return !(now_set->flags & NAT_ASK_REMOTES) || session->flags & NAT_ALLOWED
+         || binding->flags & NAT_STATIC;
+}
+
 /* Everything a guest sends is let out, except TCP in the middle of a connection that is not known
  * and, where slirpstack is to be asked, what it has not allowed. Returns 0, or the statistic that
  * says why not. */
 static __always_inline __u32 session_out(const struct nat_settings* now_set,
                                          const struct packet* p,
-                                         __be32 address,
-                                         __be16 port,
+                                         const struct nat_binding* binding,
                                          __u64 now)
 {
   __u32 filter = filter_of(now_set, p->protocol);
   __u32 asks = now_set->flags & NAT_ASK_REMOTES;
-  struct nat_session_key key
-    = session_key(address, port, p->destination, p->destination_port, p->protocol);
+  struct nat_session_key key = session_key(
+    binding->address, binding->port, p->destination, p->destination_port, p->protocol);
   if (p->protocol == IPPROTO_ICMP) {
     key.remote_port = 0;
   }
   if (p->protocol == IPPROTO_TCP || asks) {
     struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
     if (known) {
+      if (!may_answer_to(now_set, binding, known)) {
+        return NAT_DROP_NO_SESSION;
+      }
       advance(known, p->tcp_flags, 1, now);
       if (p->protocol == IPPROTO_TCP || filter != NAT_FILTER_ADDRESS) {
         return 0;

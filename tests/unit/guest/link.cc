@@ -339,6 +339,15 @@ TEST_CASE("every truncation of a frame is dropped by name or passed on whole")
   }
 }
 
+TEST_CASE("a packet of another version than its ethertype says is dropped")
+{
+  Wire wire;
+  wire.guest_sends(ethernet(ETHERTYPE_IPV6, datagram(GUEST, SERVER)));
+  wire.guest_sends(ethernet(ETHERTYPE_IPV4, datagram(GUEST6, SERVER6)));
+  CHECK(wire.packets.empty());
+  CHECK(wire.drops.of(Drop::bad_header) == 2);
+}
+
 TEST_CASE("frames of other kinds, and the link's own chatter, end at the link")
 {
   Wire wire;
