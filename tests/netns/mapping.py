@@ -227,7 +227,7 @@ class Control(MappingTest):
 class Neighbors(MappingTest):
     """A router that takes the external prefix to be attached to its wire."""
 
-    ATTACHED = "2001:db8:3:5::/80"
+    ATTACHED = "2001:db8:3:0:5::/80"
 
     def setUp(self) -> None:
         if self.identity.prefix:
@@ -250,13 +250,16 @@ class Neighbors(MappingTest):
 
     def test_a_mapped_address_is_answered_for(self) -> None:
         self.mapped("-map", MAPPING)
-        self.assertIn(self.mac(), self.neighbor("2001:db8:3:5::1"))
+        self.assertIn(self.mac(), self.neighbor("2001:db8:3:0:5::1"))
 
     def test_an_address_that_is_probed_is_defended(self) -> None:
         self.mapped("-map", MAPPING)
-        self.topology.router.shell("ip address add 2001:db8:3:5::2/128 dev down0")
+        self.topology.router.shell(
+            "echo 1 > /proc/sys/net/ipv6/conf/down0/accept_dad"
+            " && ip address add 2001:db8:3:0:5::2/128 dev down0"
+        )
         self.addCleanup(
-            self.topology.router.shell, "ip address del 2001:db8:3:5::2/128 dev down0"
+            self.topology.router.shell, "ip address del 2001:db8:3:0:5::2/128 dev down0"
         )
         wait_until(
             lambda: "dadfailed" in self.topology.router.shell("ip address show dev down0"),
@@ -265,11 +268,11 @@ class Neighbors(MappingTest):
 
     def test_nobody_answers_without_a_mapping_or_a_route_of_the_host(self) -> None:
         guest = self.mapped("-map", "up0 fd00::/64 2001:db8:4::/64")
-        self.assertIn("FAILED", self.neighbor("2001:db8:3:5::3"))
+        self.assertIn("FAILED", self.neighbor("2001:db8:3:0:5::3"))
         guest.close()
         self.topology.host.shell(f"ip -6 route del local {EXTERNAL} dev lo")
         self.mapped("-map", MAPPING)
-        self.assertIn("FAILED", self.neighbor("2001:db8:3:5::4"))
+        self.assertIn("FAILED", self.neighbor("2001:db8:3:0:5::4"))
 
 
 if __name__ == "__main__":
