@@ -196,7 +196,7 @@ bool BindingWriter::add_sessions(const nat_settings& settings,
     return true;
   }
   if (added == Added::added) {
-    sessions_.erase(key);
+    bindings_.end_session(key);
   }
   return false;
 }
@@ -208,9 +208,9 @@ void BindingWriter::close(const FlowKey& flow, std::uint8_t zone, TimePoint now)
     return;
   }
   nat_session_key key = map_session(bound->second.external, flow.remote);
-  sessions_.erase(key);
+  bindings_.end_session(key);
   key.remote_port = 0; // made anew by the next packet of another flow to that address
-  sessions_.erase(key);
+  bindings_.end_session(key);
   --bound->second.flows;
   end_if_unused(bound, now);
 }
@@ -306,7 +306,7 @@ bool BindingWriter::remove_static(const Endpoint& external, std::uint8_t protoco
     }
   });
   for (const nat_session_key& key : through) {
-    sessions_.erase(key);
+    bindings_.end_session(key);
   }
   forget(bound, now);
   return true;

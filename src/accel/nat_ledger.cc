@@ -10,6 +10,7 @@ NatLedger::NatLedger(const NatObject& object)
   : bindings_(object.map("bindings"))
   , owners_(object.map("owners"))
   , sessions_(object.map("sessions"))
+  , ends_(object)
 {}
 
 std::size_t NatLedger::bindings() const
@@ -49,6 +50,7 @@ std::size_t NatLedger::keep_planned(const NatPlan& plan,
   });
   for (const auto& [internal, external] : unplanned) {
     bindings_.erase(internal);
+    ends_.note(external.port);
     if (auto owner = owners_.find(external)) { // RFC 6888 REQ-8: not somebody else's at once
       owner->flags |= NAT_QUARANTINED;
       owner->last_in = static_cast<std::uint64_t>(now.count());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "accel/nat_ends.hh"
 #include "accel/nat_object.hh"
 #include "accel/nat_plan.hh"
 #include "accel/nat_table.hh"
@@ -40,6 +41,7 @@ private:
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_endpoint, nat_owner> owners_;
   NatTable<nat_session_key, nat_session> sessions_;
+  NatEnds ends_;
 };
 
 } // namespace slirpstack

@@ -60,8 +60,9 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
   , sweep_(loop, [this] { sweep(); })
 {
   interfaces_.clear();
-  NatTable<std::uint32_t, nat_settings>(nat_.object().map("settings"))
-    .put(0, settings_of(settings_.plan, FIRST_GENERATION));
+  nat_settings first = settings_of(settings_.plan, FIRST_GENERATION);
+  first.recent_sets = nat_.object().recent_sets();
+  NatTable<std::uint32_t, nat_settings>(nat_.object().map("settings")).put(0, first);
   nat_.attach_external(static_cast<int>(routes_.link().index));
 }
 

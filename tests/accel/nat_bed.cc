@@ -63,6 +63,7 @@ NatBed::NatBed(NatHook hook) : object_(take_object(hook))
   settings.gateway = IpAddress::parse("10.0.0.1")->ipv4_value();
   settings.port_first = 1024;
   settings.port_last = 65535;
+  settings.recent_sets = object_->recent_sets();
   std::ranges::copy(GATEWAY_MAC.bytes, std::begin(settings.gateway_mac));
   apply();
   put(object_->map("devices"), LOOPBACK, LOOPBACK);
