@@ -33,21 +33,28 @@ struct Row
   unsigned at_most_ns;
 };
 
-unsigned median_ns(const TestObject& object, const char* program)
+struct Figure
+{
+  unsigned median_ns;
+  unsigned least_ns; ///< on a busy machine the one to believe
+};
+
+Figure measured(const TestObject& object, const char* program)
 {
   std::array<unsigned, RUNS> figures{};
   for (unsigned& figure : figures) {
     figure = object.run(program, REPEATS);
   }
   std::ranges::sort(figures);
-  return figures[RUNS / 2];
+  return {figures[RUNS / 2], figures[0]};
 }
 
-void print(const std::string& what, unsigned nanoseconds, unsigned at_most_ns = 0)
+void print(const std::string& what, Figure figure, unsigned at_most_ns = 0)
 {
-  std::printf("%-44s %4u ns", what.c_str(), nanoseconds);
+  std::printf("%-56s %4u ns, least %4u", what.c_str(), figure.median_ns, figure.least_ns);
   if (at_most_ns != 0) {
-    std::printf("   wanted: %u %s", at_most_ns, nanoseconds <= at_most_ns ? "(kept)" : "(missed)");
+    std::printf(
+      "   wanted: %u %s", at_most_ns, figure.median_ns <= at_most_ns ? "(kept)" : "(missed)");
   }
   std::printf("\n");
   std::fflush(stdout);
@@ -60,10 +67,10 @@ void want(const TestObject& object, std::uint32_t flows, bool is_random)
              traffic{.flows = flows, .is_random = is_random ? 1U : 0U, .first_guest = FIRST_GUEST});
 }
 
-TestObject load(const char* path, std::uint16_t filter)
+TestObject load(const char* path, std::uint16_t filter, bool remembers)
 {
   TestObject object(path);
-  for (const char* map : {"bindings", "owners", "sessions"}) {
+  for (const char* map : {"bindings", "owners", "sessions", "recent"}) {
     object.set_entries(map, ROOM);
   }
   object.load();
@@ -76,6 +83,7 @@ TestObject load(const char* path, std::uint16_t filter)
   settings.port_first = 1024;
   settings.port_last = 65535;
   settings.filter_udp = filter;
+  settings.recent_sets = remembers ? ROOM : 0;
   object.put("settings", std::uint32_t{0}, settings);
   nat_route route{};
   route.ifindex = LOOPBACK;
@@ -85,17 +93,21 @@ TestObject load(const char* path, std::uint16_t filter)
   return object;
 }
 
-void measure_bindings(const char* path, std::uint16_t filter, const std::vector<Row>& rows)
+void measure_bindings(const char* path,
+                      std::uint16_t filter,
+                      bool remembers,
+                      const std::vector<Row>& rows)
 {
-  const TestObject object = load(path, filter);
-  const char* const kind = filter == NAT_FILTER_ENDPOINT ? "" : ", a session each";
+  const TestObject object = load(path, filter, remembers);
+  const std::string kind = std::string(filter == NAT_FILTER_ENDPOINT ? "" : ", a session each")
+                           + (remembers ? "" : ", by the maps alone");
   for (const Row& row : rows) {
     want(object, row.number, false);
     object.run("generate_traffic", row.number);
     const std::string what = std::to_string(row.number) + " bindings" + kind;
-    print(what + ", in a row", median_ns(object, "generate_traffic"));
+    print(what + ", in a row", measured(object, "generate_traffic"));
     want(object, row.number, true);
-    print(what + ", at random", median_ns(object, "generate_traffic"), row.at_most_ns);
+    print(what + ", at random", measured(object, "generate_traffic"), row.at_most_ns);
   }
 }
 
@@ -122,7 +134,7 @@ void put_prefix(const TestObject& object, std::uint32_t number)
 
 void measure_prefixes(const char* path)
 {
-  const TestObject object = load(path, NAT_FILTER_ENDPOINT);
+  const TestObject object = load(path, NAT_FILTER_ENDPOINT, true);
   std::uint32_t made = 0;
   for (const std::uint32_t prefixes : {1U, 100U, 4000U}) {
     for (; made < prefixes; ++made) {
@@ -130,20 +142,22 @@ void measure_prefixes(const char* path)
     }
     want(object, prefixes, true);
     print("NPTv6, " + std::to_string(prefixes) + " prefixes, at random",
-          median_ns(object, "generate_ipv6"));
+          measured(object, "generate_ipv6"));
   }
-  print("making an IPv6 packet, part of each NPTv6", median_ns(object, "generate_ipv6_only"));
+  print("making an IPv6 packet, part of each NPTv6", measured(object, "generate_ipv6_only"));
 }
 
 void measure(const char* path)
 {
   {
-    const TestObject object = load(path, NAT_FILTER_ENDPOINT);
+    const TestObject object = load(path, NAT_FILTER_ENDPOINT, true);
     want(object, 1, true);
-    print("making an IPv4 packet, part of each", median_ns(object, "generate_only"));
+    print("making an IPv4 packet, part of each", measured(object, "generate_only"));
   }
-  measure_bindings(path, NAT_FILTER_ENDPOINT, {{1, 150}, {100000, 0}, {1000000, 300}});
-  measure_bindings(path, NAT_FILTER_PORT, {{1, 0}, {100000, 0}, {1000000, 0}});
+  for (const bool remembers : {true, false}) {
+    measure_bindings(path, NAT_FILTER_ENDPOINT, remembers, {{1, 150}, {100000, 0}, {1000000, 300}});
+    measure_bindings(path, NAT_FILTER_PORT, remembers, {{1, 0}, {100000, 0}, {1000000, 0}});
+  }
   measure_prefixes(path);
 }
 

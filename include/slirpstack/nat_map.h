@@ -10,6 +10,8 @@
  *   bindings      HASH          nat_endpoint (internal) → nat_binding
  *   owners        HASH          nat_endpoint (external) → nat_owner
  *   sessions      HASH          nat_session_key → nat_session
+ *   recent        ARRAY         0 to nat_settings.recent_sets - 1 → nat_recent
+ *   ended         ARRAY         NAT_ENDED_SLOT(external port) → __u64
  *   fragments     LRU_HASH      nat_fragment_key → nat_fragment
  *   subscribers   HASH          nat_subscriber_key → nat_subscriber
  *   released      HASH          nat_subscriber_key → __u32
@@ -24,10 +26,11 @@
 #ifndef SLIRPSTACK_NAT_MAP_H
 #define SLIRPSTACK_NAT_MAP_H
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 
 /* Changes with every change of a layout; part of the name under which maps are pinned. */
-#define NAT_MAP_VERSION 1
+#define NAT_MAP_VERSION 2
 
 #define NAT_MAX_RANGES 8
 
@@ -104,6 +107,35 @@ struct nat_session
   __u32 flags;
 };
 
+/* Times in nat_binding and nat_session may be so much older than the flow's last packet. */
+#define NAT_RECENT_NS 4000000000ULL
+
+#define NAT_RECENT_WAYS 2
+
+/* Ports share an entry of `ended`, so that the map stays in a processor's own cache. */
+#define NAT_ENDED_SLOTS 8192
+#define NAT_ENDED_SLOT(port) ((port) & (NAT_ENDED_SLOTS - 1)) /* of the port as it is in memory */
+
+/* Flows that have just been let out by a session; the programs' own memory, one cache line for each
+ * hash. A flow is remembered for NAT_RECENT_NS at most, and only while `ended` of its external port
+ * is what it was: whoever removes a binding or a session, or gives a binding another external
+ * endpoint, adds one to that afterwards, atomically (the map can be mapped into memory). */
+struct nat_recent
+{
+  struct bpf_spin_lock lock;
+  __u32 ended[NAT_RECENT_WAYS]; /* lower half */
+  __u32 noted[NAT_RECENT_WAYS];
+  __be32 internal[NAT_RECENT_WAYS];
+  __be32 remote[NAT_RECENT_WAYS];
+  __be32 external[NAT_RECENT_WAYS];
+  __be16 internal_port[NAT_RECENT_WAYS];
+  __be16 remote_port[NAT_RECENT_WAYS];
+  __be16 external_port[NAT_RECENT_WAYS];
+  __u16 generation[NAT_RECENT_WAYS];
+  __u8 rules[NAT_RECENT_WAYS];
+  __u8 zone[NAT_RECENT_WAYS];
+};
+
 /* Later fragments carry no ports: those of the first, by what all of one datagram share. */
 struct nat_fragment_key
 {
@@ -123,9 +155,9 @@ struct nat_fragment
   __u64 seen;
 };
 
-/* RFC 6888 REQ-4, where there is a quota: how many bindings an internal address has opened. How many
- * of them have ended is in `released`, which user space alone writes; so neither counter needs a
- * lock. An address without a binding has no entry for long. */
+/* RFC 6888 REQ-4, where there is a quota: how many bindings an internal address has opened. How
+ * many of them have ended is in `released`, which user space alone writes; so neither counter needs
+ * a lock. An address without a binding has no entry for long. */
 struct nat_subscriber_key
 {
   __be32 address;
@@ -241,6 +273,7 @@ struct nat_settings
   __u32 quota; /* bindings of one internal address; 0: no limit */
   __u8 gateway_mac[6];
   __u8 zero[2];
+  __u32 recent_sets; /* of the entries of `recent`; a power of two, or 0: nothing is remembered */
 };
 
 /* What became of packets. The first three are those translated. */

@@ -163,7 +163,7 @@ bool BindingWriter::add_sessions(const nat_settings& settings,
     return true;
   }
   if (added == Added::added) {
-    sessions_.erase(key);
+    maker_.bindings().end_session(key);
   }
   return false;
 }
@@ -184,9 +184,9 @@ void BindingWriter::close(const FlowKey& flow, std::uint8_t zone, TimePoint now)
     return;
   }
   nat_session_key key = map_session(bound->second.made.external, flow.remote);
-  sessions_.erase(key);
+  maker_.bindings().end_session(key);
   key.remote_port = 0; // made anew by the next packet of another flow to that address
-  sessions_.erase(key);
+  maker_.bindings().end_session(key);
   --bound->second.flows;
   end_if_unused(bound, now);
 }
@@ -275,7 +275,7 @@ bool BindingWriter::remove_static(const Endpoint& external, std::uint8_t protoco
     }
   });
   for (const nat_session_key& key : through) {
-    sessions_.erase(key);
+    maker_.bindings().end_session(key);
   }
   forget(bound, now);
   return true;

@@ -17,6 +17,9 @@ std::uint64_t number_of(__be32 address, __be16 port)
   return (std::uint64_t{address} << 16U) | port;
 }
 
+// Sent packets are noted late.
+constexpr nanoseconds LAG(NAT_RECENT_NS);
+
 /// A time of the kernel's may be newer than ours.
 bool is_silent(std::uint64_t last, nanoseconds timeout, nanoseconds now)
 {
@@ -82,7 +85,7 @@ std::size_t NatExpiry::sweep_sessions(nanoseconds now)
   connected_.clear();
   sessions_.for_each([&](const nat_session_key& key, const nat_session& session) {
     ++left_;
-    if (is_silent(session.last, session_timeout(key, session), now)) {
+    if (is_silent(session.last, session_timeout(key, session) + LAG, now)) {
       silent.push_back(key);
     } else if (key.protocol == PROTOCOL_TCP && session.state != NAT_TCP_NONE) {
       connected_.insert(number_of(key.address, key.port));
@@ -103,7 +106,7 @@ std::size_t NatExpiry::sweep_bindings(nanoseconds now)
                               && connected_.contains(number_of(binding.address, binding.port));
     const nanoseconds timeout = binding_timeout(internal.protocol);
     if ((binding.flags & NAT_STATIC) != 0 || is_connected
-        || !is_silent(binding.last_out, timeout, now)) {
+        || !is_silent(binding.last_out, timeout + LAG, now)) {
       return;
     }
     const nat_endpoint external{binding.address, binding.port, internal.protocol, 0};
@@ -147,7 +150,7 @@ std::size_t NatExpiry::end_sessions_through(const Endpoints& externals)
 
 void NatExpiry::end_session(const nat_session_key& session)
 {
-  sessions_.erase(session);
+  both_.end_session(session);
   if (maker_ != nullptr) {
     maker_->on_session_ended(session);
   }

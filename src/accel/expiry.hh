@@ -17,7 +17,8 @@
 namespace slirpstack {
 
 /// Ends bindings and sessions that have been silent too long. The programs in the kernel only note
-/// times; a timer there would cost each packet more than its translation.
+/// times; a timer there would cost each packet more than its translation. What a guest sends is
+/// noted up to NAT_RECENT_NS late, so everything lasts that much longer than its timeout.
 class NatExpiry
 {
 public:

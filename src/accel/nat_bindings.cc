@@ -5,7 +5,10 @@
 namespace slirpstack {
 
 NatBindings::NatBindings(const NatObject& object)
-  : bindings_(object.map("bindings")), owners_(object.map("owners"))
+  : bindings_(object.map("bindings"))
+  , owners_(object.map("owners"))
+  , sessions_(object.map("sessions"))
+  , ends_(object)
 {}
 
 NatBindings::Added NatBindings::add(const nat_endpoint& internal,
@@ -52,11 +55,18 @@ void NatBindings::end(const nat_endpoint& internal,
 {
   // The binding goes first: while the owner's entry stands nobody else can claim the endpoint.
   bindings_.erase(internal);
+  ends_.note(external.port);
   if (auto owner = owners_.find(external)) {
     owner->flags = NAT_QUARANTINED;
     owner->last_in = static_cast<std::uint64_t>(now.count());
     owners_.put(external, *owner);
   }
+}
+
+void NatBindings::end_session(const nat_session_key& session)
+{
+  sessions_.erase(session);
+  ends_.note(session.port);
 }
 
 bool NatBindings::wake(const nat_endpoint& external)

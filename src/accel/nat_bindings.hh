@@ -1,5 +1,6 @@
 #pragma once
 
+#include "accel/nat_ends.hh"
 #include "accel/nat_object.hh"
 #include "accel/nat_table.hh"
 #include "slirpstack/nat_map.h"
@@ -50,12 +51,16 @@ public:
   void end(const nat_endpoint& internal,
            const nat_endpoint& external,
            std::chrono::nanoseconds now);
+  /// Ends a session; no entry is no error.
+  void end_session(const nat_session_key& session);
   /// The external endpoint may be had again at once. False: it does not rest.
   bool wake(const nat_endpoint& external);
 
 private:
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_endpoint, nat_owner> owners_;
+  NatTable<nat_session_key, nat_session> sessions_;
+  NatEnds ends_;
 };
 
 } // namespace slirpstack

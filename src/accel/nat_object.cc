@@ -4,6 +4,7 @@
 #include "base/error.hh"
 #include "slirpstack/nat_map.h"
 
+#include <bit>
 #include <cerrno>
 #include <cstdarg>
 #include <fmt/format.h>
@@ -79,11 +80,12 @@ void NatObject::Close::operator()(bpf_object* object) const
 }
 
 NatObject::NatObject(NatHook hook, const NatSizes& sizes, const std::string& pin_folder)
-  : hook_(hook), object_(open_object(hook))
+  : hook_(hook), recent_sets_(std::bit_ceil(sizes.bindings)), object_(open_object(hook))
 {
   set_entries(object_.get(), "bindings", sizes.bindings);
   set_entries(object_.get(), "owners", sizes.bindings);
   set_entries(object_.get(), "sessions", sizes.sessions);
+  set_entries(object_.get(), "recent", recent_sets_);
   set_entries(object_.get(), "subscribers", sizes.subscribers);
   set_entries(object_.get(), "released", sizes.subscribers);
   if (!pin_folder.empty()) {

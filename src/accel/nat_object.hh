@@ -36,6 +36,8 @@ public:
   NatObject(NatHook hook, const NatSizes& sizes, const std::string& pin_folder = {});
 
   [[nodiscard]] NatHook hook() const { return hook_; }
+  /// What nat_settings.recent_sets may be: room for two flows of each binding.
+  [[nodiscard]] std::uint32_t recent_sets() const { return recent_sets_; }
   /// Descriptor of a map by its name in nat_map.h; owned by this. Throws std::system_error.
   [[nodiscard]] int map(const char* name) const;
   /// Descriptor of `nat_internal`, `nat_external` or `nat_tap`; owned by this. Throws
@@ -49,6 +51,7 @@ private:
   };
 
   NatHook hook_;
+  std::uint32_t recent_sets_;
   std::unique_ptr<bpf_object, Close> object_;
 };
 

@@ -82,8 +82,9 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
   , heartbeat_(loop, [this] { beat(); })
 {
   interfaces_.clear();
-  NatTable<std::uint32_t, nat_settings>(nat_.object().map("settings"))
-    .put(0, settings_of(settings_.plan, next_generation()));
+  nat_settings first = settings_of(settings_.plan, next_generation());
+  first.recent_sets = nat_.object().recent_sets();
+  NatTable<std::uint32_t, nat_settings>(nat_.object().map("settings")).put(0, first);
   nat_.attach_external(static_cast<int>(routes_.link().index));
   if (nat_.has_filters()) {
     start_heartbeat();

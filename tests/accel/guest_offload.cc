@@ -241,7 +241,7 @@ TEST_CASE("a flow's record lives as long as its session, a port as long as its b
   };
   // The machine may be slow: some seconds have passed since the flows were opened.
   for (const Row& row :
-       {Row{40s, 3}, Row{61s, 2}, Row{220s, 2}, Row{241s, 1}, Row{280s, 1}, Row{301s, 0}}) {
+       {Row{40s, 3}, Row{65s, 2}, Row{220s, 2}, Row{245s, 1}, Row{280s, 1}, Row{305s, 0}}) {
     CAPTURE(row.protocols);
     at.expiry.sweep(after(row.age));
     CHECK(at.offload.size() == 2 * row.protocols);
@@ -270,7 +270,7 @@ TEST_CASE("an ended flow's port rests, and is had again after that, swept or not
     CAPTURE(is_swept);
     SlowPath at(NatHook::xdp, {.first_port = 7000, .last_port = 7000});
     at.opens(to(REMOTE));
-    const TimePoint end = Clock::now() + 301s;
+    const TimePoint end = Clock::now() + 305s;
     at.expiry.sweep(end.time_since_epoch());
     const Packet next = to(REMOTE, PROTOCOL_UDP, {GUEST.address, 5001});
     CHECK(at.offer(next, end + 119s) == OffloadAnswer::exhausted);
@@ -350,7 +350,7 @@ TEST_CASE("the gateway's end leaves what is carried as it is")
   at.offload.drop_records();
   CHECK(at.offload.size() == 0);
   CHECK_FALSE(at.is_asked_about(to(REMOTE)));
-  at.expiry.sweep(after(301s));
+  at.expiry.sweep(after(305s));
   CHECK(at.bindings() == 0);
   CHECK(at.writer.pool().ports_of(GUEST.address) == 0);
 }

@@ -53,8 +53,7 @@ nat_endpoint to_map(const Endpoint& endpoint, std::uint8_t protocol)
   return {map_address(endpoint.address), htons(endpoint.port), protocol, 0};
 }
 
-NatBed::NatBed(NatHook hook)
-  : object_(hook, NatSizes{.bindings = 256, .sessions = 256, .subscribers = 64})
+NatBed::NatBed(NatHook hook) : object_(take_object(hook))
 {
   settings.external_ranges = 1;
   settings.external[0] = {IpAddress::parse("203.0.113.1")->ipv4_value(), 2};
@@ -64,15 +63,16 @@ NatBed::NatBed(NatHook hook)
   settings.gateway = IpAddress::parse("10.0.0.1")->ipv4_value();
   settings.port_first = 1024;
   settings.port_last = 65535;
+  settings.recent_sets = object_->recent_sets();
   std::ranges::copy(GATEWAY_MAC.bytes, std::begin(settings.gateway_mac));
   apply();
-  put(object_.map("devices"), LOOPBACK, LOOPBACK);
+  put(object_->map("devices"), LOOPBACK, LOOPBACK);
   route(Prefix::parse("0.0.0.0/0").value(), 1500);
 }
 
 void NatBed::apply()
 {
-  put(object_.map("settings"), std::uint32_t{0}, settings);
+  put(object_->map("settings"), std::uint32_t{0}, settings);
 }
 
 void NatBed::bind(const Endpoint& internal,
@@ -89,7 +89,7 @@ void NatBed::bind(const Endpoint& internal,
   owner.zone = zone;
   owner.ifindex = LOOPBACK;
   std::ranges::copy(mac.bytes, std::begin(owner.guest_mac));
-  put(object_.map("owners"), to_map(external, protocol), owner);
+  put(object_->map("owners"), to_map(external, protocol), owner);
   nat_binding binding{};
   binding.address = map_address(external.address);
   binding.port = htons(external.port);
@@ -97,7 +97,7 @@ void NatBed::bind(const Endpoint& internal,
   binding.generation = settings.generation;
   nat_endpoint inside = to_map(internal, protocol);
   inside.zone = zone;
-  put(object_.map("bindings"), inside, binding);
+  put(object_->map("bindings"), inside, binding);
 }
 
 void NatBed::route(const Prefix& prefix, std::uint32_t mtu, std::uint32_t flags)
@@ -108,8 +108,9 @@ void NatBed::route(const Prefix& prefix, std::uint32_t mtu, std::uint32_t flags)
   way.mtu = mtu;
   std::ranges::copy(ROUTER_MAC.bytes, std::begin(way.destination_mac));
   std::ranges::copy(EXTERNAL_MAC.bytes, std::begin(way.source_mac));
-  put(
-    object_.map("routes"), nat_route_key{prefix.length_bits(), map_address(prefix.network())}, way);
+  put(object_->map("routes"),
+      nat_route_key{prefix.length_bits(), map_address(prefix.network())},
+      way);
 }
 
 void NatBed::map_prefix(const Prefix& internal, const Prefix& external, bool is_neutral)
@@ -130,7 +131,7 @@ void NatBed::map_prefix(const Prefix& internal, const Prefix& external, bool is_
     const bool is_out = direction == NAT_PREFIX_INTERNAL;
     std::ranges::copy((is_out ? ROUTER_MAC : GUEST_MAC).bytes, std::begin(value.destination_mac));
     std::ranges::copy((is_out ? EXTERNAL_MAC : GATEWAY_MAC).bytes, std::begin(value.source_mac));
-    put(object_.map("prefixes"), key, value);
+    put(object_->map("prefixes"), key, value);
   };
   add(NAT_PREFIX_INTERNAL, internal, external);
   add(NAT_PREFIX_EXTERNAL, external, internal);
@@ -138,7 +139,7 @@ void NatBed::map_prefix(const Prefix& internal, const Prefix& external, bool is_
 
 void NatBed::set_tap(std::uint32_t zone)
 {
-  put(object_.map("interfaces"), LOOPBACK, nat_interface{LOOPBACK, zone});
+  put(object_->map("interfaces"), LOOPBACK, nat_interface{LOOPBACK, zone});
 }
 
 void NatBed::fill_bindings()
@@ -148,7 +149,7 @@ void NatBed::fill_bindings()
   value.flags = NAT_STATIC;
   do {
     ++key.port;
-  } while (::bpf_map_update_elem(object_.map("bindings"), &key, &value, BPF_NOEXIST) == 0);
+  } while (::bpf_map_update_elem(object_->map("bindings"), &key, &value, BPF_NOEXIST) == 0);
 }
 
 Outcome NatBed::run(const char* program, const Bytes& frame)
@@ -159,16 +160,16 @@ Outcome NatBed::run(const char* program, const Bytes& frame)
   options.data_size_in = static_cast<std::uint32_t>(frame.size());
   options.data_out = out.data();
   options.data_size_out = static_cast<std::uint32_t>(out.size());
-  REQUIRE(::bpf_prog_test_run_opts(object_.program(program), &options) == 0);
+  REQUIRE(::bpf_prog_test_run_opts(object_->program(program), &options) == 0);
   out.resize(options.data_size_out);
-  return {verdict_of(object_.hook(), options.retval), out};
+  return {verdict_of(object_->hook(), options.retval), out};
 }
 
 std::uint64_t NatBed::counted(nat_statistic statistic) const
 {
   const auto key = static_cast<std::uint32_t>(statistic);
   std::vector<nat_count> each(256);
-  REQUIRE(::bpf_map_lookup_elem(object_.map("statistics"), &key, each.data()) == 0);
+  REQUIRE(::bpf_map_lookup_elem(object_->map("statistics"), &key, each.data()) == 0);
   std::uint64_t sum = 0;
   for (const nat_count& one : each) {
     sum += one.packets;
@@ -180,7 +181,7 @@ std::size_t NatBed::entries(const char* map, std::size_t key_bytes) const
 {
   Bytes key(key_bytes);
   std::size_t number = 0;
-  for (void* from = nullptr; ::bpf_map_get_next_key(object_.map(map), from, key.data()) == 0;
+  for (void* from = nullptr; ::bpf_map_get_next_key(object_->map(map), from, key.data()) == 0;
        ++number) {
     from = key.data();
   }
@@ -191,7 +192,7 @@ Endpoint NatBed::external_of(const Endpoint& internal, std::uint8_t protocol) co
 {
   const nat_endpoint key = to_map(internal, protocol);
   nat_binding value{};
-  REQUIRE(::bpf_map_lookup_elem(object_.map("bindings"), &key, &value) == 0);
+  REQUIRE(::bpf_map_lookup_elem(object_->map("bindings"), &key, &value) == 0);
   return {IpAddress::ipv4(ntohl(value.address)), ntohs(value.port)};
 }
 

@@ -2,6 +2,7 @@
 
 #include "accel/nat_object.hh"
 #include "frame.hh"
+#include "object_pool.hh"
 #include "slirpstack/nat_map.h"
 
 #include <doctest/doctest.h>
@@ -74,10 +75,10 @@ public:
   /// The only binding's external endpoint.
   [[nodiscard]] Endpoint external_of(const Endpoint& internal, std::uint8_t protocol) const;
 
-  [[nodiscard]] const NatObject& object() const { return object_; }
+  [[nodiscard]] const NatObject& object() const { return *object_; }
 
 private:
-  NatObject object_;
+  PooledObject object_;
 };
 
 [[nodiscard]] nat_endpoint to_map(const Endpoint& endpoint, std::uint8_t protocol);

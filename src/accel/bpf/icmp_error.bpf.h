@@ -67,9 +67,10 @@ static __always_inline int quotes_query(__u8 type)
          || type == ICMP_TIMESTAMPREPLY;
 }
 
-/* Returns 0, or the statistic that says what is wrong with it. RFC 5508 REQ-3: the ICMP checksum and
- * that of the quoted header must be right, quoted options are skipped, the quoted transport checksum
- * is not looked at. Of a message in fragments only the first piece is here, so it is not summed. */
+/* Returns 0, or the statistic that says what is wrong with it. RFC 5508 REQ-3: the ICMP checksum
+ * and that of the quoted header must be right, quoted options are skipped, the quoted transport
+ * checksum is not looked at. Of a message in fragments only the first piece is here, so it is not
+ * summed. */
 static __noinline int parse_quotation(context* ctx, const struct packet* p, struct quotation* q)
 {
   if (!p || !q) {

@@ -108,6 +108,9 @@ static __always_inline int inbound(context* ctx, struct origin* origin)
   if (refused) {
     return dropped(refused, p.length);
   }
+  if (p.tcp_flags & TCP_RST) {
+    note_end(p.destination_port); /* the guest's next segment takes it back */
+  }
   note_inbound(now_set, owner, now);
   struct translation to = ends_of(&p);
   to.destination = owner->address;

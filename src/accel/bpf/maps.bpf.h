@@ -43,6 +43,25 @@ struct
   __uint(max_entries, DEFAULT_ENTRIES);
 } sessions SEC(".maps");
 
+/* An array that can be mapped into memory begins on a page, so that an entry is a cache line. */
+struct
+{
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __type(key, __u32);
+  __type(value, struct nat_recent);
+  __uint(max_entries, DEFAULT_ENTRIES);
+  __uint(map_flags, BPF_F_MMAPABLE);
+} recent SEC(".maps");
+
+struct
+{
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __type(key, __u32);
+  __type(value, __u64);
+  __uint(max_entries, NAT_ENDED_SLOTS);
+  __uint(map_flags, BPF_F_MMAPABLE);
+} ended SEC(".maps");
+
 struct
 {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -234,30 +234,59 @@ static __always_inline int without_binding(context* ctx,
   return to_slirpstack(ctx, origin, p, failure);
 }
 
+/* Asks the maps whether the packet may pass, and as what. Returns 0, or the statistic that says why
+ * it may not. */
+static __always_inline __u32 permit(context* ctx,
+                                    const struct nat_settings* now_set,
+                                    struct origin* origin,
+                                    const struct packet* p,
+                                    __u64 now,
+                                    struct translation* to)
+{
+  __u32 failure = NAT_DROP_NO_BINDING;
+  struct nat_binding* binding = binding_of(ctx, now_set, origin, p, now, &failure);
+  if (!binding) {
+    return failure;
+  }
+  to->source = binding->address;
+  to->source_port = binding->port;
+  const __u64* ends = ended_at(to->source_port);
+  __u32 ends_before = ends ? (__u32) * (const volatile __u64*)ends : 0;
+  /* Where slirpstack is to be asked, a later fragment goes where the first has gone. */
+  if (p->fragment != FRAGMENT_LATER || now_set->flags & NAT_ASK_REMOTES) {
+    failure = session_out(now_set, p, binding, now);
+    if (failure) {
+      return failure;
+    }
+  }
+  if (p->tcp_flags & TCP_RST) {
+    note_end(to->source_port); /* the next segment takes it back: it must not be missed */
+    return 0; /* RFC 7857 section 7.1: it may answer a stranger, who keeps no binding alive */
+  }
+  refresh(&binding->last_out, now);
+  if (is_plain(now_set, p)) {
+    struct nat_endpoint internal = {
+      .address = p->source, .port = p->source_port, .protocol = p->protocol, .zone = origin->zone};
+    binding = bpf_map_lookup_elem(&bindings, &internal); /* since `ends_before` it may have ended */
+    if (binding && binding->address == to->source && binding->port == to->source_port) {
+      memorize(now_set, p, origin->zone, now, to, ends_before);
+    }
+  }
+  return 0;
+}
+
 static __always_inline int translate_out(context* ctx,
                                          struct nat_settings* now_set,
                                          struct origin* origin,
                                          struct packet* p,
                                          __u64 now)
 {
-  __u32 failure = NAT_DROP_NO_BINDING;
-  struct nat_binding* binding = binding_of(ctx, now_set, origin, p, now, &failure);
-  if (!binding) {
-    return without_binding(ctx, now_set, origin, p, failure);
-  }
   struct translation to = ends_of(p);
-  to.source = binding->address;
-  to.source_port = binding->port;
-  /* Where slirpstack is to be asked, a later fragment goes where the first has gone. */
-  if (p->fragment != FRAGMENT_LATER || now_set->flags & NAT_ASK_REMOTES) {
-    failure = session_out(now_set, p, binding, now);
+  if (!recall(now_set, p, origin->zone, now, &to)) {
+    __u32 failure = permit(ctx, now_set, origin, p, now, &to);
     if (failure) {
       return without_binding(ctx, now_set, origin, p, failure);
     }
-  }
-  /* RFC 7857 section 7.1: a reset may answer a stranger, who shall not keep the binding alive. */
-  if (!(p->tcp_flags & TCP_RST)) {
-    refresh(&binding->last_out, now);
   }
   return is_external(now_set, p->destination) ? hairpin(ctx, now_set, origin, p, &to, now)
                                               : emit(ctx, now_set, origin, p, &to);

@@ -63,10 +63,10 @@ static __always_inline int is_zero(const struct address* address)
   return !(address->quads[0] | address->quads[1] | address->quads[2] | address->quads[3]);
 }
 
-/* RFC 6296 sections 3.4 and 3.5: the subnet takes the adjustment, or behind a prefix of more than 48
- * bits the first word of the interface identifier that is not 0xffff. 0xffff and 0 are one number
- * there, so the former cannot be mapped, and the result is never 0xffff (section 3.2). An identifier
- * of zeros behind such a prefix is not mapped (section 3.7). */
+/* RFC 6296 sections 3.4 and 3.5: the subnet takes the adjustment, or behind a prefix of more than
+ * 48 bits the first word of the interface identifier that is not 0xffff. 0xffff and 0 are one
+ * number there, so the former cannot be mapped, and the result is never 0xffff (section 3.2). An
+ * identifier of zeros behind such a prefix is not mapped (section 3.7). */
 static __always_inline int neutralize(const struct nat_prefix* mapping, struct address* address)
 {
   __u32 first = mapping->length <= 48 ? 3 : (mapping->length + 15) / 16;
@@ -166,9 +166,9 @@ static __always_inline __u32 checksum_offset(__u8 protocol)
                                                                     : 0;
 }
 
-/* What an error quotes is restored to what its receiver has sent, as RFC 5508 REQ-4 and REQ-5 ask for
- * IPv4; RFC 6296 has no word about it. Outbound the guest is the quoted destination, inbound the
- * quoted source. The transport checksum in the quotation is left; nobody verifies it. */
+/* What an error quotes is restored to what its receiver has sent, as RFC 5508 REQ-4 and REQ-5 ask
+ * for IPv4; RFC 6296 has no word about it. Outbound the guest is the quoted destination, inbound
+ * the quoted source. The transport checksum in the quotation is left; nobody verifies it. */
 static __always_inline __u32 map_quotation(context* ctx, __u32 icmp, __u32 direction)
 {
   const __u8* type = at(ctx, icmp, 1);

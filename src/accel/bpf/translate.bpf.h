@@ -8,6 +8,7 @@
 #include "allocate.bpf.h"
 #include "answer.bpf.h"
 #include "icmp_error.bpf.h"
+#include "recent.bpf.h"
 #include "session.bpf.h"
 
 #define CODE_HOST_UNREACHABLE 1 /* RFC 6888 REQ-11: no port, no memory; a soft error to TCP */

@@ -141,6 +141,7 @@ std::unique_ptr<NatAccelerator> Network::start(const Adjust& adjust) const
   settings.gateway = IpAddress::parse("10.0.0.1")->ipv4_value();
   settings.port_first = 1024;
   settings.port_last = 65535;
+  settings.recent_sets = nat->object().recent_sets();
   copy_mac(GATEWAY, settings.gateway_mac);
   if (adjust) {
     adjust(settings);

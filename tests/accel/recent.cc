@@ -1,0 +1,263 @@
+#include "accel/nat_bindings.hh"
+#include "accel/nat_table.hh"
+#include "slow_path.hh"
+
+#include <doctest/doctest.h>
+
+using namespace slirpstack;
+using namespace slirpstack::test;
+
+namespace {
+
+const Endpoint GUEST = at("10.0.0.2:5000");
+const Endpoint EXTERNAL = at("203.0.113.1:40000");
+const Endpoint REMOTE = at("198.51.100.9:53");
+
+Packet packet_of(std::uint8_t protocol = PROTOCOL_UDP, std::uint8_t tcp_flags = TCP_FLAG_ACK)
+{
+  Packet packet;
+  packet.protocol = protocol;
+  packet.tcp_flags = tcp_flags;
+  packet.source = GUEST;
+  packet.destination = REMOTE;
+  return packet;
+}
+
+Packet answer_of(std::uint8_t tcp_flags)
+{
+  Packet packet = packet_of(PROTOCOL_TCP, tcp_flags);
+  packet.source = REMOTE;
+  packet.destination = EXTERNAL;
+  return packet;
+}
+
+bool passes(NatBed& nat, const Packet& packet)
+{
+  return nat.from_guest(packet).verdict == Verdict::redirect;
+}
+
+std::uint32_t state_of(const NatBed& nat)
+{
+  std::uint32_t state = NAT_TCP_NONE;
+  NatTable<nat_session_key, nat_session>(nat.object().map("sessions"))
+    .for_each([&](const nat_session_key&, const nat_session& session) { state = session.state; });
+  return state;
+}
+
+void remember_flows(NatBed& nat)
+{
+  nat.settings.filter_udp = NAT_FILTER_PORT; // there is a session to each flow
+  nat.apply();
+}
+
+/// A binding whose flow the program remembers.
+void use_binding(NatBed& nat)
+{
+  remember_flows(nat);
+  nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+  REQUIRE(passes(nat, packet_of()));
+}
+
+/// Takes the binding away and tells nobody: what passes then is remembered.
+void lose_binding(const NatBed& nat)
+{
+  NatTable<nat_endpoint, nat_binding>(nat.object().map("bindings"))
+    .erase(to_map(GUEST, PROTOCOL_UDP));
+}
+
+void establish(NatBed& nat)
+{
+  nat.bind(GUEST, EXTERNAL, PROTOCOL_TCP);
+  REQUIRE(passes(nat, packet_of(PROTOCOL_TCP, TCP_FLAG_SYN)));
+  REQUIRE(nat.from_world(answer_of(TCP_FLAG_SYN | TCP_FLAG_ACK)).verdict == Verdict::redirect);
+  REQUIRE(passes(nat, packet_of(PROTOCOL_TCP)));
+  REQUIRE(passes(nat, packet_of(PROTOCOL_TCP)));
+}
+
+} // namespace
+
+TEST_CASE("a flow's next packet is translated from memory, and alike")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    remember_flows(nat);
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+    const Outcome first = nat.from_guest(packet_of());
+    lose_binding(nat);
+    const Outcome second = nat.from_guest(packet_of());
+    CHECK(second.verdict == Verdict::redirect);
+    CHECK(second.frame == first.frame);
+    CHECK(nat.counted(NAT_OUT) == 2);
+  }
+}
+
+TEST_CASE("nothing is remembered where that is not asked for")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.recent_sets = 0;
+    use_binding(nat);
+    lose_binding(nat);
+    CHECK_FALSE(passes(nat, packet_of()));
+  }
+}
+
+TEST_CASE("nothing is remembered for longer than times may lag behind")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    use_binding(nat);
+    lose_binding(nat);
+    NatTable<std::uint32_t, nat_recent> recent(nat.object().map("recent"));
+    for (std::uint32_t set = 0; set < nat.settings.recent_sets; ++set) {
+      nat_recent entry = recent.find(set).value();
+      for (std::uint32_t& noted : entry.noted) {
+        noted -= static_cast<std::uint32_t>(NAT_RECENT_NS >> 26U);
+      }
+      recent.put(set, entry);
+    }
+    CHECK_FALSE(passes(nat, packet_of()));
+  }
+}
+
+TEST_CASE("only the very flow is remembered")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.recent_sets = 1;
+    nat.settings.flags = NAT_ZONES;
+    use_binding(nat);
+    lose_binding(nat);
+    Packet other = packet_of();
+    other.source = at("10.0.0.3:5000");
+    CHECK_FALSE(passes(nat, other));
+    other.source = at("10.0.0.2:5001");
+    CHECK_FALSE(passes(nat, other));
+    other = packet_of();
+    other.destination = at("198.51.100.8:53");
+    CHECK_FALSE(passes(nat, other));
+    other.destination = at("198.51.100.9:54");
+    CHECK_FALSE(passes(nat, other));
+    CHECK_FALSE(passes(nat, packet_of(PROTOCOL_TCP)));
+    CHECK(passes(nat, packet_of()));
+    nat.set_tap(7); // the same addresses of another zone
+    CHECK(nat.from_guest(packet_of()).frame == frame(FROM_GUEST, build(packet_of())));
+  }
+}
+
+TEST_CASE("flows that have one place in memory keep each its endpoint")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.recent_sets = 1;
+    remember_flows(nat);
+    for (std::uint16_t i = 0; i < 5; ++i) {
+      const auto port = static_cast<std::uint16_t>(5000 + i);
+      nat.bind({GUEST.address, port},
+               {EXTERNAL.address, static_cast<std::uint16_t>(40000 + i)},
+               PROTOCOL_UDP);
+    }
+    for (std::uint16_t i = 0; i < 40; ++i) {
+      const auto which = static_cast<std::uint16_t>(i / 2 % 5);
+      Packet sent = packet_of();
+      sent.source.port = static_cast<std::uint16_t>(5000 + which);
+      Packet seen = sent;
+      seen.source = {EXTERNAL.address, static_cast<std::uint16_t>(40000 + which)};
+      --seen.hop_limit;
+      CHECK(nat.from_guest(sent).frame == frame(TO_WORLD, build(seen)));
+    }
+  }
+}
+
+TEST_CASE("a remembered flow ends with its binding, at once")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    use_binding(nat);
+    NatBindings(nat.object())
+      .end(to_map(GUEST, PROTOCOL_UDP), to_map(EXTERNAL, PROTOCOL_UDP), std::chrono::seconds(1));
+    CHECK_FALSE(passes(nat, packet_of()));
+  }
+}
+
+TEST_CASE("a remembered flow ends with its session, at once")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath at(hook);
+    at.opens(packet_of());
+    CHECK(passes(at.nat, packet_of()));
+    CHECK(passes(at.nat, packet_of()));
+    Packet second = packet_of(); // holds the binding
+    second.destination.port = 54;
+    at.opens(second);
+    at.writer.close(SlowPath::flow_of(packet_of()), 0, Clock::now());
+    CHECK(at.bindings() == 1);
+    CHECK(at.is_asked_about(packet_of()));
+    CHECK(passes(at.nat, second));
+  }
+}
+
+TEST_CASE("a remembered flow ends when its silence has been seen")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath at(hook);
+    at.opens(packet_of());
+    CHECK(passes(at.nat, packet_of()));
+    CHECK(at.expiry.sweep(Clock::now().time_since_epoch() + std::chrono::hours(1)).sessions == 1);
+    CHECK(at.is_asked_about(packet_of()));
+  }
+}
+
+TEST_CASE("a remembered flow is void when policy is")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    use_binding(nat);
+    ++nat.settings.generation;
+    nat.apply();
+    CHECK_FALSE(passes(nat, packet_of()));
+  }
+}
+
+TEST_CASE("a filter that comes into force lets in whom a remembered flow sends to")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    use_binding(nat);
+    CHECK(nat.entries("sessions", sizeof(nat_session_key)) == 1);
+    nat.settings.filter_udp = NAT_FILTER_ADDRESS;
+    nat.apply();
+    CHECK(passes(nat, packet_of()));
+    CHECK(nat.entries("sessions", sizeof(nat_session_key)) == 2); // to all ports of the address
+  }
+}
+
+TEST_CASE("a reset is seen, and taken back, though the connection is remembered")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    establish(nat);
+    nat.from_world(answer_of(TCP_FLAG_RST));
+    CHECK(state_of(nat) == NAT_TCP_RESET);
+    CHECK(passes(nat, packet_of(PROTOCOL_TCP)));
+    CHECK(state_of(nat) == NAT_TCP_ESTABLISHED);
+    CHECK(passes(nat, packet_of(PROTOCOL_TCP)));
+    nat.from_guest(packet_of(PROTOCOL_TCP, TCP_FLAG_RST));
+    CHECK(state_of(nat) == NAT_TCP_RESET);
+    CHECK(passes(nat, packet_of(PROTOCOL_TCP)));
+    CHECK(state_of(nat) == NAT_TCP_ESTABLISHED);
+  }
+}
+
+TEST_CASE("a remembered connection's end is seen")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    establish(nat);
+    CHECK(passes(nat, packet_of(PROTOCOL_TCP, TCP_FLAG_FIN | TCP_FLAG_ACK)));
+    CHECK(state_of(nat) == NAT_TCP_FIN_OUT);
+    CHECK(passes(nat, packet_of(PROTOCOL_TCP)));
+    nat.from_world(answer_of(TCP_FLAG_FIN | TCP_FLAG_ACK));
+    CHECK(state_of(nat) == NAT_TCP_FIN_BOTH);
+  }
+}
