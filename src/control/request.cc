@@ -3,6 +3,7 @@
 #include "base/error.hh"
 #include "base/quoted.hh"
 #include "control/request_members.hh"
+#include "flow/forward_check.hh"
 #include "wire/ip.hh"
 #include "wire/protocol_name.hh"
 

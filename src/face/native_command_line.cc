@@ -6,6 +6,7 @@
 #include "face/go_flags.hh"
 #include "face/native_options.hh"
 #include "face/settings.hh"
+#include "flow/forward_check.hh"
 
 #include <algorithm>
 #include <array>
