@@ -2,7 +2,7 @@
 
 #include "base/error.hh"
 #include "base/log.hh"
-#include "wire/ip.hh"
+#include "wire/protocol_name.hh"
 
 #include <arpa/inet.h>
 #include <cerrno>
@@ -27,11 +27,6 @@ std::chrono::nanoseconds kernel_time()
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
-std::string_view protocol_name(std::uint8_t protocol)
-{
-  return protocol == PROTOCOL_TCP ? "tcp" : protocol == PROTOCOL_UDP ? "udp" : "icmp";
 }
 
 /// RFC 7422: which ports an address has for itself.

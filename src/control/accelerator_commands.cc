@@ -1,25 +1,18 @@
 #include "control/accelerator_commands.hh"
 
-#include "wire/ip.hh"
+#include "control/json_line.hh"
+#include "wire/protocol_name.hh"
 
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 namespace slirpstack {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // So that an answer stays within some megabytes.
 constexpr std::size_t MAX_LISTED = 65536;
 
 constexpr const char* NO_ACCELERATOR = "there is no accelerator at work (-accel)";
-
-std::string_view protocol_name(std::uint8_t protocol)
-{
-  return protocol == PROTOCOL_TCP ? "tcp" : protocol == PROTOCOL_UDP ? "udp" : "icmp";
-}
 
 Json describe(const AcceleratorBinding& binding)
 {
@@ -47,11 +40,6 @@ Json describe(const AcceleratorStatus& status)
           {"max_bindings", status.max_bindings},
           {"sessions", status.sessions},
           {"counts", std::move(packets)}};
-}
-
-std::string line_of(const Json& answer)
-{
-  return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 /// The answer that `make` gives, or what kept it from one.

@@ -1,17 +1,15 @@
 #include "control/answer_text.hh"
 
-#include "control/explanation.hh"
+#include "control/json_line.hh"
+#include "wire/protocol_name.hh"
 
 #include <fmt/format.h>
 #include <iterator>
 #include <map>
-#include <nlohmann/json.hpp>
 
 namespace slirpstack {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string joined(const Json& list)
 {
@@ -58,7 +56,7 @@ std::string rule_line(const Json& rule)
 std::string explanation_line(const Explain& asked, const Json& explanation)
 {
   return fmt::format("{} {}: {}, {}\n",
-                     protocol_name(asked),
+                     protocol_name(asked.protocol),
                      explanation.at("destination").get<std::string>(),
                      explanation.at("verdict").get<std::string>(),
                      explanation.at("by").get<std::string>());

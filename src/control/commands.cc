@@ -2,22 +2,15 @@
 
 #include "base/error.hh"
 #include "control/explanation.hh"
-#include "wire/ip.hh"
+#include "control/json_line.hh"
+#include "wire/protocol_name.hh"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace slirpstack {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::string line_of(const Json& answer)
-{
-  return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 std::string ok(const Json& members = Json::object())
 {
@@ -51,18 +44,6 @@ Json describe(const ForwardSet::Info& info)
   entry["flows"] = info.flows;
   entry["draining"] = info.draining;
   return entry;
-}
-
-std::string_view protocol_name(std::uint8_t protocol)
-{
-  switch (protocol) {
-    case PROTOCOL_TCP:
-      return "tcp";
-    case PROTOCOL_UDP:
-      return "udp";
-    default:
-      return "icmp";
-  }
 }
 
 Json describe(const Relay& relay)

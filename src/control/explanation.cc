@@ -1,6 +1,7 @@
 #include "control/explanation.hh"
 
 #include "wire/ip.hh"
+#include "wire/protocol_name.hh"
 
 #include <fmt/format.h>
 #include <optional>
@@ -85,15 +86,10 @@ Explanation explain(const ExplainedGuest& guest,
   return from_verdict(guest.policy.decide(request, guest.host), name, "no rule is against it");
 }
 
-std::string_view protocol_name(const Explain& asked)
-{
-  return asked.protocol == PROTOCOL_TCP ? "tcp" : asked.protocol == PROTOCOL_UDP ? "udp" : "icmp";
-}
-
 std::string to_line(const Explain& asked, const Explanation& explanation)
 {
   return fmt::format("{} {}: {}, {}",
-                     protocol_name(asked),
+                     protocol_name(asked.protocol),
                      explanation.destination,
                      explanation.verdict,
                      explanation.by);

@@ -35,9 +35,6 @@ struct ExplainedGuest
                                   const IpAddress& destination,
                                   const std::string& forward);
 
-/// `tcp`, `udp` or `icmp`, as it was asked for.
-[[nodiscard]] std::string_view protocol_name(const Explain& asked);
-
 /// `tcp 192.0.2.1:443: denied, line 3: deny 192.0.2.0/24`
 [[nodiscard]] std::string to_line(const Explain& asked, const Explanation& explanation);
 

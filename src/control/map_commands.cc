@@ -1,10 +1,10 @@
 #include "control/map_commands.hh"
 
 #include "base/quoted.hh"
+#include "control/json_line.hh"
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -12,15 +12,8 @@ namespace slirpstack {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // Of a long batch the first tell enough.
 constexpr std::size_t MAX_HINTS = 4;
-
-std::string line_of(const Json& answer)
-{
-  return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 std::string refusal(const MappingError& error)
 {

@@ -3,7 +3,9 @@
 #include "base/error.hh"
 #include "base/quoted.hh"
 #include "control/request_members.hh"
+#include "flow/forward_check.hh"
 #include "wire/ip.hh"
+#include "wire/protocol_name.hh"
 
 #include <algorithm>
 #include <array>
@@ -15,8 +17,6 @@
 namespace slirpstack {
 
 namespace {
-
-using Json = nlohmann::json;
 
 FlowDirection parse_direction(std::string_view text)
 {
@@ -138,19 +138,19 @@ std::string without_brackets(std::string_view host)
 
 struct Serializer
 {
-  Json operator()(const AddForward& request) const
+  nlohmann::json operator()(const AddForward& request) const
   {
     const bool is_local = request.direction == ForwardDirection::local;
     return {{"command", "forward add"}, {is_local ? "local" : "remote", request.spec}};
   }
-  Json operator()(const ListForwards&) const { return {{"command", "forward list"}}; }
-  Json operator()(const RemoveForward& request) const
+  nlohmann::json operator()(const ListForwards&) const { return {{"command", "forward list"}}; }
+  nlohmann::json operator()(const RemoveForward& request) const
   {
     return {{"command", "forward remove"}, {"id", request.id}, {"drain", request.drain}};
   }
-  Json operator()(const ReloadRules&) const { return {{"command", "rules reload"}}; }
-  Json operator()(const ListRules&) const { return {{"command", "rules list"}}; }
-  Json operator()(const Explain& request) const
+  nlohmann::json operator()(const ReloadRules&) const { return {{"command", "rules reload"}}; }
+  nlohmann::json operator()(const ListRules&) const { return {{"command", "rules list"}}; }
+  nlohmann::json operator()(const Explain& request) const
   {
     const bool is_icmp = request.protocol == PROTOCOL_ICMP;
     const std::string host = request.host.find(':') == std::string::npos || is_icmp
@@ -158,15 +158,12 @@ struct Serializer
                                : fmt::format("[{}]", request.host);
     return {{"command", "explain"},
             {"direction", request.direction == FlowDirection::in ? "in" : "out"},
-            {"protocol",
-             is_icmp                            ? "icmp"
-             : request.protocol == PROTOCOL_TCP ? "tcp"
-                                                : "udp"},
+            {"protocol", protocol_name(request.protocol)},
             {"destination", is_icmp ? host : fmt::format("{}:{}", host, request.port)}};
   }
-  Json operator()(const ListFlows&) const { return {{"command", "flows"}}; }
-  Json operator()(const ShowStatistics&) const { return {{"command", "statistics"}}; }
-  Json operator()(const ChangeMapping& request) const
+  nlohmann::json operator()(const ListFlows&) const { return {{"command", "flows"}}; }
+  nlohmann::json operator()(const ShowStatistics&) const { return {{"command", "statistics"}}; }
+  nlohmann::json operator()(const ChangeMapping& request) const
   {
     switch (request.kind) {
       case MapEdit::Kind::add:
@@ -182,34 +179,34 @@ struct Serializer
         break;
     }
     return request.interface.empty()
-             ? Json{{"command", "map drop"}, {"all", true}}
-             : Json{{"command", "map drop"}, {"interface", request.interface}};
+             ? nlohmann::json{{"command", "map drop"}, {"all", true}}
+             : nlohmann::json{{"command", "map drop"}, {"interface", request.interface}};
   }
-  Json operator()(const BatchMap& request) const
+  nlohmann::json operator()(const BatchMap& request) const
   {
     return {{"command", "map batch"}, {"text", request.text}};
   }
-  Json operator()(const ListMappings& request) const
+  nlohmann::json operator()(const ListMappings& request) const
   {
-    Json json{{"command", "map list"}};
+    nlohmann::json json{{"command", "map list"}};
     if (!request.interface.empty()) {
       json["interface"] = request.interface;
     }
     return json;
   }
-  Json operator()(const ResolveAddress& request) const
+  nlohmann::json operator()(const ResolveAddress& request) const
   {
     return {{"command", "map resolve"}, {"address", request.address}};
   }
-  Json operator()(const ShowAccelerator&) const { return {{"command", "accel status"}}; }
-  Json operator()(const ListBindings&) const { return {{"command", "accel bindings"}}; }
+  nlohmann::json operator()(const ShowAccelerator&) const { return {{"command", "accel status"}}; }
+  nlohmann::json operator()(const ListBindings&) const { return {{"command", "accel bindings"}}; }
 };
 
 } // namespace
 
 Request parse_request(std::string_view line)
 {
-  Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  nlohmann::json object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) {
     throw RequestError("cannot parse the request: it must be one JSON object in a line");
   }
@@ -265,7 +262,8 @@ Explain parse_explain(FlowDirection direction,
 std::string serialize(const Request& request)
 {
   // What is no UTF-8 was typed by hand, and is shown as what it is not in the answer.
-  return std::visit(Serializer(), request).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return std::visit(Serializer(), request)
+    .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 } // namespace slirpstack

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view NAT = "NAT (-e, -i, -E and -I are needed)";
 constexpr std::string_view RUNNING = "Running";
 
-constexpr std::array OPTIONS{
+constexpr std::array CGNAT_OPTIONS{
   Option{NAT, "external-iface", "NAME", "the interface that leads to the world", "", 'e'},
   Option{NAT, "internal-iface", "NAME", "the interface behind which they are", "", 'i'},
   Option{NAT, "external-addr", "LIST", "outside addresses: A,A-B,NET/LEN", "", 'E'},
@@ -105,7 +105,7 @@ void check_complete(const Config::Acceleration& nat)
 
 std::span<const Option> cgnat_options()
 {
-  return OPTIONS;
+  return CGNAT_OPTIONS;
 }
 
 Config parse_cgnat(std::span<const std::string> arguments)

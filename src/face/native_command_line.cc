@@ -6,6 +6,7 @@
 #include "face/go_flags.hh"
 #include "face/native_options.hh"
 #include "face/settings.hh"
+#include "flow/forward_check.hh"
 
 #include <algorithm>
 #include <array>
@@ -16,7 +17,7 @@ namespace slirpstack {
 
 namespace {
 
-GoArguments split(std::span<const std::string> arguments)
+GoArguments split_or_suggest(std::span<const std::string> arguments)
 {
   try {
     return split_go_arguments(arguments, native_options(), DoubleDash::end);
@@ -165,7 +166,7 @@ void check_distinct_descriptors(const Config& config)
 /// `explain [options] WORDS`: what the rules of those options say.
 Config parse_explain_line(std::span<const std::string> arguments)
 {
-  GoArguments given = split(arguments);
+  GoArguments given = split_or_suggest(arguments);
   const OptionValues values(given.flags, native_options(), given.typed);
   Config config;
   if (values.is_set("help")) {
@@ -191,10 +192,10 @@ Config parse_command_line(std::span<const std::string> arguments)
   if (!arguments.empty() && arguments.front() == "explain") {
     return parse_explain_line(arguments.subspan(1));
   }
-  GoArguments given = split(arguments);
+  GoArguments given = split_or_suggest(arguments);
   const bool runs = !given.operands.empty() && given.operands.front() == "run";
   if (runs) {
-    GoArguments rest = split(std::span(given.operands).subspan(1));
+    GoArguments rest = split_or_suggest(std::span(given.operands).subspan(1));
     given.flags.insert(given.flags.end(), rest.flags.begin(), rest.flags.end());
     given.typed.insert(given.typed.end(), rest.typed.begin(), rest.typed.end());
     given.operands = std::move(rest.operands);

@@ -16,7 +16,7 @@ constexpr std::string_view TIMEOUTS = "Timeouts (90s, 5m, 1h30m; a bare number i
 constexpr std::string_view LIFECYCLE = "Lifecycle and limits";
 constexpr std::string_view OUTPUT = "Output";
 
-constexpr std::array OPTIONS{
+constexpr std::array NATIVE_OPTIONS{
   Option{GUEST, "netns", "LIST", "namespaces, each a path or a name", "", '\0', true},
   Option{GUEST, "userns", "PATH", "user namespace to join first (default its owner)"},
   Option{GUEST, "fd", "N", "inherited datagram socket with Ethernet frames"},
@@ -96,7 +96,7 @@ constexpr std::array OPTIONS{
 
 std::span<const Option> native_options()
 {
-  return OPTIONS;
+  return NATIVE_OPTIONS;
 }
 
 } // namespace slirpstack

@@ -14,7 +14,7 @@ namespace {
 
 // The placeholder is the value's Go type.
 constexpr std::string_view ALL = "flags";
-constexpr std::array OPTIONS{
+constexpr std::array SLIRPNETSTACK_OPTIONS{
   Option{ALL, "local-forward", "value", "listen on the host, connect to the guest", "", 'L', true},
   Option{ALL,
          "remote-forward",
@@ -46,7 +46,7 @@ constexpr std::array OPTIONS{
 // The data path's own (spec: "idle 125 s").
 constexpr std::chrono::seconds UDP_TIMEOUT(125);
 
-GoArguments split(std::span<const std::string> arguments)
+GoArguments split_as_go(std::span<const std::string> arguments)
 {
   try {
     return split_go_arguments(arguments, slirpnetstack_options());
@@ -59,13 +59,13 @@ GoArguments split(std::span<const std::string> arguments)
 
 std::span<const Option> slirpnetstack_options()
 {
-  return OPTIONS;
+  return SLIRPNETSTACK_OPTIONS;
 }
 
 Config parse_slirpnetstack(std::span<const std::string> arguments)
 {
   // What follows the flags is not looked at, as there.
-  const GoArguments given = split(arguments);
+  const GoArguments given = split_as_go(arguments);
   const OptionValues values(given.flags, slirpnetstack_options(), given.typed);
   Config config;
   config.manner = Config::Manner::slirpnetstack;
@@ -90,7 +90,7 @@ Config parse_slirpnetstack(std::span<const std::string> arguments)
 std::string slirpnetstack_usage(std::string_view program)
 {
   std::string text = fmt::format("Usage of {}:\n", program);
-  for (const Option& option : OPTIONS) {
+  for (const Option& option : SLIRPNETSTACK_OPTIONS) {
     if (option.name == "help") {
       continue;
     }

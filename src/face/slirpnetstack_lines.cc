@@ -1,7 +1,7 @@
 #include "face/slirpnetstack_lines.hh"
 
 #include "base/log.hh"
-#include "wire/ip.hh"
+#include "wire/protocol_name.hh"
 
 #include <algorithm>
 #include <cctype>
@@ -11,11 +11,6 @@
 namespace slirpstack {
 
 namespace {
-
-std::string_view protocol_name(std::uint8_t protocol)
-{
-  return protocol == PROTOCOL_TCP ? "tcp" : protocol == PROTOCOL_UDP ? "udp" : "icmp";
-}
 
 /// Go writes errors in lower case.
 std::string lower(std::string text)
@@ -117,7 +112,7 @@ void SlirpnetstackLines::failed(std::string_view what)
 void SlirpnetstackLines::forwarding(const ForwardNews& forward)
 {
   forwards_[forward.id] = forward.spec;
-  const std::string_view protocol = protocol_name(scheme_protocol(forward.spec.scheme));
+  const std::string protocol = protocol_name(scheme_protocol(forward.spec.scheme));
   const bool has_header
     = forward.spec.scheme == ForwardScheme::tcppp || forward.spec.scheme == ForwardScheme::udpspp;
   for (const StreamAddress& address : forward.listening) {
@@ -159,7 +154,7 @@ std::string_view SlirpnetstackLines::kind_of(const Relay& relay) const
 std::string SlirpnetstackLines::names_of(const Relay& relay) const
 {
   const FlowKey& key = relay.key();
-  const std::string_view protocol = protocol_name(key.protocol);
+  const std::string protocol = protocol_name(key.protocol);
   if (relay.record().origin == FlowOrigin::local_forward) {
     return fmt::format("{}://{}-{}/{}-{}",
                        protocol,
@@ -180,7 +175,7 @@ std::string SlirpnetstackLines::names_of(const Relay& relay) const
 std::string SlirpnetstackLines::failed_names_of(const Relay& relay, bool lookup_failed) const
 {
   const FlowKey& key = relay.key();
-  const std::string_view protocol = protocol_name(key.protocol);
+  const std::string protocol = protocol_name(key.protocol);
   const auto forward = forwards_.find(relay.record().forward);
   if (forward == forwards_.end() || relay.record().origin != FlowOrigin::remote_forward) {
     return fmt::format("{}://{}/{}", protocol, key.guest.to_string(), key.remote.to_string());

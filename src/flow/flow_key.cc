@@ -1,6 +1,7 @@
 #include "flow/flow_key.hh"
 
 #include "wire/ip.hh"
+#include "wire/protocol_name.hh"
 
 #include <array>
 #include <fmt/format.h>
@@ -13,21 +14,6 @@ void write(Writer& writer, const Endpoint& endpoint)
 {
   writer.bytes(endpoint.address.bytes());
   writer.u16(endpoint.port);
-}
-
-std::string protocol_name(std::uint8_t protocol)
-{
-  switch (protocol) {
-    case 1:
-    case 58:
-      return "icmp";
-    case 6:
-      return "tcp";
-    case 17:
-      return "udp";
-    default:
-      return fmt::format("protocol-{}", protocol);
-  }
 }
 
 } // namespace

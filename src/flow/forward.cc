@@ -1,6 +1,7 @@
 #include "flow/forward.hh"
 
 #include "base/error.hh"
+#include "flow/forward_check.hh"
 
 #include <algorithm>
 #include <cassert>

@@ -3,6 +3,7 @@
 #include "base/error.hh"
 #include "base/quoted.hh"
 #include "flow/fields.hh"
+#include "flow/forward_check.hh"
 #include "flow/forward_hint.hh"
 #include "flow/forward_side.hh"
 #include "flow/grammar_error.hh"
@@ -26,7 +27,6 @@ constexpr std::array SCHEMES{ForwardScheme::tcp,
                              ForwardScheme::udprpc,
                              ForwardScheme::tcppp,
                              ForwardScheme::udpspp};
-constexpr PortRange ANY_PORT{0, 0};
 
 ForwardScheme parse_scheme(std::string_view name)
 {
@@ -81,7 +81,7 @@ Side parse_bind(Fields fields, std::string_view text)
 {
   Side side = parse_side(fields, text);
   if (auto* const place = std::get_if<Place>(&side); place != nullptr && !place->ports) {
-    place->ports = ANY_PORT;
+    place->ports = ForwardSpec::ANY_PORT;
   }
   return side;
 }
@@ -112,83 +112,6 @@ void parse_further(std::span<const std::string_view> texts, ForwardSpec& spec)
       throw UsageError(fmt::format("{}: has an empty target", quoted(spec.text)));
     }
     spec.targets.push_back(parse_side(split_forward(text), text));
-  }
-}
-
-std::string unix_text(const UnixPath& path)
-{
-  return quoted("unix:" + path.path);
-}
-
-void check_unix_sides(const ForwardSpec& spec)
-{
-  const bool is_local = spec.direction == ForwardDirection::local;
-  const auto check = [&](const Side& side, bool is_guest_side) {
-    const auto* const unix = std::get_if<UnixPath>(&side);
-    if (unix == nullptr) {
-      return;
-    }
-    if (is_guest_side) {
-      throw UsageError(fmt::format("{}: the guest's side is an address and a port; only the host's "
-                                   "can be a Unix socket",
-                                   unix_text(*unix)));
-    }
-    if (scheme_protocol(spec.scheme) == PROTOCOL_UDP) {
-      throw UsageError(fmt::format(
-        "{}: a Unix socket carries streams, not {}", unix_text(*unix), scheme_name(spec.scheme)));
-    }
-  };
-  check(spec.bind, !is_local);
-  std::ranges::for_each(spec.targets, [&](const Side& target) { check(target, is_local); });
-}
-
-void check_devices(const ForwardSpec& spec)
-{
-  const auto check = [](const Side& side, std::string_view where) {
-    const auto* const place = std::get_if<Place>(&side);
-    if (place != nullptr && !place->device.empty()) {
-      throw UsageError(fmt::format("device {}: {}", quoted(place->device), where));
-    }
-  };
-  if (spec.direction == ForwardDirection::remote) {
-    check(spec.bind, "the guest's side has no devices of the host");
-  }
-  for (const Side& target : spec.targets) {
-    check(target, "only where -L binds can a device be named");
-  }
-}
-
-/// The ports of a side that is bound; a Unix socket counts as one.
-PortRange bound_ports(const Side& bind)
-{
-  const auto* const place = std::get_if<Place>(&bind);
-  return place == nullptr ? ANY_PORT : place->ports.value_or(ANY_PORT);
-}
-
-void check_target_ports(const ForwardSpec& spec, const Place& target)
-{
-  const PortRange bound = bound_ports(spec.bind);
-  const PortRange ports = target.ports.value_or(bound);
-  const auto* const unix = std::get_if<UnixPath>(&spec.bind);
-  // A PROXY header may say the port.
-  if (unix != nullptr && ports == ANY_PORT && spec.scheme != ForwardScheme::tcppp) {
-    throw UsageError(
-      fmt::format("{}: has no port for the target to take over; name one", unix_text(*unix)));
-  }
-  if (ports != ANY_PORT && ports.size() != bound.size()) {
-    throw UsageError(fmt::format("target ports {}: are {}, but those that are bound {}",
-                                 quoted(ports.to_string()),
-                                 ports.size(),
-                                 bound.size()));
-  }
-}
-
-void check_ports(const ForwardSpec& spec)
-{
-  for (const Side& side : spec.targets) {
-    if (const auto* const target = std::get_if<Place>(&side)) {
-      check_target_ports(spec, *target);
-    }
   }
 }
 
@@ -254,22 +177,10 @@ ForwardSpec ForwardSpec::parse(ForwardDirection direction, std::string_view text
   return spec;
 }
 
-void check_forward(const ForwardSpec& spec)
+PortRange ForwardSpec::bound_ports() const
 {
-  check_unix_sides(spec);
-  check_devices(spec);
-  check_ports(spec);
-}
-
-void check_not_blank(ForwardDirection direction, std::string_view text)
-{
-  const std::size_t scheme_end = text.find("://");
-  const std::size_t begin = scheme_end == std::string_view::npos ? 0 : scheme_end;
-  if (text.find_first_not_of(":/,[]", begin) == std::string_view::npos) {
-    throw UsageError(direction == ForwardDirection::local
-                       ? "must name a port; 0 is one of the host's choice"
-                       : "must name a port");
-  }
+  const auto* const place = std::get_if<Place>(&bind);
+  return place == nullptr ? ANY_PORT : place->ports.value_or(ANY_PORT);
 }
 
 ForwardSpec with_defaults(ForwardSpec spec, const ForwardDefaults& defaults)
@@ -281,7 +192,7 @@ ForwardSpec with_defaults(ForwardSpec spec, const ForwardDefaults& defaults)
     = is_ipv6 ? IpAddress::parse("::1").value() : IpAddress::ipv4(0x7f000001);
   const IpAddress guest = is_ipv6 ? defaults.guest_ipv6 : defaults.guest_ipv4;
   const IpAddress gateway = is_ipv6 ? defaults.gateway_ipv6 : defaults.gateway_ipv4;
-  const PortRange bound = bound_ports(spec.bind);
+  const PortRange bound = spec.bound_ports();
   if (auto* const bind = std::get_if<Place>(&spec.bind)) {
     // On a device other than lo nobody could ask for the loopback address.
     const IpAddress unnamed = is_local ? loopback : gateway;

@@ -73,20 +73,17 @@ struct ForwardSpec
 
   /// The most targets: each is spelled out for each port of a range.
   static constexpr std::size_t MAX_TARGETS = 64;
+  /// What is bound where nobody has said a port: one of the host's choice.
+  static constexpr PortRange ANY_PORT{0, 0};
 
   /// Throws UsageError with the offending text: one line, without the option's name.
   static ForwardSpec parse(ForwardDirection direction, std::string_view text);
 
+  /// The ports that are bound; a Unix socket counts as one, without a number.
+  [[nodiscard]] PortRange bound_ports() const;
+
   bool operator==(const ForwardSpec&) const = default;
 };
-
-/// Throws UsageError for what no parser of one side can see: a Unix socket on the guest's side, UDP
-/// over one, a device where nothing is bound, as many target ports as do not fit the bound ones, …
-void check_forward(const ForwardSpec& spec);
-
-/// Throws UsageError for a spec that names no port, address or path at all. slirpnetstack takes it
-/// for a port of the host's choice; here it is a value that somebody has forgotten.
-void check_not_blank(ForwardDirection direction, std::string_view text);
 
 /// The addresses that stand for a field which nobody filled, in either family.
 struct ForwardDefaults

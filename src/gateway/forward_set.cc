@@ -1,6 +1,8 @@
 #include "gateway/forward_set.hh"
 
 #include "base/error.hh"
+#include "wire/ip.hh"
+#include "wire/protocol_name.hh"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -36,7 +38,7 @@ std::vector<ListenOptions> sockets_of(const LocalForward& forward)
   const std::string& device = forward.listen.device;
   throw ForwardError(error.code,
                      fmt::format("listen on {}://{}{}",
-                                 scheme_protocol(forward.scheme) == PROTOCOL_TCP ? "tcp" : "udp",
+                                 protocol_name(scheme_protocol(forward.scheme)),
                                  to_string(forward.listen.address),
                                  device.empty() ? "" : fmt::format(" on device {}", device)));
 }

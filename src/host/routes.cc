@@ -18,7 +18,7 @@ namespace {
 
 // An interface that comes up changes dozens of addresses and routes at once: read them once.
 constexpr std::chrono::milliseconds SETTLE_TIME{50};
-constexpr std::chrono::seconds RETRY_TIME{1};
+constexpr std::chrono::seconds READ_AGAIN_TIME{1};
 
 // The kernel fills a dump's messages up to this size if it is offered (NLMSG_GOODSIZE's ceiling).
 constexpr std::size_t MESSAGE_BYTES = 32768;
@@ -201,7 +201,7 @@ void HostRoutes::State::read_again()
     networks = std::move(now_there);
   } catch (const std::system_error& error) {
     log(LogLevel::warning, "the host's routes could not be read", {{"reason", error.what()}});
-    settled.set(Loop::now() + RETRY_TIME); // policy must not stay with what was there before
+    settled.set(Loop::now() + READ_AGAIN_TIME); // policy must not stay with what was there before
     return;
   }
   if (on_changed) {

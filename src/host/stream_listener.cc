@@ -25,7 +25,7 @@ namespace {
 constexpr int ACCEPTS_PER_TURN = 64;
 
 // Out of descriptors: the clients wait in the kernel's queue until some flow has ended.
-constexpr std::chrono::milliseconds RETRY_TIME(100);
+constexpr std::chrono::milliseconds ACCEPT_AGAIN_TIME(100);
 
 FileDescriptor open_bound(const Endpoint& endpoint,
                           const ListenOptions& options,
@@ -222,7 +222,7 @@ bool StreamListener::accept_one()
       log(LogLevel::warning,
           "no client is taken for want of descriptors or memory",
           {{"listening", to_string(address())}, {"reason", last_error().message()}});
-      retry_.set(Loop::now() + RETRY_TIME);
+      retry_.set(Loop::now() + ACCEPT_AGAIN_TIME);
       return false;
     }
     return errno != EAGAIN; // a client that has gone again
