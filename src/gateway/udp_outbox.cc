@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstring>
 #include <tuple>
 
@@ -70,6 +71,7 @@ void UdpOutbox::send_now(UdpSender& sender, const OutboundDatagram& datagram)
 {
   const std::size_t length_bytes = datagram.payload.size();
   const std::size_t size = is_super(datagram) ? datagram.segment_size_bytes : length_bytes;
+  assert(size > 0); // only what is large comes here
   const std::size_t segments
     = size > MAX_SEGMENT_BYTES ? 1 : std::min(MAX_SEGMENTS, MAX_RUN_BYTES / size);
   for (std::size_t at = 0; at < length_bytes; at += segments * size) {

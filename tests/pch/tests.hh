@@ -1,5 +1,5 @@
-// What most tests include of the system, parsed once per program where b_pch is on. Nothing of ours:
-// what a test may see of the layers is what its target says.
+// What most tests include of the system, parsed once per program where b_pch is on. Nothing of
+// ours: what a test may see of the layers is what its target says.
 #include <array>
 #include <chrono>
 #include <cstdint>
