@@ -175,6 +175,7 @@ std::chrono::nanoseconds parse_duration(std::string_view text)
       throw not_a_duration();
     }
     const double part = value->fraction * static_cast<double>(*unit);
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): not negative; libm would have to be loaded
     total += value->whole * *unit + static_cast<std::uint64_t>(part + 0.5);
     if (total > MOST) {
       throw not_a_duration();
