@@ -2,6 +2,7 @@
 
 #include "accel/guest_offload.hh"
 #include "accel/hook_choice.hh"
+#include "accel/nat_endpoints.hh"
 #include "accel/nat_statistics.hh"
 #include "accel/running_nat.hh"
 #include "accel/veth_end.hh"
@@ -19,7 +20,6 @@
 #include <fmt/format.h>
 #include <net/if.h>
 #include <optional>
-#include <time.h>
 #include <utility>
 
 namespace slirpstack {
@@ -179,16 +179,14 @@ AcceleratorStatus RunningAcceleration::status() const
 void RunningAcceleration::for_each_binding(
   const std::function<void(const AcceleratorBinding&)>& visit) const
 {
-  timespec clock{};
-  ::clock_gettime(CLOCK_MONOTONIC, &clock);
-  const auto now = static_cast<std::uint64_t>(clock.tv_sec);
+  const std::uint64_t now = kernel_time(Clock::now());
   constexpr std::uint64_t NS_PER_SECOND = 1'000'000'000;
   nat_.ledger().for_each_binding([&](const nat_endpoint& internal, const nat_binding& binding) {
     visit({.protocol = internal.protocol,
            .internal = endpoint_of(internal),
            .external = endpoint_of({binding.address, binding.port, internal.protocol, 0}),
            .zone = internal.zone,
-           .idle_seconds = now - std::min<std::uint64_t>(now, binding.last_out / NS_PER_SECOND)});
+           .idle_seconds = (now - std::min<std::uint64_t>(now, binding.last_out)) / NS_PER_SECOND});
   });
 }
 

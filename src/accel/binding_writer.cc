@@ -183,12 +183,25 @@ void BindingWriter::close(const FlowKey& flow, std::uint8_t zone, TimePoint now)
   if (bound == bound_.end() || bound->second.flows == 0) {
     return;
   }
-  nat_session_key key = map_session(bound->second.made.external, flow.remote);
+  end_sessions(bound->second.made.external, flow);
+  --bound->second.flows;
+  end_if_unused(bound, now);
+}
+
+void BindingWriter::end_session(const FlowKey& flow, std::uint8_t zone)
+{
+  if (has_session(flow, zone)) {
+    const nat_endpoint internal = map_endpoint(flow.guest, flow.protocol, zone);
+    end_sessions(bound_.at(internal).made.external, flow);
+  }
+}
+
+void BindingWriter::end_sessions(const nat_endpoint& external, const FlowKey& flow)
+{
+  nat_session_key key = map_session(external, flow.remote);
   maker_.bindings().end_session(key);
   key.remote_port = 0; // made anew by the next packet of another flow to that address
   maker_.bindings().end_session(key);
-  --bound->second.flows;
-  end_if_unused(bound, now);
 }
 
 void BindingWriter::end_if_unused(AllBound::iterator bound, TimePoint now)

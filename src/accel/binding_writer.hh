@@ -69,6 +69,8 @@ public:
   void advance_generation();
   /// Whether the kernel has a session for the flow, whoever made it.
   [[nodiscard]] bool has_session(const FlowKey& flow, std::uint8_t zone) const;
+  /// Ends such a session, which is no flow's that was opened here.
+  void end_session(const FlowKey& flow, std::uint8_t zone);
   /// `guest`, whose flows are to come, must be detached before it goes.
   void attach(const GuestFlows& guest) { guests_.insert(&guest); }
   /// `guest` is told of nothing any more. Its bindings stay.
@@ -121,6 +123,7 @@ private:
                     const nat_endpoint& external,
                     const FlowKey& flow,
                     TimePoint now);
+  void end_sessions(const nat_endpoint& external, const FlowKey& flow);
   void disallow_all();
   void allow(const nat_session_key& key);
   void end_if_unused(AllBound::iterator bound, TimePoint now);

@@ -41,6 +41,7 @@ public:
   {
     return writer_.has_session(key, settings_.zone);
   }
+  void end_former(const FlowKey& key) override { writer_.end_session(key, settings_.zone); }
   [[nodiscard]] OffloadAnswer offer(const FlowKey& key,
                                     const GuestPacket& packet,
                                     FlowRecord& record,

@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <fmt/format.h>
-#include <time.h>
 #include <utility>
 
 namespace slirpstack {
@@ -22,11 +21,9 @@ constexpr std::chrono::seconds HEARTBEAT_PERIOD(1);
 constexpr std::chrono::seconds HEARTBEAT_LASTS(4);
 
 /// As the programs see the time.
-std::chrono::nanoseconds kernel_time()
+std::chrono::nanoseconds now()
 {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+  return Clock::now().time_since_epoch();
 }
 
 /// RFC 7422: which ports an address has for itself.
@@ -97,7 +94,7 @@ void RunningNat::start_heartbeat()
 
 void RunningNat::beat()
 {
-  const std::chrono::nanoseconds until = kernel_time() + HEARTBEAT_LASTS;
+  const std::chrono::nanoseconds until = now() + HEARTBEAT_LASTS;
   NatTable<std::uint32_t, std::uint64_t>(nat_.object().map("heartbeat"))
     .put(0, static_cast<std::uint64_t>(until.count()));
   heartbeat_.set(Loop::now() + HEARTBEAT_PERIOD);
@@ -192,7 +189,7 @@ void RunningNat::remove_guest(int interface)
 
 void RunningNat::end_unplanned()
 {
-  expiry_.end(ledger_.unplanned(settings_.plan, zones_.taken()), kernel_time());
+  expiry_.end(ledger_.unplanned(settings_.plan, zones_.taken()), now());
   look_after_bindings(); // their ports rest
 }
 
@@ -227,7 +224,7 @@ void RunningNat::look_after_bindings()
 void RunningNat::sweep()
 {
   try {
-    const NatExpiry::Swept swept = expiry_.sweep(kernel_time());
+    const NatExpiry::Swept swept = expiry_.sweep(now());
     if (swept.left > 0) {
       look_after_bindings();
       routes_.refresh_gateways();

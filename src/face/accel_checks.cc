@@ -1,5 +1,6 @@
 #include "base/error.hh"
 #include "face/accel_settings.hh"
+#include "face/refuse_pair.hh"
 #include "wire/ip.hh"
 
 #include <algorithm>
@@ -16,11 +17,6 @@ using Acceleration = Config::Acceleration;
 // down for kernels that keep more.
 constexpr unsigned MAX_XDP_MTU_BYTES = 3400;
 
-[[noreturn]] void refuse_pair(std::string_view one, std::string_view other, std::string_view reason)
-{
-  throw UsageError(fmt::format("{} cannot be used with {}: {}", one, other, reason));
-}
-
 /// The addresses outside and those inside must be told apart.
 void check_addresses(const Acceleration& asked)
 {
@@ -36,6 +32,20 @@ void check_addresses(const Acceleration& asked)
   }
 }
 
+/// Who decides by flow knows each port of each address.
+void check_number(const Acceleration& asked)
+{
+  constexpr std::uint64_t MOST = 65536;
+  std::uint64_t addresses = 0;
+  for (const AddressRange& range : asked.addresses) {
+    addresses += range.size();
+  }
+  if (!asked.kernel_allocates && addresses > MOST) {
+    throw UsageError(fmt::format(
+      "-external-address has {} addresses: at most {} without -xdp-alloc=kernel", addresses, MOST));
+  }
+}
+
 void check_blocks(const Acceleration& asked)
 {
   constexpr PortRange ALL{1, 65535};
@@ -46,7 +56,7 @@ void check_blocks(const Acceleration& asked)
                                  asked.ports->to_string(),
                                  ports));
   }
-  if (asked.block_ports != 0 && asked.quota > asked.block_ports) {
+  if (asked.kernel_allocates && asked.block_ports != 0 && asked.quota > asked.block_ports) {
     throw UsageError(fmt::format("-port-quota {} is more than -port-block {} has for an address",
                                  asked.quota,
                                  asked.block_ports));
@@ -171,6 +181,7 @@ void check_acceleration(const Config& config)
 void check_nat(const Acceleration& asked)
 {
   check_addresses(asked);
+  check_number(asked);
   check_blocks(asked);
 }
 

@@ -5,6 +5,7 @@
 #include "face/accel_settings.hh"
 #include "face/go_flags.hh"
 #include "face/native_options.hh"
+#include "face/refuse_pair.hh"
 #include "face/settings.hh"
 #include "flow/forward_check.hh"
 
@@ -77,11 +78,6 @@ void check_forwards(const Config::Forwarding& forwarding)
       }
     }
   }
-}
-
-[[noreturn]] void refuse_pair(std::string_view one, std::string_view other, std::string_view reason)
-{
-  throw UsageError(fmt::format("{} cannot be used with {}: {}", one, other, reason));
 }
 
 void check_run(const Config& config)

@@ -34,6 +34,8 @@ public:
   /// Whether a flow that is not carried now was so before, by a predecessor of this process: then a
   /// packet from its middle may begin it anew.
   [[nodiscard]] virtual bool was_carried(const FlowKey& key) const = 0;
+  /// Policy no longer allows a flow that was carried before: its remote comes in no more.
+  virtual void end_former(const FlowKey& key) = 0;
   /// Policy allows the flow, whose first packet is `packet`, a frame as the guest sent it. If it is
   /// taken, `record` is moved away with its grant, and kept until the flow ends; else it stays.
   [[nodiscard]] virtual OffloadAnswer offer(const FlowKey& key,

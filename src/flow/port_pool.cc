@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <functional>
 
 namespace slirpstack {
 
@@ -16,7 +17,9 @@ PortPool::PortPool(const std::vector<IpAddress>& addresses,
   assert(!addresses.empty() && options.first_port <= options.last_port);
   const std::size_t ports = std::size_t{options.last_port} - options.first_port + 1;
   const std::size_t blocks = options.block_ports == 0 ? 0 : ports / options.block_ports;
-  for (const IpAddress& address : addresses) {
+  std::vector<IpAddress> sorted = addresses;
+  std::ranges::sort(sorted); // find() relies on it
+  for (const IpAddress& address : sorted) {
     externals_.emplace_back(address, blocks);
   }
 }
@@ -158,9 +161,11 @@ bool PortPool::wake(std::size_t external, std::uint16_t port, std::uint8_t proto
 
 std::optional<std::size_t> PortPool::find(const IpAddress& address) const
 {
-  const auto found = std::ranges::find(externals_, address, &ExternalPorts::address);
-  return found == externals_.end() ? std::nullopt
-                                   : std::optional<std::size_t>(found - externals_.begin());
+  const auto found
+    = std::ranges::lower_bound(externals_, address, std::less(), &ExternalPorts::address);
+  return found == externals_.end() || found->address() != address
+           ? std::nullopt
+           : std::optional<std::size_t>(found - externals_.begin());
 }
 
 PortPool::Subscriber& PortPool::subscriber_of(const SubscriberKey& internal)

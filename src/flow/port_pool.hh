@@ -68,7 +68,8 @@ public:
     bool is_shared = false;
   };
 
-  /// `addresses` are IPv4 and not empty. `secret` makes the ports hard to guess.
+  /// `addresses` are IPv4, not empty, and each is there once. `secret` makes the ports hard to
+  /// guess.
   PortPool(const std::vector<IpAddress>& addresses,
            const Options& options,
            const HashSecret& secret);

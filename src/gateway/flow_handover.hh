@@ -36,6 +36,8 @@ public:
   [[nodiscard]] bool may_offer(const FlowKey& key, const GuestPacket& packet) const;
   /// Whether a TCP segment that begins no connection belongs to one that the offload knows.
   [[nodiscard]] bool may_resume(const FlowKey& key, const GuestPacket& packet) const;
+  /// Policy has refused a flow that may be offered.
+  void refuse(const FlowKey& key) { offload_->end_former(key); }
   /// Offers a flow that may be and is allowed. If it is taken, the packet has gone back.
   [[nodiscard]] OffloadAnswer offer(const FlowKey& key,
                                     const GuestPacket& packet,

@@ -82,6 +82,8 @@ std::optional<FlowRecord> FlowOpener::admit_outbound(const FlowKey& key,
     if (admitted.granted) {
       return record;
     }
+  } else if (is_offered) {
+    handover_.refuse(key);
   }
   refuse(admitted.answer);
   return std::nullopt;
@@ -133,6 +135,8 @@ void FlowOpener::on_resumed_segment(const FlowKey& key,
     if (handover_.offer(key, packet, record) == OffloadAnswer::taken) {
       return;
     }
+  } else {
+    handover_.refuse(key);
   }
   refuser_.reset(ip, tcp); // no socket can go on with it
 }

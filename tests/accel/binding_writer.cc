@@ -21,15 +21,6 @@ StaticForward forward(std::uint8_t protocol)
   return {protocol, PUBLIC, SERVER, {.ifindex = 1, .zone = 0, .mac = GUEST_MAC}};
 }
 
-Packet between(std::uint8_t protocol, const Endpoint& source, const Endpoint& destination)
-{
-  Packet packet;
-  packet.protocol = protocol;
-  packet.source = source;
-  packet.destination = destination;
-  return packet;
-}
-
 } // namespace
 
 TEST_CASE("two maps agree: the claim comes first, and is given back when the binding was lost")
@@ -57,9 +48,9 @@ TEST_CASE("a race that is lost: the other's binding is used, and no port is kept
   for (const NatHook hook : BOTH_HOOKS) {
     SlowPath at(hook);
     at.nat.bind(SERVER, PUBLIC, PROTOCOL_UDP);
-    const Packet packet = between(PROTOCOL_UDP, SERVER, CLIENT);
+    const Packet packet = between(SERVER, CLIENT, PROTOCOL_UDP);
     CHECK(at.opens(packet).frame
-          == frame(TO_WORLD, build(one_hop_on(between(PROTOCOL_UDP, PUBLIC, CLIENT)))));
+          == frame(TO_WORLD, build(one_hop_on(between(PUBLIC, CLIENT, PROTOCOL_UDP)))));
     CHECK(at.owners() == 1);
     CHECK(at.writer.pool().ports_of(SERVER.address) == 0);
   }
@@ -73,7 +64,7 @@ TEST_CASE("an external endpoint that somebody else has is passed over")
                 test::at(address),
                 PROTOCOL_UDP);
   }
-  const Packet packet = between(PROTOCOL_UDP, test::at("10.0.0.2:5000"), CLIENT);
+  const Packet packet = between(test::at("10.0.0.2:5000"), CLIENT, PROTOCOL_UDP);
   CHECK(at.offer(packet) == OffloadAnswer::taken);
   CHECK(at.nat.external_of(packet.source, PROTOCOL_UDP).port == 7001);
   CHECK(at.writer.pool().ports_of(packet.source.address) == 1);
@@ -89,16 +80,16 @@ TEST_CASE("a forward lets clients in, and their answers out, without asking")
       CAPTURE(protocol);
       CHECK_FALSE(at.writer.add_static(forward(protocol), Clock::now()));
       const std::uint64_t asked = at.nat.counted(NAT_TO_SLIRPSTACK);
-      const Packet in = between(protocol, CLIENT, PUBLIC);
+      const Packet in = between(CLIENT, PUBLIC, protocol);
       CHECK(at.nat.from_world(in).frame
-            == frame(TO_GUEST, build(one_hop_on(between(protocol, CLIENT, SERVER)))));
-      Packet out = between(protocol, SERVER, CLIENT);
-      Packet seen = between(protocol, PUBLIC, CLIENT);
+            == frame(TO_GUEST, build(one_hop_on(between(CLIENT, SERVER, protocol)))));
+      Packet out = between(SERVER, CLIENT, protocol);
+      Packet seen = between(PUBLIC, CLIENT, protocol);
       out.tcp_flags = seen.tcp_flags = TCP_FLAG_SYN | TCP_FLAG_ACK;
       CHECK(at.nat.from_guest(out).frame == frame(TO_WORLD, build(one_hop_on(seen))));
       CHECK(at.nat.counted(NAT_TO_SLIRPSTACK) == asked);
       // What the guest begins itself from there is another matter.
-      CHECK(at.is_asked_about(between(protocol, SERVER, test::at("192.0.2.1:9"))));
+      CHECK(at.is_asked_about(between(SERVER, test::at("192.0.2.1:9"), protocol)));
     }
   }
 }
@@ -119,8 +110,8 @@ TEST_CASE("a forward's port is nobody else's, and a guest's port has one forward
   // Guests that are paired with that address get nothing; one of the others has its neighbour.
   int taken = 0;
   for (std::uint8_t host = 3; host < 20; ++host) {
-    const Packet packet = between(
-      PROTOCOL_UDP, {IpAddress::ipv4(at.nat.settings.internal[0].first + host), 5000}, CLIENT);
+    const Packet packet
+      = between({IpAddress::ipv4(at.nat.settings.internal[0].first + host), 5000}, CLIENT);
     // By then the endpoint that was refused above has rested.
     if (at.offer(packet, Clock::now() + 200s) == OffloadAnswer::taken) {
       ++taken;
@@ -134,8 +125,8 @@ TEST_CASE("a forward lasts until it is removed; what came through it does not ou
 {
   SlowPath at(NatHook::xdp);
   CHECK_FALSE(at.writer.add_static(forward(PROTOCOL_TCP), Clock::now()));
-  REQUIRE(at.nat.from_world(between(PROTOCOL_TCP, CLIENT, PUBLIC)).verdict == Verdict::redirect);
-  REQUIRE(at.opens(between(PROTOCOL_TCP, SERVER, test::at("192.0.2.1:9"))).verdict
+  REQUIRE(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_TCP)).verdict == Verdict::redirect);
+  REQUIRE(at.opens(between(SERVER, test::at("192.0.2.1:9"), PROTOCOL_TCP)).verdict
           == Verdict::redirect);
   at.offload.end_if([](const FlowRecord&) { return true; }, Clock::now());
   CHECK(at.bindings() == 1);
@@ -146,17 +137,17 @@ TEST_CASE("a forward lasts until it is removed; what came through it does not ou
   CHECK_FALSE(at.writer.remove_static(PUBLIC, PROTOCOL_TCP, Clock::now()));
   CHECK(at.bindings() == 0);
   CHECK(at.sessions() == 0);
-  CHECK(at.nat.from_world(between(PROTOCOL_TCP, CLIENT, PUBLIC)).verdict == Verdict::host);
+  CHECK(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_TCP)).verdict == Verdict::host);
   CHECK_FALSE(at.writer.add_static(forward(PROTOCOL_TCP), Clock::now())); // though its port rests
-  CHECK(at.nat.from_world(between(PROTOCOL_TCP, CLIENT, PUBLIC)).verdict == Verdict::redirect);
+  CHECK(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_TCP)).verdict == Verdict::redirect);
 }
 
 TEST_CASE("a guest that uses the port of a forward to come keeps its binding")
 {
   SlowPath at(NatHook::xdp);
-  at.opens(between(PROTOCOL_UDP, SERVER, CLIENT));
+  at.opens(between(SERVER, CLIENT, PROTOCOL_UDP));
   CHECK(at.writer.add_static(forward(PROTOCOL_UDP), Clock::now()) == StaticRefusal::internal_taken);
-  CHECK_FALSE(at.is_asked_about(between(PROTOCOL_UDP, SERVER, CLIENT)));
+  CHECK_FALSE(at.is_asked_about(between(SERVER, CLIENT, PROTOCOL_UDP)));
   CHECK(at.owners() == 1);
 }
 
@@ -166,10 +157,10 @@ TEST_CASE("a successor takes over bindings, ports that rest, and what is known o
     constexpr PortPool::Options PORTS{
       .first_port = 7000, .last_port = 7002, .has_low_ports = false};
     SlowPath at(hook, PORTS);
-    const Packet live = between(PROTOCOL_TCP, SERVER, CLIENT);
+    const Packet live = between(SERVER, CLIENT, PROTOCOL_TCP);
     at.opens(live);
     const Endpoint external = at.nat.external_of(SERVER, PROTOCOL_TCP);
-    const Packet gone = between(PROTOCOL_TCP, test::at("10.0.0.2:81"), CLIENT);
+    const Packet gone = between(test::at("10.0.0.2:81"), CLIENT, PROTOCOL_TCP);
     at.opens(gone);
     at.writer.close(SlowPath::flow_of(gone), 0, Clock::now());
     at.offload.drop_records();
@@ -187,13 +178,15 @@ TEST_CASE("a successor takes over bindings, ports that rest, and what is known o
     CHECK(at.is_asked_about(middle));
     CHECK(offload.was_carried(SlowPath::flow_of(live)));
     CHECK_FALSE(offload.was_carried(SlowPath::flow_of(gone)));
-    CHECK_FALSE(offload.was_carried(SlowPath::flow_of(between(PROTOCOL_TCP, SERVER, PUBLIC))));
+    CHECK_FALSE(offload.was_carried(SlowPath::flow_of(between(SERVER, PUBLIC, PROTOCOL_TCP))));
+    const FlowKey other = SlowPath::flow_of(between(SERVER, PUBLIC, PROTOCOL_TCP));
+    offload.end_former(other); // of which nothing is known
     CHECK(at.offer_to(offload, middle) == OffloadAnswer::taken);
     CHECK_FALSE(at.is_asked_about(middle));
     CHECK(at.nat.external_of(SERVER, PROTOCOL_TCP) == external);
     // One port is taken, one rests: one is left.
     const auto next = [&](std::uint16_t port) {
-      return at.offer_to(offload, between(PROTOCOL_TCP, {SERVER.address, port}, CLIENT));
+      return at.offer_to(offload, between({SERVER.address, port}, CLIENT, PROTOCOL_TCP));
     };
     CHECK(next(82) == OffloadAnswer::taken);
     CHECK(next(83) == OffloadAnswer::exhausted);
@@ -204,8 +197,8 @@ TEST_CASE("a successor takes over bindings, ports that rest, and what is known o
 TEST_CASE("the end of a guest's bindings takes their sessions along, and tells who made them")
 {
   SlowPath at(NatHook::xdp);
-  at.opens(between(PROTOCOL_TCP, SERVER, CLIENT));
-  const Packet other = between(PROTOCOL_TCP, test::at("10.0.0.3:80"), CLIENT);
+  at.opens(between(SERVER, CLIENT, PROTOCOL_TCP));
+  const Packet other = between(test::at("10.0.0.3:80"), CLIENT, PROTOCOL_TCP);
   at.opens(other);
   const nat_endpoint internal = to_map(SERVER, PROTOCOL_TCP);
   const nat_endpoint external = to_map(at.nat.external_of(SERVER, PROTOCOL_TCP), PROTOCOL_TCP);
@@ -216,4 +209,27 @@ TEST_CASE("the end of a guest's bindings takes their sessions along, and tells w
   CHECK(at.sessions() == 1);
   CHECK(at.owners() == 2); // one of them rests
   CHECK_FALSE(at.is_asked_about(other));
+}
+
+TEST_CASE("what a successor's policy denies comes in no more")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    for (const auto filter : {NAT_FILTER_ADDRESS, NAT_FILTER_PORT}) {
+      CAPTURE(filter);
+      SlowPath at(hook);
+      at.nat.settings.filter_udp = filter;
+      at.nat.apply();
+      const Packet sent = between(SERVER, CLIENT, PROTOCOL_UDP);
+      at.opens(sent);
+      const Endpoint external = at.nat.external_of(SERVER, PROTOCOL_UDP);
+      const Packet answer = between(CLIENT, external, PROTOCOL_UDP);
+      CHECK(at.nat.from_world(answer).verdict == Verdict::redirect);
+      at.offload.drop_records();
+      CHECK(at.offload.was_carried(SlowPath::flow_of(sent)));
+      at.offload.end_former(SlowPath::flow_of(sent));
+      CHECK_FALSE(at.offload.was_carried(SlowPath::flow_of(sent)));
+      CHECK(at.nat.from_world(answer).verdict == Verdict::drop);
+      CHECK(at.is_asked_about(sent));
+    }
+  }
 }

@@ -3,7 +3,6 @@
 #include "nat_bed.hh"
 
 #include <doctest/doctest.h>
-#include <time.h>
 
 using namespace slirpstack;
 using namespace slirpstack::test;
@@ -18,29 +17,14 @@ const Endpoint REMOTE = at("198.51.100.9:53");
 /// How late it may be noted that the guest has sent.
 constexpr std::chrono::nanoseconds LAG(NAT_RECENT_NS);
 
-std::chrono::nanoseconds kernel_time()
-{
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 Packet from_guest(std::uint8_t protocol, std::uint8_t tcp_flags = TCP_FLAG_SYN)
 {
-  Packet packet;
-  packet.protocol = protocol;
-  packet.tcp_flags = tcp_flags;
-  packet.source = GUEST;
-  packet.destination = REMOTE;
-  return packet;
+  return between(GUEST, REMOTE, protocol, tcp_flags);
 }
 
 Packet from_remote(std::uint8_t tcp_flags)
 {
-  Packet packet = from_guest(PROTOCOL_TCP, tcp_flags);
-  packet.source = REMOTE;
-  packet.destination = EXTERNAL;
-  return packet;
+  return between(REMOTE, EXTERNAL, PROTOCOL_TCP, tcp_flags);
 }
 
 std::size_t bindings_of(const NatBed& nat)

@@ -1,9 +1,11 @@
 #pragma once
 
+#include "base/clock.hh"
 #include "wire/address.hh"
 #include "wire/ip.hh"
 #include "wire/tcp.hh"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -30,6 +32,25 @@ struct Packet
   Bytes options; ///< a multiple of 4 bytes
   Bytes data = Bytes(5, 's');
 };
+
+[[nodiscard]] inline Packet between(const Endpoint& source,
+                                    const Endpoint& destination,
+                                    std::uint8_t protocol = PROTOCOL_UDP,
+                                    std::uint8_t tcp_flags = TCP_FLAG_SYN)
+{
+  Packet packet;
+  packet.source = source;
+  packet.destination = destination;
+  packet.protocol = protocol;
+  packet.tcp_flags = tcp_flags;
+  return packet;
+}
+
+/// What the programs in the kernel take for the time.
+[[nodiscard]] inline std::chrono::nanoseconds kernel_time()
+{
+  return Clock::now().time_since_epoch();
+}
 
 /// The same, having been through a router.
 [[nodiscard]] inline Packet one_hop_on(Packet packet)

@@ -18,11 +18,7 @@ const Endpoint OTHER = at("192.0.2.7:123");
 
 Packet to(const Endpoint& remote, std::uint8_t protocol = PROTOCOL_UDP, Endpoint guest = GUEST)
 {
-  Packet packet;
-  packet.protocol = protocol;
-  packet.source = guest;
-  packet.destination = remote;
-  return packet;
+  return between(guest, remote, protocol);
 }
 
 /// As the world sees it.

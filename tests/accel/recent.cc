@@ -3,6 +3,11 @@
 #include "slow_path.hh"
 
 #include <doctest/doctest.h>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <random>
+#include <string>
 
 using namespace slirpstack;
 using namespace slirpstack::test;
@@ -15,20 +20,12 @@ const Endpoint REMOTE = at("198.51.100.9:53");
 
 Packet packet_of(std::uint8_t protocol = PROTOCOL_UDP, std::uint8_t tcp_flags = TCP_FLAG_ACK)
 {
-  Packet packet;
-  packet.protocol = protocol;
-  packet.tcp_flags = tcp_flags;
-  packet.source = GUEST;
-  packet.destination = REMOTE;
-  return packet;
+  return between(GUEST, REMOTE, protocol, tcp_flags);
 }
 
 Packet answer_of(std::uint8_t tcp_flags)
 {
-  Packet packet = packet_of(PROTOCOL_TCP, tcp_flags);
-  packet.source = REMOTE;
-  packet.destination = EXTERNAL;
-  return packet;
+  return between(REMOTE, EXTERNAL, PROTOCOL_TCP, tcp_flags);
 }
 
 bool passes(NatBed& nat, const Packet& packet)
@@ -259,5 +256,159 @@ TEST_CASE("a remembered connection's end is seen")
     CHECK(passes(nat, packet_of(PROTOCOL_TCP)));
     nat.from_world(answer_of(TCP_FLAG_FIN | TCP_FLAG_ACK));
     CHECK(state_of(nat) == NAT_TCP_FIN_BOTH);
+  }
+}
+
+namespace {
+
+/// The same events for two programs: one that remembers and one that does not.
+class Twins
+{
+public:
+  Twins(NatHook hook, bool asks) : remembering_(hook), forgetful_(hook)
+  {
+    forgetful_.settings.recent_sets = 0;
+    for (NatBed* const nat : {&remembering_, &forgetful_}) {
+      nat->settings.flags = asks ? NAT_ASK_REMOTES : 0;
+      nat->settings.filter_udp = nat->settings.filter_tcp = NAT_FILTER_PORT;
+      nat->set_tap();
+    }
+    remembering_.settings.recent_sets = 2; // flows get in each other's way
+    apply();
+  }
+
+  void apply()
+  {
+    remembering_.apply();
+    forgetful_.apply();
+  }
+  /// Does a random one of the things that can happen.
+  void step(std::minstd_rand& random)
+  {
+    const auto pick = [&](unsigned count) { return static_cast<std::uint16_t>(random() % count); };
+    const std::uint8_t protocol = pick(2) == 0 ? PROTOCOL_UDP : PROTOCOL_TCP;
+    const Endpoint guest{GUEST.address, static_cast<std::uint16_t>(5000 + pick(3))};
+    const Endpoint external{EXTERNAL.address, static_cast<std::uint16_t>(35000 + guest.port)};
+    const Endpoint remote{REMOTE.address, static_cast<std::uint16_t>(53 + pick(2))};
+    static constexpr std::uint8_t FLAGS[] = {TCP_FLAG_ACK,
+                                             TCP_FLAG_ACK,
+                                             TCP_FLAG_ACK,
+                                             TCP_FLAG_SYN,
+                                             TCP_FLAG_SYN | TCP_FLAG_ACK,
+                                             TCP_FLAG_FIN | TCP_FLAG_ACK,
+                                             TCP_FLAG_RST};
+    const std::uint8_t flags = FLAGS[pick(std::size(FLAGS))];
+    switch (pick(16)) {
+      case 0:
+        each([&](NatBed& nat) {
+          NatBindings(nat.object()).end(to_map(guest, protocol), to_map(external, protocol), {});
+          NatBindings(nat.object()).wake(to_map(external, protocol));
+        });
+        break;
+      case 1:
+      case 2:
+        each([&](NatBed& nat) { bind(nat, guest, external, protocol); });
+        break;
+      case 3:
+        each([&](NatBed& nat) {
+          NatBindings(nat.object()).end_session(session_of(external, remote, protocol));
+        });
+        break;
+      case 4:
+        each([&](NatBed& nat) { allow(nat, external, remote, protocol); });
+        break;
+      case 5:
+        ++remembering_.settings.generation;
+        ++forgetful_.settings.generation;
+        apply();
+        break;
+      case 6:
+      case 7:
+      case 8:
+        same(
+          [&](NatBed& nat) { return nat.from_world(between(remote, external, protocol, flags)); });
+        break;
+      default:
+        same([&](NatBed& nat) { return nat.from_guest(between(guest, remote, protocol, flags)); });
+        break;
+    }
+    CHECK(states(remembering_) == states(forgetful_));
+  }
+  [[nodiscard]] std::uint64_t let_out() const { return remembering_.counted(NAT_OUT); }
+
+private:
+  void each(const std::function<void(NatBed&)>& act)
+  {
+    act(remembering_);
+    act(forgetful_);
+  }
+  void same(const std::function<Outcome(NatBed&)>& act)
+  {
+    const Outcome one = act(remembering_);
+    const Outcome other = act(forgetful_);
+    CHECK(one.verdict == other.verdict);
+    CHECK(one.frame == other.frame);
+  }
+  static void bind(NatBed& nat,
+                   const Endpoint& guest,
+                   const Endpoint& external,
+                   std::uint8_t protocol)
+  {
+    NatTable<nat_endpoint, nat_binding> bindings(nat.object().map("bindings"));
+    if (bindings.find(to_map(guest, protocol))) {
+      NatBindings(nat.object()).renew(to_map(guest, protocol), nat.settings.generation, 0);
+    } else {
+      nat.bind(guest, external, protocol);
+    }
+  }
+  static nat_session_key session_of(const Endpoint& external,
+                                    const Endpoint& remote,
+                                    std::uint8_t protocol)
+  {
+    return map_session(to_map(external, protocol), remote);
+  }
+  /// As policy does.
+  static void allow(NatBed& nat,
+                    const Endpoint& external,
+                    const Endpoint& remote,
+                    std::uint8_t protocol)
+  {
+    NatTable<nat_session_key, nat_session> sessions(nat.object().map("sessions"));
+    nat_session session
+      = sessions.find(session_of(external, remote, protocol)).value_or(nat_session{});
+    session.flags |= NAT_ALLOWED;
+    sessions.put(session_of(external, remote, protocol), session);
+  }
+  /// What the sessions are in, but for their times.
+  static std::map<std::string, std::uint32_t> states(const NatBed& nat)
+  {
+    std::map<std::string, std::uint32_t> found;
+    NatTable<nat_session_key, nat_session>(nat.object().map("sessions"))
+      .for_each([&](const nat_session_key& key, const nat_session& session) {
+        found[std::string(reinterpret_cast<const char*>(&key), sizeof key)]
+          = session.state << 8U | session.flags;
+      });
+    return found;
+  }
+
+  NatBed remembering_;
+  NatBed forgetful_;
+};
+
+} // namespace
+
+TEST_CASE("who remembers does nothing else than who does not")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    for (const bool asks : {false, true}) {
+      CAPTURE(asks);
+      Twins twins(hook, asks);
+      std::minstd_rand random(asks ? 1 : 2);
+      for (int i = 0; i < 3000; ++i) {
+        CAPTURE(i);
+        twins.step(random);
+      }
+      CHECK(twins.let_out() > 100);
+    }
   }
 }

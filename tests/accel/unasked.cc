@@ -13,19 +13,6 @@ const Endpoint GUEST = at("10.0.0.2:5000");
 const Endpoint REMOTE = at("198.51.100.9:53");
 const Endpoint DENIED = at("192.0.2.7:53");
 
-Packet between(const Endpoint& source,
-               const Endpoint& destination,
-               std::uint8_t protocol = PROTOCOL_UDP,
-               std::uint8_t tcp_flags = TCP_FLAG_SYN)
-{
-  Packet packet;
-  packet.protocol = protocol;
-  packet.source = source;
-  packet.destination = destination;
-  packet.tcp_flags = tcp_flags;
-  return packet;
-}
-
 /// "Port unreachable" to `to`, about a packet that the guest has got from `remote`.
 Packet complaint(const Endpoint& remote, const Endpoint& to, std::uint8_t protocol = PROTOCOL_UDP)
 {

@@ -8,7 +8,9 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
+import struct
 import subprocess
 
 from harness import suite
@@ -265,6 +267,25 @@ class Neighbors(MappingTest):
             lambda: "dadfailed" in self.topology.router.shell("ip address show dev down0"),
             "a duplicate that is noticed",
         )
+
+    def test_broken_solicitations_do_no_harm(self) -> None:
+        guest = self.mapped("-map", MAPPING)
+        target = socket.inet_pton(socket.AF_INET6, "2001:db8:3:0:5::6")
+        source = socket.inet_pton(socket.AF_INET6, "2001:db8:3:0:5::7")
+        body = struct.pack("!BBHI16sBB6s", 135, 0, 0, 0, target, 1, 1, b"\2\0\0\0\0\1")
+        whole = struct.pack("!IHBB16s16s", 6 << 28, len(body), 58, 255, source, target) + body
+        noise = random.Random(1)
+        with self.topology.router.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as wire:
+            to = ("down0", 0x86DD, 0, 0, b"\xff" * 6)
+            for length in range(41, len(whole)): # the filter wants its first 41 bytes
+                wire.sendto(whole[:length], to)
+            for _ in range(300):
+                broken = bytearray(whole + bytes(noise.randrange(2) * 1000))
+                for _ in range(noise.randrange(1, 4)):
+                    broken[noise.choice([4, 5, *range(41, len(whole))])] = noise.randrange(256)
+                wire.sendto(broken, to)
+        self.assertIn(self.mac(), self.neighbor("2001:db8:3:0:5::8"))
+        guest.slirpstack.check_log()
 
     def test_nobody_answers_without_a_mapping_or_a_route_of_the_host(self) -> None:
         guest = self.mapped("-map", "up0 fd00::/64 2001:db8:4::/64")

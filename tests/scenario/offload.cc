@@ -32,6 +32,7 @@ public:
   {
     return std::ranges::find(known, key.to_string()) != known.end();
   }
+  void end_former(const FlowKey& key) override { std::erase(known, key.to_string()); }
   OffloadAnswer offer(const FlowKey& key,
                       const GuestPacket& /*packet*/,
                       FlowRecord& record,
@@ -442,6 +443,7 @@ TEST_CASE("a connection that a predecessor's offload carried goes on, if policy 
     return (other.hears().tcp.flags & TCP_FLAG_RST) != 0;
   };
   CHECK(is_reset(OTHER));
+  CHECK(at.offload.known.size() == 1); // denied now, it has ended
   CHECK(is_reset(endpoint("192.0.2.3", 80)));
   CHECK(at.offload.size() == 1);
   at.offload.answer = OffloadAnswer::declined; // no socket can take it up

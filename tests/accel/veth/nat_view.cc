@@ -56,11 +56,4 @@ std::uint64_t counted(const NatAccelerator& nat, nat_statistic statistic)
                          [](std::uint64_t sum, const nat_count& one) { return sum + one.packets; });
 }
 
-std::chrono::nanoseconds kernel_time()
-{
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 } // namespace slirpstack::test

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "accel/nat_accelerator.hh"
+#include "frame.hh"
 #include "slirpstack/nat_map.h"
 #include "wire/address.hh"
 
@@ -17,8 +18,5 @@ void add_forward(const NatAccelerator& nat,
 
 /// Packets that the NAT has counted under a name.
 [[nodiscard]] std::uint64_t counted(const NatAccelerator& nat, nat_statistic statistic);
-
-/// The clock of the maps.
-[[nodiscard]] std::chrono::nanoseconds kernel_time();
 
 } // namespace slirpstack::test

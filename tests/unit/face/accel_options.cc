@@ -171,8 +171,12 @@ TEST_CASE("what does not go with the accelerator is refused with the reason")
            "or inside");
   CHECK(accelerated_error({"-external-ports=1-10", "-port-block=11"})
         == "-port-block 11 is larger than -external-ports 1-10, which has 10");
-  CHECK(accelerated_error({"-port-quota=11", "-port-block=10"})
+  CHECK(accelerated_error({"-port-quota=11", "-port-block=10"}) == "no error"); // of two blocks
+  CHECK(accelerated_error({"-xdp-alloc=kernel", "-port-quota=11", "-port-block=10"})
         == "-port-quota 11 is more than -port-block 10 has for an address");
+  CHECK(accelerated_error({"-external-address=198.16.0.0/15"})
+        == "-external-address has 131072 addresses: at most 65536 without -xdp-alloc=kernel");
+  CHECK(accelerated_error({"-external-address=198.16.0.0/15", "-xdp-alloc=kernel"}) == "no error");
   CHECK(accelerated_error({"-mtu=9000"})
         == "-mtu 9000 cannot be used with -accel xdp: at most 3400 go there");
   for (const Words& words : {Words{"-rules", "f"},
