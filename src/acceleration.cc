@@ -1,6 +1,7 @@
 #include "acceleration.hh"
 
 #include "accel/guest_offload.hh"
+#include "accel/guest_publisher.hh"
 #include "accel/hook_choice.hh"
 #include "accel/nat_endpoints.hh"
 #include "accel/nat_statistics.hh"
@@ -76,6 +77,12 @@ public:
     const int interface = veth_.host_index();
     const std::uint8_t zone
       = nat_.add_guest({.interface = interface, .tap = tap_.index, .mac = veth_.guest_mac()});
+    if (BindingWriter* const publisher = nat_.publisher()) {
+      publisher_.emplace(
+        *publisher,
+        nat_.settings().plan,
+        GuestPlace{static_cast<std::uint32_t>(interface), zone, veth_.guest_mac()});
+    }
     if (BindingWriter* const writer = nat_.writer()) {
       offload_.emplace(*writer,
                        nat_.object(),
@@ -104,6 +111,7 @@ public:
   }
   [[nodiscard]] const GuestAddresses& addresses() const override { return veth_.addresses(); }
   [[nodiscard]] FlowOffload* offload() override { return offload_ ? &*offload_ : nullptr; }
+  [[nodiscard]] PortPublisher* publisher() override { return publisher_ ? &*publisher_ : nullptr; }
   void forget() override { nat_.remove_guest(veth_.host_index()); }
 
 private:
@@ -123,6 +131,7 @@ private:
   std::uint32_t mtu_bytes_;
   HostTap tap_;
   VethPair veth_;
+  std::optional<GuestPublisher> publisher_;
   std::optional<GuestOffload> offload_;
 };
 

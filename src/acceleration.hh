@@ -3,6 +3,7 @@
 #include "control/accelerator_view.hh"
 #include "face/config.hh"
 #include "flow/flow_offload.hh"
+#include "flow/port_publisher.hh"
 #include "guest/guest_addresses.hh"
 #include "guest/link.hh"
 #include "guest/namespace.hh"
@@ -27,6 +28,9 @@ public:
   /// Who carries flows of the guest that policy has allowed; null: the kernel decides by itself.
   /// Must be given back all records before this object goes.
   [[nodiscard]] virtual FlowOffload* offload() = 0;
+  /// Who publishes the guest's ports at addresses that are not the host's; null: nobody. It goes
+  /// with this object.
+  [[nodiscard]] virtual PortPublisher* publisher() = 0;
   /// The guest's namespace is gone for good, and its bindings with it.
   virtual void forget() = 0;
 };

@@ -141,6 +141,22 @@ NatPlan plan_of(const Config& config)
   return plan;
 }
 
+/// At an address of the host's own a socket listens, and the kernel would send its answers from
+/// another port.
+void check_udp_forwards(const NatPlan& plan, const Config::Forwarding& forwarding)
+{
+  for (const ForwardSpec& spec : forwarding.local) {
+    if (plan.kernel_allocates && plan.pool_is_local
+        && scheme_protocol(spec.scheme) == PROTOCOL_UDP) {
+      throw UsageError(
+        fmt::format("-L {} cannot be used with -xdp-alloc=kernel: that address is the "
+                    "host's own, and the kernel would send the guest's answers from "
+                    "another port",
+                    spec.text));
+    }
+  }
+}
+
 void check_blocks(const NatPlan& plan)
 {
   if (plan.kernel_allocates && plan.block_ports != 0
@@ -194,6 +210,7 @@ RunningNat::Settings nat_request(const Config& config)
   RunningNat::Settings settings;
   settings.plan = plan_of(config);
   check_blocks(settings.plan);
+  check_udp_forwards(settings.plan, config.forwarding);
   settings.sizes = {.bindings = asked.max_bindings,
                     .sessions = 2 * asked.max_bindings,
                     .subscribers = asked.max_bindings};

@@ -46,6 +46,9 @@ ServedGuest::ServedGuest(const Config& config,
   if (accelerated_ && accelerated_->offload() != nullptr) {
     session_->set_offload(*accelerated_->offload());
   }
+  if (accelerated_ && accelerated_->publisher() != nullptr) {
+    session_->set_publisher(*accelerated_->publisher());
+  }
 }
 
 OpenedGuest ServedGuest::open(Narrator& narrator, Acceleration* acceleration)

@@ -45,6 +45,8 @@ public:
   void start(std::function<void()> on_gone);
   /// The guest's new flows are offered to `offload` from now on, which must outlive this.
   void set_offload(FlowOffload& offload) { gateway_.set_offload(offload); }
+  /// Forwards at `publisher`'s addresses are its own from now on; it must outlive this.
+  void set_publisher(PortPublisher& publisher) { gateway_.forwards().set_publisher(publisher); }
   /// Requests about the accelerator go to `accelerator` from now on, which must outlive this.
   void set_accelerator(const AcceleratorView& accelerator)
   {

@@ -122,6 +122,9 @@ std::variant<BindingMaker::Made, StaticRefusal> BindingMaker::make_static(
     case NatBindings::Added::added:
       return Made{external, Origin::forward};
     case NatBindings::Added::endpoint_taken:
+      if (take_over({internal, external, forward.guest, NAT_STATIC, 0})) {
+        return Made{external, Origin::forward};
+      }
       return StaticRefusal::external_taken; // by somebody the pool does not know: it stays reserved
     case NatBindings::Added::bound_already:
       refusal = StaticRefusal::internal_taken;
@@ -131,6 +134,17 @@ std::variant<BindingMaker::Made, StaticRefusal> BindingMaker::make_static(
   }
   pool_.release(forward.external, forward.protocol, now);
   return refusal;
+}
+
+bool BindingMaker::take_over(const Entry& entry)
+{
+  const auto former = owners_.find(entry.external);
+  if (!former || (former->flags & NAT_STATIC) == 0 || former->address != entry.internal.address
+      || former->port != entry.internal.port || former->zone != entry.internal.zone) {
+    return false;
+  }
+  owners_.put(entry.external, owner_from(entry.internal, entry.flags, entry.place));
+  return true;
 }
 
 BindingMaker::Made BindingMaker::adopt(const nat_endpoint& internal, const nat_binding& binding)

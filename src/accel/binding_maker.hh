@@ -60,6 +60,7 @@ public:
                                                      const GuestPlace& place,
                                                      std::uint32_t generation,
                                                      TimePoint now);
+  /// Also takes over the very same forward of a predecessor.
   [[nodiscard]] std::variant<Made, StaticRefusal> make_static(const StaticForward& forward,
                                                               TimePoint now);
   /// Takes over a binding that a predecessor has made, so that its port is nobody else's.
@@ -88,6 +89,7 @@ private:
   /// Nothing: the endpoint was lost to somebody else, which is no reason to give up.
   std::optional<std::variant<Made, PortRefusal>> claim(const Entry& entry, TimePoint now);
   NatBindings::Added add(const Entry& entry, TimePoint now);
+  bool take_over(const Entry& entry);
 
   NatBindings bindings_;
   NatTable<nat_endpoint, nat_owner> owners_;

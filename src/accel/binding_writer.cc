@@ -56,12 +56,28 @@ void BindingWriter::disallow_all()
 
 void BindingWriter::adopt(TimePoint now)
 {
+  end_former_statics(now);
   bindings_.for_each([this](const nat_endpoint& internal, const nat_binding& binding) {
     if (!bound_.contains(internal)) {
       remember(internal, maker_.adopt(internal, binding), {});
     }
   });
   maker_.adopt_resting(now);
+}
+
+void BindingWriter::end_former_statics(TimePoint now)
+{
+  std::vector<std::pair<nat_endpoint, nat_endpoint>> former;
+  bindings_.for_each([&](const nat_endpoint& internal, const nat_binding& binding) {
+    if ((binding.flags & NAT_STATIC) != 0 && !bound_.contains(internal)) {
+      former.emplace_back(internal,
+                          nat_endpoint{binding.address, binding.port, internal.protocol, 0});
+    }
+  });
+  for (const auto& [internal, external] : former) {
+    maker_.bindings().end(internal, external, now.time_since_epoch());
+    end_sessions_of(external);
+  }
 }
 
 nat_settings BindingWriter::current_settings() const
@@ -281,17 +297,23 @@ bool BindingWriter::remove_static(const Endpoint& external, std::uint8_t protoco
     return false;
   }
   maker_.end(bound->first, bound->second.made, now);
+  end_sessions_of(outside);
+  forget(bound, now);
+  return true;
+}
+
+void BindingWriter::end_sessions_of(const nat_endpoint& external)
+{
   std::vector<nat_session_key> through;
   sessions_.for_each([&](const nat_session_key& key, const nat_session&) {
-    if (key.address == outside.address && key.port == outside.port && key.protocol == protocol) {
+    if (key.address == external.address && key.port == external.port
+        && key.protocol == external.protocol) {
       through.push_back(key);
     }
   });
   for (const nat_session_key& key : through) {
     maker_.bindings().end_session(key);
   }
-  forget(bound, now);
-  return true;
 }
 
 void BindingWriter::on_session_ended(const nat_session_key& session)

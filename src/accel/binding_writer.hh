@@ -53,8 +53,11 @@ public:
                 OnBinding on_binding = {});
 
   /// Takes over all bindings in the maps, a predecessor's, and the rest of its ports. They are void
-  /// until policy has allowed what comes from there (see nat_settings.generation).
+  /// until policy has allowed what comes from there (see nat_settings.generation). Forwards end,
+  /// but for those that add_static() has taken over before.
   void adopt(TimePoint now);
+  /// Ends a predecessor's forwards that add_static() has not taken over.
+  void end_former_statics(TimePoint now);
 
   /// Lets a flow pass, out and in, until close() or its silence. All flows of one endpoint of the
   /// guest share its binding. `guest` is told of its end. Nothing: done; a refusal is logged.
@@ -124,6 +127,7 @@ private:
                     const FlowKey& flow,
                     TimePoint now);
   void end_sessions(const nat_endpoint& external, const FlowKey& flow);
+  void end_sessions_of(const nat_endpoint& external);
   void disallow_all();
   void allow(const nat_session_key& key);
   void end_if_unused(AllBound::iterator bound, TimePoint now);

@@ -20,6 +20,9 @@ constexpr std::chrono::seconds SWEEP_PERIOD(10);
 constexpr std::chrono::seconds HEARTBEAT_PERIOD(1);
 constexpr std::chrono::seconds HEARTBEAT_LASTS(4);
 
+/// Those that there is room for in a PortPool.
+constexpr std::uint64_t MOST_ADDRESSES = 65536;
+
 /// As the programs see the time.
 std::chrono::nanoseconds now()
 {
@@ -105,12 +108,30 @@ RunningNat::~RunningNat() = default;
 NatExpiry RunningNat::make_expiry()
 {
   if (settings_.plan.kernel_allocates) {
+    make_publisher();
     return {nat_.object(), settings_.timeouts, [this](const auto& internal, const auto& external) {
               log_ended(internal, external);
             }};
   }
   writer_.emplace(make_writer());
   return {nat_.object(), settings_.timeouts, {}, &*writer_};
+}
+
+/// In the kernel's own NAT only what is published is made here.
+void RunningNat::make_publisher()
+{
+  std::uint64_t addresses = 0;
+  for (const AddressRange& range : settings_.plan.external) {
+    addresses += range.size();
+  }
+  if (addresses <= MOST_ADDRESSES) {
+    publisher_.emplace(
+      nat_.object(),
+      PortPool(all_of(settings_.plan.external),
+               {.first_port = settings_.plan.ports.first, .last_port = settings_.plan.ports.last},
+               HashSecret::random()),
+      BindingWriter::Limits{});
+  }
 }
 
 BindingWriter RunningNat::make_writer()
@@ -208,6 +229,8 @@ void RunningNat::end_adoption()
   end_unplanned();
   if (writer_) {
     writer_->adopt(Clock::now());
+  } else if (publisher_) {
+    publisher_->end_former_statics(Clock::now());
   }
   if (const std::size_t kept = ledger_.bindings(); kept > 0) {
     log(LogLevel::info, "bindings taken over from a predecessor", {{"bindings", kept}});

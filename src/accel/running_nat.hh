@@ -62,6 +62,8 @@ public:
 
   /// Who makes the bindings; null where the kernel does.
   [[nodiscard]] BindingWriter* writer() { return writer_ ? &*writer_ : nullptr; }
+  /// Who publishes ports of guests. Null for more addresses than it can look after.
+  [[nodiscard]] BindingWriter* publisher() { return publisher_ ? &*publisher_ : writer(); }
   /// Interfaces of guests, by number.
   [[nodiscard]] std::vector<int> guests() const;
   [[nodiscard]] const Settings& settings() const { return settings_; }
@@ -75,6 +77,7 @@ private:
   void log_ended(const nat_endpoint& internal, const nat_endpoint& external) const;
   void log_block(const PortBlock& block, bool is_assigned) const;
   [[nodiscard]] BindingWriter make_writer();
+  void make_publisher();
   [[nodiscard]] NatExpiry make_expiry();
   [[nodiscard]] std::uint32_t next_generation() const;
   /// Where the programs would outlive us.
@@ -96,6 +99,7 @@ private:
   std::set<std::uint64_t> logged_blocks_;
   RouteMirror routes_;
   std::optional<BindingWriter> writer_;
+  std::optional<BindingWriter> publisher_;
   NatExpiry expiry_;
   NatEvents events_;
   Watch event_watch_;

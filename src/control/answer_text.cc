@@ -20,15 +20,20 @@ std::string joined(const Json& list)
   return text;
 }
 
+std::string flow_count(const Json& forward)
+{
+  return fmt::format("{} flows", forward.at("flows").get<std::uint64_t>());
+}
+
 std::string forward_line(const Json& forward)
 {
   const bool is_local = forward.contains("local");
-  return fmt::format("{}  {} {}  {}  {} flows{}\n",
+  return fmt::format("{}  {} {}  {}  {}{}\n",
                      forward.at("id").get<unsigned>(),
                      is_local ? "-L" : "-R",
                      forward.at(is_local ? "local" : "remote").get<std::string>(),
                      joined(forward.at(is_local ? "listening" : "matching")),
-                     forward.at("flows").get<std::uint64_t>(),
+                     forward.at("published").get<bool>() ? "by the NAT" : flow_count(forward),
                      forward.at("draining").get<bool>() ? ", draining" : "");
 }
 

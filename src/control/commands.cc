@@ -42,6 +42,7 @@ Json describe(const ForwardSet::Info& info)
       = texts(info.matching, [](const Endpoint& endpoint) { return endpoint.to_string(); });
   }
   entry["flows"] = info.flows;
+  entry["published"] = info.is_published;
   entry["draining"] = info.draining;
   return entry;
 }

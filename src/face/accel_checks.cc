@@ -82,11 +82,23 @@ void check_kernel_decides(const Config& config)
   }
 }
 
-/// What a forward carries must not pass the NAT instead: it would come from somewhere else.
-void check_kernel_forwards(const Config::Forwarding& forwarding)
+/// Whether the NAT publishes it, with no socket between, unless those addresses are the host's own.
+bool is_at_external_address(const ForwardSpec& spec, const std::vector<AddressRange>& external)
 {
+  const auto* const place = std::get_if<ForwardSpec::Place>(&spec.bind);
+  const auto* const address = place == nullptr ? nullptr : std::get_if<IpAddress>(&place->host);
+  return address != nullptr && std::ranges::any_of(external, [&](const AddressRange& range) {
+           return range.contains(*address);
+         });
+}
+
+/// What a forward carries must not pass the NAT instead: it would come from somewhere else.
+void check_kernel_forwards(const Config& config)
+{
+  const Config::Forwarding& forwarding = config.forwarding;
   for (const ForwardSpec& spec : forwarding.local) {
-    if (scheme_protocol(spec.scheme) == PROTOCOL_UDP) {
+    if (scheme_protocol(spec.scheme) == PROTOCOL_UDP
+        && !is_at_external_address(spec, config.acceleration.addresses)) {
       refuse_pair(fmt::format("-L {}", spec.text),
                   "-xdp-alloc=kernel",
                   "the kernel would send the guest's answers from another port");
@@ -168,7 +180,7 @@ void check_acceleration(const Config& config)
   check_guest(config);
   if (asked.kernel_allocates) {
     check_kernel_decides(config);
-    check_kernel_forwards(config.forwarding);
+    check_kernel_forwards(config);
   }
   if (asked.hook == Acceleration::Hook::xdp && config.network.mtu.value_or(0) > MAX_XDP_MTU_BYTES) {
     throw UsageError(fmt::format("-mtu {} cannot be used with -accel xdp: at most {} go there",

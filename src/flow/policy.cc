@@ -181,6 +181,17 @@ std::optional<Denial> Policy::denied_name(const Verdict& verdict,
   return denied == Denial::routing_disabled ? std::nullopt : denied;
 }
 
+bool Policy::admits_everyone(const FlowRequest& flow) const
+{
+  for (const RuleSet* const rules : {&rules_, &deny_, &allow_}) {
+    if (const RuleAccount* const account = rules->first_about(flow)) {
+      const Rule& rule = account->rule;
+      return rule.action == RuleAction::allow && !rule.source && rule.limits == RuleLimits();
+    }
+  }
+  return true;
+}
+
 Verdict Policy::decide_service(const FlowRequest& flow) const
 {
   return ruled(flow).value_or(Verdict());

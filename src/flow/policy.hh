@@ -76,6 +76,10 @@ public:
   /// The same for a service of ours, which 4 to 6 do not concern.
   [[nodiscard]] Verdict decide_service(const FlowRequest& flow) const;
 
+  /// Whether a flow of that kind is let in whoever it is from, and under no limit; its `source`
+  /// does not matter. For clients that nobody asks about.
+  [[nodiscard]] bool admits_everyone(const FlowRequest& flow) const;
+
   /// 4 to 6 alone. Nothing: allowed. An IPv6 destination that embeds an IPv4 address (mapped,
   /// compatible, NAT64, 6to4) is also judged by that one.
   [[nodiscard]] std::optional<Denial> denial(const IpAddress& destination,

@@ -123,6 +123,19 @@ void RuleSet::inherit(const RuleSet& before)
   index();
 }
 
+const RuleAccount* RuleSet::first_about(FlowRequest flow) const
+{
+  for (const auto& account : rules_) {
+    if (account->rule.source) {
+      flow.source = account->rule.source->network();
+    }
+    if (account->rule.matches(flow, account->addresses)) {
+      return account.get();
+    }
+  }
+  return nullptr;
+}
+
 std::vector<HostName> RuleSet::names() const
 {
   std::vector<HostName> names;

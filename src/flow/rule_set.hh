@@ -73,6 +73,9 @@ public:
     const FlowRequest& flow,
     const std::optional<FlowRequest>& inner) const;
 
+  /// The first rule for such a flow from any source whatever, if only for some; null: none.
+  [[nodiscard]] const RuleAccount* first_about(FlowRequest flow) const;
+
   /// Rules that stand in both sets keep their account: limits and counts go on over a reload.
   void inherit(const RuleSet& before);
   /// The names that have to be looked up, each once.

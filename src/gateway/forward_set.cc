@@ -66,8 +66,15 @@ ForwardSet::ForwardSet(TcpRelays& tcp,
                        FlowTable& flows,
                        const EventTime& time,
                        HostNetwork& host,
-                       const PrefixMap& prefixes)
-  : tcp_(tcp), udp_(udp), flows_(flows), host_(host), prefixes_(prefixes), proxy_clients_(time)
+                       const PrefixMap& prefixes,
+                       const Policy& policy)
+  : tcp_(tcp)
+  , udp_(udp)
+  , flows_(flows)
+  , host_(host)
+  , prefixes_(prefixes)
+  , published_(policy, time)
+  , proxy_clients_(time)
 {}
 
 ForwardSet::~ForwardSet() = default;
@@ -76,6 +83,9 @@ ForwardSet::Info ForwardSet::add(const ForwardPlan& plan)
 {
   auto entry = std::make_unique<Entry>(Entry{.id = last_id_ + 1, .spec = plan.spec});
   for (const LocalForward& planned : plan.local) {
+    if (published_.is_about(planned)) {
+      continue;
+    }
     const LocalForward forward = bindable(planned);
     if (scheme_protocol(forward.scheme) == PROTOCOL_TCP) {
       listen(forward, *entry);
@@ -89,6 +99,7 @@ ForwardSet::Info ForwardSet::add(const ForwardPlan& plan)
         fmt::format("{} is forwarded already, by forward {}", forward.match.to_string(), taken.id));
     }
   }
+  publish(plan.local, *entry);
   entry->remote = plan.remote;
   for (const RemoteForward& forward : entry->remote) {
     remote_[{scheme_protocol(forward.scheme), forward.match}] = {&forward, entry->id};
@@ -104,6 +115,21 @@ LocalForward ForwardSet::bindable(LocalForward forward) const
   forward.listen.is_foreign
     = bind != nullptr && prefixes_.to_internal(bind->address).mapping != nullptr;
   return forward;
+}
+
+void ForwardSet::publish(const std::vector<LocalForward>& forwards, Entry& entry)
+{
+  try {
+    for (const LocalForward& forward : forwards) {
+      if (published_.is_about(forward)) {
+        published_.open(forward, entry.id);
+        entry.listening.emplace_back(forward.listen.address);
+      }
+    }
+  } catch (const std::exception&) {
+    published_.close(entry.id); // all of it or nothing
+    throw;
+  }
 }
 
 void ForwardSet::listen(const LocalForward& forward, Entry& entry)
@@ -177,6 +203,7 @@ bool ForwardSet::remove(Id id, Removal removal)
 void ForwardSet::stop_accepting(Entry& entry)
 {
   std::erase_if(remote_, [&](const auto& match) { return match.second.id == entry.id; });
+  published_.close(entry.id);
   entry.tcp.clear();
   for (auto& listener : entry.udp) {
     listener->stop_accepting();
@@ -222,6 +249,7 @@ ForwardSet::Info ForwardSet::info(const Entry& entry) const
             .spec = entry.spec,
             .listening = entry.listening,
             .flows = flows_.flows_of_forward(entry.id),
+            .is_published = published_.has(entry.id),
             .draining = draining_.contains(entry.id)};
   for (const RemoteForward& forward : entry.remote) {
     info.matching.push_back(forward.match);

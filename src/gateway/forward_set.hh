@@ -2,6 +2,8 @@
 
 #include "flow/forward.hh"
 #include "flow/prefix_map.hh"
+#include "gateway/forward_error.hh"
+#include "gateway/published_ports.hh"
 #include "gateway/tcp_listener.hh"
 #include "gateway/udp_listener.hh"
 
@@ -9,18 +11,9 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <system_error>
 #include <vector>
 
 namespace slirpstack {
-
-/// What could not be set up, behind the words for that: `listen on tcp://127.0.0.1:80: Address
-/// already in use`.
-class ForwardError : public std::system_error
-{
-public:
-  using std::system_error::system_error;
-};
 
 /// The forwards in effect: the listeners of the local ones, and where the remote ones lead.
 class ForwardSet
@@ -42,6 +35,8 @@ public:
     /// Of a remote forward: what stands for something else in the guest's world.
     std::vector<Endpoint> matching;
     std::size_t flows = 0;
+    /// The NAT carries it, and its flows are not among those.
+    bool is_published = false;
     /// It has been removed, and lasts until its flows have ended. UDP clients are answered from
     /// where it listens, so that is taken till then.
     bool draining = false;
@@ -53,12 +48,19 @@ public:
              FlowTable& flows,
              const EventTime& time,
              HostNetwork& host,
-             const PrefixMap& prefixes);
+             const PrefixMap& prefixes,
+             const Policy& policy);
   ~ForwardSet();
   ForwardSet(const ForwardSet&) = delete;
   ForwardSet& operator=(const ForwardSet&) = delete;
   ForwardSet(ForwardSet&&) = delete;
   ForwardSet& operator=(ForwardSet&&) = delete;
+
+  /// Who publishes forwards at addresses where no socket of the host can listen, in place of
+  /// nobody. Their flows are not among `flows()`; draining one ends them. Must outlive this.
+  void set_publisher(PortPublisher& publisher) { published_.set_publisher(publisher); }
+  /// Policy has changed: see PublishedPorts.
+  void review_published() { published_.review(); }
 
   /// Puts a forward into effect, all of it or nothing. Throws ForwardError when an address cannot
   /// be listened on, UsageError when another forward stands for the same destination.
@@ -94,6 +96,7 @@ private:
 
   /// The same forward, which may be bound to an address that is mapped.
   [[nodiscard]] LocalForward bindable(LocalForward forward) const;
+  void publish(const std::vector<LocalForward>& forwards, Entry& entry);
   void listen(const LocalForward& forward, Entry& entry);
   void listen_for_datagrams(const LocalForward& forward, Entry& entry);
   using UdpListeners = std::vector<std::unique_ptr<UdpListener>>;
@@ -108,6 +111,7 @@ private:
   FlowTable& flows_;
   HostNetwork& host_;
   const PrefixMap& prefixes_;
+  PublishedPorts published_;
   ProxyClients proxy_clients_;
   std::map<Id, std::unique_ptr<Entry>> entries_;
   std::set<Id> draining_; ///< those of the entries that are

@@ -110,7 +110,7 @@ Gateway::Gateway(const Settings& settings,
           sender_,
           icmp_,
           drops_)
-  , forwards_(tcp_, udp_, flows_, time_, host, prefixes_)
+  , forwards_(tcp_, udp_, flows_, time_, host, prefixes_, policy_)
   , handover_(guest, udp_, ping_, drops_, time_)
   , review_(flows_, handover_, admission_, policy_)
   , opener_(settings_.addresses,
@@ -264,6 +264,7 @@ void Gateway::on_icmp_error(const IcmpErrorMessage& error)
 void Gateway::set_rules(RuleSet rules, FlowReview::Done done)
 {
   policy_.set_rules(std::move(rules));
+  forwards_.review_published();
   review_.start(std::move(done));
 }
 

@@ -109,7 +109,11 @@ public:
   void set_rules(RuleSet rules, FlowReview::Done done);
   /// Ends, in the same way, the flows that policy no longer allows, as after names have got other
   /// addresses.
-  void end_denied_flows() { review_.start(nullptr); }
+  void end_denied_flows()
+  {
+    forwards_.review_published();
+    review_.start(nullptr);
+  }
 
   /// Whom the guest's new flows to the host's network are offered to from now on. Its flows are not
   /// among `flows()` and need no room there. Must outlive this.

@@ -142,6 +142,34 @@ TEST_CASE("a forward lasts until it is removed; what came through it does not ou
   CHECK(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_TCP)).verdict == Verdict::redirect);
 }
 
+TEST_CASE("a successor takes over the forwards that it has too, and ends the others")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath at(hook);
+    StaticForward other = forward(PROTOCOL_UDP);
+    other.external.port = 9090;
+    CHECK_FALSE(at.writer.add_static(forward(PROTOCOL_TCP), Clock::now()));
+    CHECK_FALSE(at.writer.add_static(other, Clock::now()));
+    REQUIRE(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_TCP)).verdict == Verdict::redirect);
+    REQUIRE(at.nat.from_world(between(CLIENT, other.external, PROTOCOL_UDP)).verdict
+            == Verdict::redirect);
+
+    BindingWriter successor(at.nat.object(), PortPool({PUBLIC.address}, {}, HashSecret{5, 6}), {});
+    StaticForward moved = forward(PROTOCOL_TCP);
+    moved.internal.port = 81;
+    CHECK(successor.add_static(moved, Clock::now()) == StaticRefusal::external_taken);
+    BindingWriter second(at.nat.object(), PortPool({PUBLIC.address}, {}, HashSecret{5, 6}), {});
+    CHECK_FALSE(second.add_static(forward(PROTOCOL_TCP), Clock::now()));
+    second.adopt(Clock::now());
+    CHECK(at.bindings() == 1);
+    CHECK(at.sessions() == 1); // the connection goes on
+    CHECK(at.nat.from_world(between(CLIENT, other.external, PROTOCOL_UDP)).verdict
+          == Verdict::host);
+    CHECK(second.remove_static(PUBLIC, PROTOCOL_TCP, Clock::now()));
+    CHECK(at.bindings() == 0);
+  }
+}
+
 TEST_CASE("a guest that uses the port of a forward to come keeps its binding")
 {
   SlowPath at(NatHook::xdp);

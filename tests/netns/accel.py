@@ -243,6 +243,51 @@ class Carrying(AcceleratorTest):
                 guest.run("ping", "-n", "-c1", "-W5", HOST_ADDRESS[4])
                 process.end()
 
+    def test_forwards_at_an_address_that_is_the_nats_alone(self) -> None:
+        address = "203.0.113.5"
+        self.topology.router.shell(f"ip route replace {address} via {HOST_ADDRESS[4]}")
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds):
+                guest = self.namespace()
+                process = self.accelerated(
+                    hook, [guest], "-external-address", address,
+                    "-L", f"{address}:8080:{GUEST}:80", "-L", f"udp://{address}:5353:{GUEST}:53",
+                    binds=binds,
+                )
+                with listening(guest, 4, GUEST, 80) as service:
+                    client = self.topology.internet.socket(socket.AF_INET, socket.SOCK_STREAM)
+                    self.addCleanup(client.close)
+                    client.settimeout(30)
+                    client.bind((SERVER[4], 0))
+                    client.connect((address, 8080))
+                    served, seen = service.accept()
+                    self.assertEqual(seen, client.getsockname())
+                    with served:
+                        served.settimeout(30)
+                        client.sendall(b"question")
+                        self.assertEqual(receive_exactly(served, 8), b"question")
+                        served.sendall(b"answer")
+                        self.assertEqual(receive_exactly(client, 6), b"answer")
+                        with Datagrams(guest, 4, GUEST, 53), self.topology.internet.socket(
+                            socket.AF_INET, socket.SOCK_DGRAM
+                        ) as asking:
+                            asking.settimeout(30)
+                            asking.bind((SERVER[4], 0))
+                            asking.connect((address, 5353))
+                            asking.send(b"who am I?")
+                            self.assertEqual(asking.recv(100), b"who am I?")
+                        self.assertGreater(self.counted("in"), 3)
+                        self.assertGreater(self.counted("out"), 3)
+                        self.assertIn(f"  {address}:8080  by the NAT\n", self.asks("forward", "list"))
+                        self.asks("forward", "remove", "1")
+                        again = self.topology.internet.socket(socket.AF_INET, socket.SOCK_STREAM)
+                        self.addCleanup(again.close)
+                        again.settimeout(0.5)
+                        again.bind((SERVER[4], 0))
+                        with self.assertRaises(OSError):
+                            again.connect((address, 8080))
+                process.end()
+
     def test_an_icmp_error_gets_no_further_than_what_it_is_about(self) -> None:
         for hook in HOOKS:
             with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:

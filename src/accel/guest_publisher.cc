@@ -1,0 +1,38 @@
+#include "accel/guest_publisher.hh"
+
+#include <algorithm>
+
+namespace slirpstack {
+
+bool GuestPublisher::has_address(const IpAddress& address) const
+{
+  return !plan_.pool_is_local
+         && std::ranges::any_of(plan_.external,
+                                [&](const AddressRange& range) { return range.contains(address); });
+}
+
+PublishAnswer GuestPublisher::publish(const PublishedPort& port, TimePoint now)
+{
+  if (!is_planned(plan_, port.guest.address, port.external.address)) {
+    return PublishAnswer::not_a_guest;
+  }
+  const auto refusal = writer_.add_static({port.protocol, port.external, port.guest, place_}, now);
+  if (!refusal) {
+    return PublishAnswer::published;
+  }
+  switch (*refusal) {
+    case StaticRefusal::internal_taken:
+      return PublishAnswer::guest_taken;
+    case StaticRefusal::no_room:
+      return PublishAnswer::no_room;
+    default:
+      return PublishAnswer::taken;
+  }
+}
+
+void GuestPublisher::withdraw(const PublishedPort& port, TimePoint now)
+{
+  writer_.remove_static(port.external, port.protocol, now);
+}
+
+} // namespace slirpstack

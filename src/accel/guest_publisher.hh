@@ -1,0 +1,29 @@
+#pragma once
+
+#include "accel/binding_writer.hh"
+#include "accel/nat_plan.hh"
+#include "flow/port_publisher.hh"
+
+namespace slirpstack {
+
+/// One guest's ports that the NAT in the kernel leads to from external addresses that are not the
+/// host's own. At the host's own a socket listens, which its own clients reach too.
+class GuestPublisher final : public PortPublisher
+{
+public:
+  /// `writer` and `plan` must outlive this. `place.mac` is the guest's.
+  GuestPublisher(BindingWriter& writer, const NatPlan& plan, const GuestPlace& place)
+    : writer_(writer), plan_(plan), place_(place)
+  {}
+
+  [[nodiscard]] bool has_address(const IpAddress& address) const override;
+  [[nodiscard]] PublishAnswer publish(const PublishedPort& port, TimePoint now) override;
+  void withdraw(const PublishedPort& port, TimePoint now) override;
+
+private:
+  BindingWriter& writer_;
+  const NatPlan& plan_;
+  GuestPlace place_;
+};
+
+} // namespace slirpstack
