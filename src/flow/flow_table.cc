@@ -19,8 +19,10 @@ FlowTable::FlowTable(const HashSecret& secret, std::size_t capacity)
 Relay& FlowTable::insert(std::unique_ptr<Relay> relay)
 {
   Relay& inserted = *relay;
-  [[maybe_unused]] const bool is_new = flows_.emplace(inserted.key(), std::move(relay)).second;
-  assert(is_new);
+  if (Relay* const known = find(inserted.key())) {
+    finish(*known);
+  }
+  flows_.emplace(inserted.key(), std::move(relay));
   count_forward(inserted, true);
   reschedule(inserted);
   return inserted;
@@ -28,7 +30,7 @@ Relay& FlowTable::insert(std::unique_ptr<Relay> relay)
 
 Relay& FlowTable::replace(Relay& stage, std::unique_ptr<Relay> next)
 {
-  assert(stage.key() == next->key());
+  assert(stage.key() == next->key() && !stage.finished_);
   next->record_ = std::move(stage.record_);
   stage.record_.announced = false;
   finish(stage);

@@ -78,7 +78,8 @@ public:
 
 /// All flows of the process, by key. A finished relay leaves the table at once, so that its key
 /// can be used again, but is destroyed only by `bury()`: nothing that is on a work list or on the
-/// call stack dies under its user.
+/// call stack dies under its user. Till then its socket may have events, and its key may be
+/// another's already: what is finished must do nothing more (`finished()`).
 class FlowTable
 {
 public:
@@ -88,10 +89,10 @@ public:
   [[nodiscard]] bool full() const { return flows_.size() >= capacity_; }
   /// Finishes an expendable flow, one of those that would end soonest. False: there is none.
   bool make_room();
-  /// The relay's key must not be in the table.
+  /// A flow that has the relay's key is finished.
   Relay& insert(std::unique_ptr<Relay> relay);
   /// The next stage of a flow takes the place of the one before it, which is finished, and its
-  /// record. Both have the same key.
+  /// record. Both have the same key. `stage` must not have finished.
   Relay& replace(Relay& stage, std::unique_ptr<Relay> next);
   [[nodiscard]] Relay* find(const FlowKey& key) const;
 

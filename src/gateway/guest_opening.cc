@@ -54,8 +54,11 @@ void GuestOpening::try_next_target(HostError last_error)
   while (targets_.left() > 0) {
     deadline_ = relays_.time_.now + patience();
     relays_.flows_.reschedule(*this);
-    const auto target
-      = targets_.next([this] { try_next_target(failure(std::errc::host_unreachable)); });
+    const auto target = targets_.next([this] {
+      if (!FlowTable::finished(*this)) {
+        try_next_target(failure(std::errc::host_unreachable));
+      }
+    });
     if (targets_.is_looking_up() || (target && connect(*target, last_error))) {
       return;
     }
@@ -117,6 +120,9 @@ void GuestOpening::refuse(const HostError& error)
 
 void GuestOpening::on_connected()
 {
+  if (FlowTable::finished(*this)) {
+    return; // and the guest may have begun anew under the same name
+  }
   if (!send_proxy_header()) {
     refuse(failure(std::errc::connection_aborted));
     return;
@@ -147,6 +153,9 @@ bool GuestOpening::send_proxy_header()
 
 void GuestOpening::on_connect_failed(const HostError& error)
 {
+  if (FlowTable::finished(*this)) {
+    return;
+  }
   stream_.reset();
   try_next_target(error);
 }

@@ -55,6 +55,9 @@ void HostOpening::on_segment(GuestPacket&& packet, const IpHeader& ip, std::uint
 
 void HostOpening::on_readable(bool hangup)
 {
+  if (FlowTable::finished(*this)) {
+    return;
+  }
   readable_ = true;
   hangup_ = hangup_ || hangup;
   // A client may send, and end its sending, before the guest has answered; one that has reset
@@ -67,6 +70,9 @@ void HostOpening::on_readable(bool hangup)
 
 void HostOpening::on_established()
 {
+  if (FlowTable::finished(*this)) {
+    return;
+  }
   relays_.join(*this, std::move(stream_), std::move(connection_), readable_, hangup_);
 }
 
@@ -87,6 +93,9 @@ void HostOpening::on_deadline(TimePoint)
 
 void HostOpening::try_next_target()
 {
+  if (FlowTable::finished(*this)) {
+    return;
+  }
   if (rest_.targets.empty()) {
     log(LogLevel::info,
         "nobody in the guest takes the connection (to listen on 127.0.0.1 alone is not enough)",

@@ -76,7 +76,9 @@ void UdpTargetFlow::try_next_target(const HostError& last_error)
   HostError error = last_error;
   while (targets_.left() > 0) {
     const auto target = targets_.next([this] {
-      try_next_target({std::make_error_code(std::errc::host_unreachable), {}});
+      if (!FlowTable::finished(*this)) {
+        try_next_target({std::make_error_code(std::errc::host_unreachable), {}});
+      }
     });
     if (targets_.is_looking_up()) {
       return;
@@ -150,6 +152,9 @@ void UdpTargetFlow::on_send_failed(const OutboundDatagram& datagram, const HostE
 
 void UdpTargetFlow::on_error(const HostError& error, const Endpoint&, ByteView payload)
 {
+  if (FlowTable::finished(*this)) {
+    return;
+  }
   // Only a closed port says that nobody is there; an error of the path may pass. And who has
   // answered once is the one: the guest hears of the error, as from any host.
   const bool has_answered = record().traffic.to_guest_bytes > 0;
