@@ -2,6 +2,7 @@
 
 #include "base/error.hh"
 
+#include <cerrno>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -13,7 +14,9 @@ void check_file(const char* flag, const std::string& value, const std::string& p
 {
   if (::access(path.c_str(), F_OK) != 0) {
     throw UsageError(
-      fmt::format("invalid value \"{}\" for flag -{}: there is no {}", value, flag, path));
+      errno == ENOENT || errno == ENOTDIR
+        ? fmt::format("invalid value \"{}\" for flag -{}: there is no {}", value, flag, path)
+        : fmt::format("cannot open {}, which -{} names: {}", path, flag, last_error().message()));
   }
 }
 

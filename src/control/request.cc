@@ -239,6 +239,10 @@ Explain parse_explain(FlowDirection direction,
   if (protocol == "icmp") {
     request.protocol = PROTOCOL_ICMP;
     request.host = without_brackets(destination);
+    if (request.host.find(':') != std::string::npos && !IpAddress::parse(request.host)) {
+      throw RequestError(
+        fmt::format("destination \"{}\" of icmp must be a HOST, without a port", destination));
+    }
     return request;
   }
   if (protocol != "tcp" && protocol != "udp") {

@@ -1,14 +1,16 @@
 #include "control/rule_loader.hh"
 
 #include "base/error.hh"
+#include "base/file_descriptor.hh"
 #include "base/log.hh"
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <fstream>
 #include <iterator>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <utility>
 
 namespace slirpstack {
@@ -29,22 +31,39 @@ Duration lifetime_of(const LookupAnswer& answer)
 
 } // namespace
 
-std::vector<Rule> read_rules_file(const std::string& path)
+namespace {
+
+/// All of a regular file: a pipe would hold up every guest until its writer has come.
+std::string read_regular_file(const std::string& path)
 {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    throw UsageError(
-      fmt::format("cannot read the rules file {}: {}", path, last_error().message()));
+  const FileDescriptor file(
+    system_call("open it", ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)));
+  struct stat status = {};
+  system_call("look at it", ::fstat(file.get(), &status));
+  if (!S_ISREG(status.st_mode)) {
+    throw UsageError(fmt::format("the rules file {} must be a regular file", path));
   }
   std::string text;
-  for (std::array<char, 65536> piece; file.read(piece.data(), piece.size()), file.gcount() > 0;) {
-    text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
+  std::array<char, 65536> piece; // NOLINT: filled as far as it is read
+  while (const auto length
+         = system_call("read it", ::read(file.get(), piece.data(), piece.size()))) {
+    text.append(piece.data(), static_cast<std::size_t>(length));
     if (text.size() > MOST_BYTES) {
       throw UsageError(fmt::format("{}: is no rules file: larger than 64 MiB", path));
     }
   }
+  return text;
+}
+
+} // namespace
+
+std::vector<Rule> read_rules_file(const std::string& path)
+{
   try {
-    return parse_rules(text);
+    return parse_rules(read_regular_file(path));
+  } catch (const std::system_error& error) {
+    throw UsageError(
+      fmt::format("cannot read the rules file {}: {}", path, error.code().message()));
   } catch (const RuleError& error) {
     throw UsageError(fmt::format("{}: {}", path, error.what()));
   }

@@ -53,6 +53,9 @@ ForwardScheme take_scheme(std::string_view& text)
   return scheme;
 }
 
+/// ADDRESS:PORT:ADDRESS:PORT
+constexpr std::size_t MOST_FIELDS = 4;
+
 /// How many of the fields are the side that is bound.
 std::size_t bound_fields(Fields fields)
 {
@@ -66,13 +69,18 @@ std::size_t bound_fields(Fields fields)
   return begins_with_ports || fields.size() == 3 ? 1 : 2;
 }
 
+[[noreturn]] void throw_too_many_parts(std::string_view text)
+{
+  throw UsageError(
+    fmt::format("{}: has too many parts (IPv6 addresses, and paths with a colon, go in brackets)",
+                quoted(text)));
+}
+
 /// `text` is where the fields are from.
 Side parse_side(Fields fields, std::string_view text)
 {
   if (fields.size() > 2) {
-    throw UsageError(
-      fmt::format("{}: has too many parts (IPv6 addresses, and paths with a colon, go in brackets)",
-                  quoted(text)));
+    throw_too_many_parts(text);
   }
   return parse_forward_side(fields);
 }
@@ -91,6 +99,9 @@ void parse_first(std::string_view text, ForwardSpec& spec)
 {
   const std::vector<ForwardField> all = split_forward(text);
   const Fields fields(all);
+  if (fields.size() > MOST_FIELDS) {
+    throw_too_many_parts(text);
+  }
   const std::size_t bound = bound_fields(fields);
   spec.bind = parse_bind(fields.first(bound), text);
   if (fields.size() > bound) {

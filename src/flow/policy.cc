@@ -171,7 +171,7 @@ std::optional<Denial> Policy::denied_name(const Verdict& verdict,
                                           const FlowRequest& flow,
                                           const HostNetworks& host) const
 {
-  const bool by_name = verdict.allows() && verdict.rule->rule.line != 0
+  const bool by_name = verdict.allows() && !settings_.trusts_listed_names
                        && std::holds_alternative<HostName>(verdict.rule->rule.host);
   if (!by_name || flow.direction != FlowDirection::out) {
     return std::nullopt;

@@ -67,6 +67,9 @@ public:
     /// No IPv6 destination that embeds an IPv4 address, whatever that is.
     bool denies_embedded_ipv4 = false;
     bool allow_routing = true; ///< not `-disable-routing`
+    /// A name that is allowed opens whatever its addresses are, 4 to 6 notwithstanding: whoever
+    /// answers for the name decides.
+    bool trusts_listed_names = false;
   };
 
   explicit Policy(Settings settings) : settings_(std::move(settings)) {}

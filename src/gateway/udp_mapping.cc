@@ -14,7 +14,10 @@ constexpr std::uint16_t FIRST_UNPRIVILEGED_PORT = 1024;
 
 HostError UdpMapping::open(HostNetwork& host, const std::optional<SourceAddress>& source)
 {
-  const std::uint16_t hint = guest_.port < FIRST_UNPRIVILEGED_PORT ? 0 : guest_.port;
+  // At the host's own addresses a port may be one that a service of the host is about to want, so
+  // the guest does not choose it.
+  const bool is_own = !source || !source->is_foreign;
+  const std::uint16_t hint = is_own || guest_.port < FIRST_UNPRIVILEGED_PORT ? 0 : guest_.port;
   auto opened = host.open_datagrams(guest_.address.family(), source, hint, *this);
   socket_ = std::move(opened.socket);
   return opened.error;

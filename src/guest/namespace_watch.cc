@@ -32,9 +32,13 @@ void NamespaceWatch::watch_path()
   device_ = now.st_dev;
   inode_ = now.st_ino;
   // A symbolic link's target is what is unmounted and deleted.
-  const std::filesystem::path file = std::filesystem::canonical(path_);
+  std::error_code not_canonical;
+  const std::filesystem::path file = std::filesystem::canonical(path_, not_canonical);
   fd_ = FileDescriptor(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!fd_
+  if (not_canonical) {
+    errno = not_canonical.value(); // a link into /proc leads to no file
+  }
+  if (not_canonical || !fd_
       || ::inotify_add_watch(fd_.get(),
                              file.parent_path().c_str(),
                              IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR)
