@@ -3,6 +3,7 @@
 #include "accel/guest_offload.hh"
 
 #include "slow_path.hh"
+#include "wire/ipv4_split.hh"
 
 #include <doctest/doctest.h>
 
@@ -43,6 +44,16 @@ std::pair<Packet, Packet> answer(const Packet& sent, const Endpoint& external)
   inside.destination = sent.source;
   --inside.hop_limit;
   return {outside, inside};
+}
+
+std::vector<Bytes> pieces_of(const Packet& packet, std::size_t mtu_bytes)
+{
+  std::vector<Bytes> pieces;
+  split_ipv4(build(packet), mtu_bytes, [&](ByteView header, ByteView payload) {
+    Bytes& piece = pieces.emplace_back(header.begin(), header.end());
+    piece.insert(piece.end(), payload.begin(), payload.end());
+  });
+  return pieces;
 }
 
 std::chrono::nanoseconds after(Duration duration)
@@ -149,6 +160,35 @@ TEST_CASE("a carried packet too big for the route is answered with the MTU, on e
       CAPTURE(program);
       CHECK(at.nat.run(program, frame(FROM_GUEST, build(packet))).frame
             == frame(TO_GUEST, build(error)));
+    }
+  }
+}
+
+TEST_CASE(
+  "a carried packet too big for the route goes to slirpstack, whose pieces leave translated")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    for (const std::uint8_t protocol : {PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_ICMP}) {
+      CAPTURE(protocol);
+      SlowPath at(hook);
+      Packet packet = to(REMOTE, protocol);
+      at.opens(packet);
+      const Endpoint external = at.nat.external_of(GUEST, protocol);
+      at.nat.route(Prefix::parse("198.51.100.0/24").value(), 576);
+      CHECK(at.offload.mtu_towards(REMOTE.address) == 576);
+      packet.tcp_flags = TCP_FLAG_ACK;
+      packet.data.assign(1400, 'x');
+      packet.options = {0x94, 4, 0, 0};
+      CHECK(at.is_asked_about(packet));
+      CHECK(at.nat.run("nat_tap", frame(FROM_GUEST, build(packet))).verdict == Verdict::drop);
+      const std::vector<Bytes> sent = pieces_of(packet, 576);
+      const std::vector<Bytes> seen = pieces_of(translated(packet, external), 576);
+      REQUIRE(sent.size() == 3);
+      for (std::size_t i = 0; i < sent.size(); ++i) {
+        CAPTURE(i);
+        CHECK(at.nat.run("nat_tap", frame(FROM_GUEST, sent[i])).frame == frame(TO_WORLD, seen[i]));
+      }
+      CHECK(at.nat.counted(NAT_DROP_TOO_BIG) == 1);
     }
   }
 }
