@@ -30,7 +30,7 @@
 #include <linux/types.h>
 
 /* Changes with every change of a layout; part of the name under which maps are pinned. */
-#define NAT_MAP_VERSION 2
+#define NAT_MAP_VERSION 3
 
 #define NAT_MAX_RANGES 8
 
@@ -302,9 +302,10 @@ enum nat_statistic
   NAT_DROP_HOP_LIMIT,
   NAT_DROP_NO_ROUTE,
   NAT_DROP_TOO_BIG,
-  NAT_DROP_PROTOCOL, /* neither TCP, UDP nor ICMP */
-  NAT_DROP_PREFIX,   /* RFC 6296: an address that cannot be mapped */
-  NAT_STATISTICS,    /* how many there are */
+  NAT_DROP_PROTOCOL,     /* neither TCP, UDP nor ICMP */
+  NAT_DROP_PREFIX,       /* RFC 6296: an address that cannot be mapped */
+  NAT_DROP_SOURCE_ROUTE, /* by an IPv4 option, past the destination that policy knows */
+  NAT_STATISTICS,        /* how many there are */
 };
 
 struct nat_count

@@ -37,6 +37,7 @@ enum class Drop : std::uint8_t
   rate_limited,      ///< over the rate of the rule that allows the flow
   too_many_clients,  ///< of UDP forwards
   fragment_carried,  ///< of a flow that the kernel's NAT carries, and in no pieces that fit its way
+  source_routed,     ///< by an IPv4 option (LSRR, SSRR), past what policy sees
   count_,
 };
 

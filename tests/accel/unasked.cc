@@ -176,3 +176,42 @@ TEST_CASE("later fragments come in where the first does")
     CHECK(path.nat.counted(NAT_DROP_FILTERED) == 2);
   }
 }
+
+TEST_CASE("what names its own routers goes to slirpstack, and is not let out when it comes back")
+{
+  struct Row
+  {
+    Bytes options;
+    bool is_routed;
+  };
+  const Row rows[] = {
+    {{131, 7, 4, 192, 0, 2, 7, 0}, true}, // RFC 791: loose source route
+    {{137, 7, 4, 192, 0, 2, 7, 0}, true}, // strict
+    {{1, 7, 7, 4, 0, 0, 0, 0, 131, 3, 4, 0}, true},
+    {{7, 1, 0, 0}, true}, // unreadable: it might hide one
+    {{7, 5, 0, 0}, true},
+    {{1, 1, 1, 7}, true},
+    {{7, 7, 4, 131, 137, 131, 0, 0}, false}, // within another option
+    {{0, 131, 3, 4}, false},                 // behind the end
+    {{0x94, 4, 0, 0, 68, 4, 5, 0}, false},   // router alert, timestamp
+    {Bytes(40, 1), false},
+  };
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath path(hook);
+    path.opens(between(GUEST, REMOTE));
+    const Endpoint external = path.nat.external_of(GUEST, PROTOCOL_UDP);
+    std::uint64_t dropped = 0;
+    for (const Row& row : rows) {
+      CAPTURE(row.options.size());
+      Packet out = between(GUEST, REMOTE);
+      Packet in = between(REMOTE, external);
+      out.options = in.options = row.options;
+      CHECK(path.is_asked_about(out) == row.is_routed);
+      const Verdict verdict = row.is_routed ? Verdict::drop : Verdict::redirect;
+      CHECK(path.nat.run("nat_tap", frame(FROM_GUEST, build(out))).verdict == verdict);
+      CHECK(path.nat.from_world(in).verdict == verdict);
+      dropped += row.is_routed ? 2 : 0;
+      CHECK(path.nat.counted(NAT_DROP_SOURCE_ROUTE) == dropped);
+    }
+  }
+}

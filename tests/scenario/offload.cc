@@ -282,6 +282,29 @@ TEST_CASE("services of ours, forwards, IPv6 and what came in fragments are never
   CHECK(at.world.host.datagram_sockets() == 2); // the forward, the datagram in fragments
 }
 
+TEST_CASE("what names its own routers is dropped and counted, whoever it is for")
+{
+  for (const std::uint8_t option : {131, 137}) { // loose and strict source route
+    Offloaded at;
+    for (const Endpoint& to : {SERVER, endpoint("10.0.2.2", 80), endpoint("10.0.2.3", 53)}) {
+      Bytes bytes = datagram(GUEST, to);
+      const Bytes route{option, 7, 4, 203, 0, 113, 1, 0};
+      bytes.insert(bytes.begin() + IPV4_HEADER_BYTES, route.begin(), route.end());
+      bytes[0] = 0x47;
+      bytes[3] = static_cast<std::uint8_t>(bytes.size());
+      bytes[10] = bytes[11] = 0;
+      Checksum sum;
+      sum.add(ByteView(bytes).first(IPV4_HEADER_BYTES + route.size()));
+      Writer(MutableBytes(bytes).subspan(10)).u16(sum.finish());
+      at.world.guest_sends(bytes);
+    }
+    CHECK(at.world.gateway.drops().of(Drop::source_routed) == 3);
+    CHECK(at.offload.offered.empty());
+    CHECK(sockets(at.world) == 0);
+    at.world.expects_nothing();
+  }
+}
+
 TEST_CASE("a flow that is not taken is relayed by a socket")
 {
   Offloaded at;

@@ -310,6 +310,9 @@ static __always_inline int outbound(context* ctx, struct origin* origin)
   if (now_set->flags & NAT_ZONES) {
     look_up(origin);
   }
+  if (is_source_routed(ctx, &p)) {
+    return to_slirpstack(ctx, origin, &p, NAT_DROP_SOURCE_ROUTE);
+  }
   __u64 now = bpf_ktime_get_coarse_ns();
   parsed = parse_transport(ctx, &p, 0, origin->zone, now);
   if (parsed == PARSE_MALFORMED) {

@@ -125,6 +125,46 @@ static __always_inline int parse_network(context* ctx, struct packet* p)
   return PARSED;
 }
 
+#define OPTION_END 0
+#define OPTION_NO_OPERATION 1
+#define OPTION_LOOSE_SOURCE_ROUTE 131
+#define OPTION_STRICT_SOURCE_ROUTE 137
+#define MAX_OPTIONS_BYTES 40
+
+/* Whether an option names routers on the packet's way (RFC 791 section 3.1): then policy knows its
+ * next destination, not its last. Options that cannot be read might hide one. */
+static __noinline int names_route(context* ctx, __u32 options, __u32 end)
+{
+  for (__u32 i = 0; i < MAX_OPTIONS_BYTES; i++) {
+    if (options >= end) {
+      return options > end;
+    }
+    const __u8* option = at(ctx, options, 1);
+    if (!option || *option == OPTION_LOOSE_SOURCE_ROUTE || *option == OPTION_STRICT_SOURCE_ROUTE) {
+      return 1;
+    }
+    if (*option == OPTION_END) {
+      return 0;
+    }
+    if (*option == OPTION_NO_OPERATION) {
+      options++;
+      continue;
+    }
+    const __u8* length = at(ctx, options + 1, 1);
+    if (!length || options + 1 >= end || *length < 2) {
+      return 1;
+    }
+    options += *length;
+  }
+  return options != end;
+}
+
+static __always_inline int is_source_routed(context* ctx, const struct packet* p)
+{
+  __u32 options = p->l3 + sizeof(struct iphdr);
+  return p->l4 > options && names_route(ctx, options, p->l4);
+}
+
 static __always_inline int parse_icmp(context* ctx, struct packet* p)
 {
   const struct icmp_header* icmp = at(ctx, p->l4, sizeof(*icmp));
