@@ -19,8 +19,8 @@ namespace slirpstack {
 /// Why an internal endpoint gets no external one.
 enum class PortRefusal : std::uint8_t
 {
-  exhausted, ///< its external address has no port left: ICMP code 1 (RFC 6888 REQ-11)
-  quota,     ///< the subscriber has as many as it may: ICMP code 13 (RFC 5508 REQ-8)
+  exhausted, ///< its external address has no port left: ICMP code 1 (RFC 6888 REQ-11B)
+  quota,     ///< the subscriber has as many as it may: the same
 };
 
 /// A run of ports that one internal address has to itself; what a log needs instead of each flow
