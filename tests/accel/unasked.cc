@@ -215,3 +215,32 @@ TEST_CASE("what names its own routers goes to slirpstack, and is not let out whe
     }
   }
 }
+
+TEST_CASE("a flood of connections from outside leaves the guests room for theirs")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath path(hook);
+    path.nat.settings.max_visitors = 128; // of 256
+    path.nat.apply();
+    path.opens(between(GUEST, REMOTE, PROTOCOL_TCP));
+    const Endpoint external = path.nat.external_of(GUEST, PROTOCOL_TCP);
+    for (std::uint16_t port = 1000; port < 1300; ++port) {
+      path.nat.from_world(between({DENIED.address, port}, external, PROTOCOL_TCP));
+    }
+    CHECK(path.sessions() == 1 + 128);
+    CHECK(path.nat.counted(NAT_DROP_VISITORS) == 300 - 128);
+    for (std::uint16_t port = 5001; port < 5100; ++port) {
+      REQUIRE(path.offer(between({GUEST.address, port}, REMOTE, PROTOCOL_TCP))
+              == OffloadAnswer::taken);
+    }
+    path.expiry.sweep(kernel_time()); // nobody has gone
+    const Packet late = between({DENIED.address, 2000}, external, PROTOCOL_TCP);
+    CHECK(path.nat.from_world(late).verdict == Verdict::drop);
+    path.expiry.sweep(kernel_time() + std::chrono::seconds(245)); // the half-open are over
+    CHECK(path.sessions() == 0);
+    path.opens(between(GUEST, REMOTE, PROTOCOL_TCP));
+    const Packet visit
+      = between({DENIED.address, 2000}, path.nat.external_of(GUEST, PROTOCOL_TCP), PROTOCOL_TCP);
+    CHECK(path.nat.from_world(visit).verdict == Verdict::redirect);
+  }
+}
