@@ -102,6 +102,9 @@ enum nat_tcp_state
 /* Flags of nat_session. */
 #define NAT_ALLOWED 1U /* policy lets the guest send there */
 #define NAT_VISITOR 2U /* a remote has made it */
+/* Both sides have ended the connection, and its place under policy's limits is another's: what goes
+ * on all the same has to be asked about. */
+#define NAT_RELEASED 4U
 
 struct nat_session
 {

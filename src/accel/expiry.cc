@@ -20,6 +20,12 @@ std::uint64_t number_of(__be32 address, __be16 port)
 // Sent packets are noted late.
 constexpr nanoseconds LAG(NAT_RECENT_NS);
 
+bool is_closed(const nat_session_key& key, const nat_session& session)
+{
+  return key.protocol == PROTOCOL_TCP
+         && (session.state == NAT_TCP_FIN_BOTH || session.state == NAT_TCP_RESET);
+}
+
 /// A time of the kernel's may be newer than ours.
 bool is_silent(std::uint64_t last, nanoseconds timeout, nanoseconds now)
 {
@@ -83,6 +89,7 @@ std::chrono::seconds NatExpiry::binding_timeout(std::uint8_t protocol) const
 std::size_t NatExpiry::sweep_sessions(nanoseconds now)
 {
   std::vector<nat_session_key> silent;
+  std::vector<nat_session_key> closed;
   const std::uint32_t come = visitors_.find(NAT_VISITORS_COME).value_or(0);
   std::uint32_t here = 0;
   connected_.clear();
@@ -93,6 +100,9 @@ std::size_t NatExpiry::sweep_sessions(nanoseconds now)
       return;
     }
     here += (session.flags & NAT_VISITOR) != 0 ? 1 : 0;
+    if (is_closed(key, session) && (session.flags & NAT_RELEASED) == 0) {
+      closed.push_back(key);
+    }
     if (key.protocol == PROTOCOL_TCP && session.state != NAT_TCP_NONE) {
       connected_.insert(number_of(key.address, key.port));
     }
@@ -100,6 +110,11 @@ std::size_t NatExpiry::sweep_sessions(nanoseconds now)
   count_visitors(come, here);
   for (const nat_session_key& key : silent) {
     end_session(key);
+  }
+  if (maker_ != nullptr) {
+    for (const nat_session_key& key : closed) {
+      maker_->on_session_closed(key);
+    }
   }
   left_ -= silent.size();
   return silent.size();

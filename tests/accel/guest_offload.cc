@@ -263,6 +263,44 @@ TEST_CASE("full maps refuse a flow and keep nothing of it")
   CHECK(crowded.sessions() == sessions);
 }
 
+TEST_CASE(
+  "a connection that both sides have ended gives its place back, and is asked about if it goes on")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    for (const bool is_reset : {false, true}) {
+      CAPTURE(is_reset);
+      SlowPath at(hook);
+      at.opens(to(REMOTE, PROTOCOL_TCP));
+      const Endpoint external = at.nat.external_of(GUEST, PROTOCOL_TCP);
+      const auto says
+        = [&](std::uint8_t flags) { return between(GUEST, REMOTE, PROTOCOL_TCP, flags); };
+      const auto hears = [&](std::uint8_t flags) {
+        REQUIRE(at.nat.from_world(between(REMOTE, external, PROTOCOL_TCP, flags)).verdict
+                == Verdict::redirect);
+      };
+      hears(TCP_FLAG_SYN | TCP_FLAG_ACK);
+      CHECK_FALSE(at.is_asked_about(says(TCP_FLAG_FIN | TCP_FLAG_ACK)));
+      at.expiry.sweep(kernel_time());
+      CHECK(at.offload.size() == 1); // half of it goes on
+      hears(is_reset ? TCP_FLAG_RST : TCP_FLAG_FIN | TCP_FLAG_ACK);
+      at.expiry.sweep(kernel_time());
+      CHECK(at.offload.size() == 0);
+      CHECK(at.sessions() == 1);
+      CHECK(at.bindings() == 1);
+      // What ends it passes; what would go on, or begin, is another flow.
+      CHECK_FALSE(at.is_asked_about(says(is_reset ? TCP_FLAG_RST : TCP_FLAG_ACK)));
+      CHECK(at.is_asked_about(says(is_reset ? TCP_FLAG_ACK : TCP_FLAG_SYN)));
+      at.expiry.sweep(kernel_time());
+      const Packet next = says(is_reset ? TCP_FLAG_ACK : TCP_FLAG_SYN);
+      REQUIRE(at.offer(next) == OffloadAnswer::taken);
+      CHECK_FALSE(at.is_asked_about(next));
+      at.expiry.sweep(kernel_time());
+      CHECK(at.offload.size() == 1);
+      CHECK(at.nat.external_of(GUEST, PROTOCOL_TCP) == external);
+    }
+  }
+}
+
 TEST_CASE("a flow's record lives as long as its session, a port as long as its binding")
 {
   SlowPath at(NatHook::xdp);

@@ -141,6 +141,13 @@ static __always_inline int may_answer_to(const struct nat_settings* now_set,
          || binding->flags & NAT_STATIC;
 }
 
+/* Whether a connection that both sides had ended goes on, though its place is another's now. */
+static __always_inline int is_resumed(const struct nat_session* session, __u8 flags)
+{
+  __u32 next = next_state(session->state, flags, 1);
+  return session->flags & NAT_RELEASED && next != NAT_TCP_FIN_BOTH && next != NAT_TCP_RESET;
+}
+
 /* Everything a guest sends is let out, except TCP in the middle of a connection that is not known
  * and, where slirpstack is to be asked, what it has not allowed. Returns 0, or the statistic that
  * says why not. */
@@ -159,7 +166,7 @@ static __always_inline __u32 session_out(const struct nat_settings* now_set,
   if (p->protocol == IPPROTO_TCP || asks) {
     struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
     if (known) {
-      if (!may_answer_to(now_set, binding, known)) {
+      if (!may_answer_to(now_set, binding, known) || is_resumed(known, p->tcp_flags)) {
         return NAT_DROP_NO_SESSION;
       }
       advance(known, p->tcp_flags, 1, now);
