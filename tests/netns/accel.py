@@ -323,6 +323,25 @@ class Carrying(AcceleratorTest):
                 self.assertGreater(self.counted("out"), 6)
                 process.end()
 
+    def test_each_guest_has_blocks_of_ports_of_its_own(self) -> None:
+        with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+            guests = [self.namespace(), self.namespace()]
+            process = self.accelerated(
+                "tc", guests, "-port-block", "64", "-log-bindings", binds="user"
+            )
+            blocks = [
+                {(self.seen_from(guest, echo)[1] - FIRST_SHARED_PORT) // 64 for _ in range(5)}
+                for guest in guests
+            ]
+            self.assertEqual([len(each) for each in blocks], [1, 1])
+            self.assertNotEqual(blocks[0], blocks[1])
+            first = FIRST_SHARED_PORT + 64 * blocks[1].pop()
+            process.wait_for_log(
+                f"ports of a subscriber internal={GUEST} zone=1 external={HOST_ADDRESS[4]}"
+                f" ports={first}-{first + 63}"
+            )
+            process.end()
+
     def test_auto_says_what_it_picks_and_why(self) -> None:
         guest = self.namespace()
         process = self.accelerated("auto", [guest])
