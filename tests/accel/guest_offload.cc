@@ -193,6 +193,23 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("behind a first fragment that is too big for the route all others go to slirpstack")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath at(hook);
+    Packet packet = to(REMOTE);
+    at.opens(packet);
+    at.nat.route(Prefix::parse("198.51.100.0/24").value(), 576);
+    packet.data.assign(1000, 'x');
+    const Bytes whole = build(packet);
+    const Bytes pieces[] = {fragment(whole, 0, 800, true), fragment(whole, 800, 208, false)};
+    for (const Bytes& piece : pieces) {
+      CHECK(at.nat.run("nat_internal", frame(FROM_GUEST, piece)).frame == frame(FROM_GUEST, piece));
+    }
+    CHECK(at.nat.counted(NAT_TO_SLIRPSTACK) == 3);
+  }
+}
+
 TEST_CASE("what the kernel does not translate is declined")
 {
   SlowPath at(NatHook::xdp);

@@ -216,7 +216,9 @@ static __always_inline int parse_ports(context* ctx, struct packet* p)
 /* LRU_HASH does not age; a datagram's fragments come within two seconds or not at all. */
 #define FRAGMENT_LIFETIME_NS 2000000000ULL
 
-static __always_inline int fragment_ports(struct packet* p, __u8 inbound, __u32 zone, __u64 now)
+static __always_inline struct nat_fragment_key fragment_key(const struct packet* p,
+                                                            __u8 inbound,
+                                                            __u32 zone)
 {
   struct nat_fragment_key key = {
     .source = p->source,
@@ -226,6 +228,12 @@ static __always_inline int fragment_ports(struct packet* p, __u8 inbound, __u32 
     .inbound = inbound,
     .zone = zone,
   };
+  return key;
+}
+
+static __always_inline int fragment_ports(struct packet* p, __u8 inbound, __u32 zone, __u64 now)
+{
+  struct nat_fragment_key key = fragment_key(p, inbound, zone);
   if (p->fragment == FRAGMENT_FIRST) {
     struct nat_fragment first
       = {.source_port = p->source_port, .destination_port = p->destination_port, .seen = now};
@@ -239,6 +247,17 @@ static __always_inline int fragment_ports(struct packet* p, __u8 inbound, __u32 
   p->source_port = first->source_port;
   p->destination_port = first->destination_port;
   return PARSED;
+}
+
+/* A guest's first fragment goes another way, and the later ones shall follow it. A function of its
+ * own, since the stack of its callers is nearly full. */
+static __noinline int forget_first(const struct packet* p, __u32 zone)
+{
+  if (!p) {
+    return -1;
+  }
+  struct nat_fragment_key key = fragment_key(p, 0, zone);
+  return bpf_map_delete_elem(&fragments, &key) != 0;
 }
 
 static __always_inline int parse_transport(context* ctx,
