@@ -10,6 +10,7 @@
  *   bindings      HASH          nat_endpoint (internal) → nat_binding
  *   owners        HASH          nat_endpoint (external) → nat_owner
  *   sessions      HASH          nat_session_key → nat_session
+ *   visitors      ARRAY         NAT_VISITORS_COME, NAT_VISITORS_GONE → __u32
  *   recent        ARRAY         0 to nat_settings.recent_sets - 1 → nat_recent
  *   ended         ARRAY         NAT_ENDED_SLOT(external port) → __u64
  *   fragments     LRU_HASH      nat_fragment_key → nat_fragment
@@ -30,7 +31,7 @@
 #include <linux/types.h>
 
 /* Changes with every change of a layout; part of the name under which maps are pinned. */
-#define NAT_MAP_VERSION 2
+#define NAT_MAP_VERSION 3
 
 #define NAT_MAX_RANGES 8
 
@@ -98,7 +99,12 @@ enum nat_tcp_state
   NAT_TCP_RESET, /* a RST was seen; state is kept for four minutes (RFC 7857 section 2.2) */
 };
 
-#define NAT_ALLOWED 1U /* of nat_session: policy lets the guest send there */
+/* Flags of nat_session. */
+#define NAT_ALLOWED 1U /* policy lets the guest send there */
+#define NAT_VISITOR 2U /* a remote has made it */
+/* Both sides have ended the connection, and its place under policy's limits is another's: what goes
+ * on all the same has to be asked about. */
+#define NAT_RELEASED 4U
 
 struct nat_session
 {
@@ -106,6 +112,11 @@ struct nat_session
   __u32 state; /* nat_tcp_state; for other protocols NAT_TCP_NONE */
   __u32 flags;
 };
+
+/* So many sessions have remotes made, and so many of them have ended. The programs write the one,
+ * user space, which ends sessions, the other: so neither needs a lock. Both go around. */
+#define NAT_VISITORS_COME 0U
+#define NAT_VISITORS_GONE 1U
 
 /* Times in nat_binding and nat_session may be so much older than the flow's last packet. */
 #define NAT_RECENT_NS 4000000000ULL
@@ -273,7 +284,8 @@ struct nat_settings
   __u32 quota; /* bindings of one internal address; 0: no limit */
   __u8 gateway_mac[6];
   __u8 zero[2];
-  __u32 recent_sets; /* of the entries of `recent`; a power of two, or 0: nothing is remembered */
+  __u32 max_visitors; /* sessions that remotes may have made at a time; 0: any number */
+  __u32 recent_sets;  /* of the entries of `recent`; a power of two, or 0: nothing is remembered */
 };
 
 /* What became of packets. The first three are those translated. */
@@ -302,9 +314,11 @@ enum nat_statistic
   NAT_DROP_HOP_LIMIT,
   NAT_DROP_NO_ROUTE,
   NAT_DROP_TOO_BIG,
-  NAT_DROP_PROTOCOL, /* neither TCP, UDP nor ICMP */
-  NAT_DROP_PREFIX,   /* RFC 6296: an address that cannot be mapped */
-  NAT_STATISTICS,    /* how many there are */
+  NAT_DROP_PROTOCOL,     /* neither TCP, UDP nor ICMP */
+  NAT_DROP_PREFIX,       /* RFC 6296: an address that cannot be mapped */
+  NAT_DROP_SOURCE_ROUTE, /* by an IPv4 option, past the destination that policy knows */
+  NAT_DROP_VISITORS,     /* remotes have made as many sessions as they may */
+  NAT_STATISTICS,        /* how many there are */
 };
 
 struct nat_count

@@ -189,6 +189,7 @@ void BindingWriter::allow(const nat_session_key& key)
 {
   if (auto session = sessions_.find(key)) {
     session->flags |= NAT_ALLOWED;
+    session->flags &= ~NAT_RELEASED;
     sessions_.put(key, *session);
   }
 }
@@ -316,18 +317,32 @@ void BindingWriter::end_sessions_of(const nat_endpoint& external)
   }
 }
 
+void BindingWriter::on_session_closed(const nat_session_key& session)
+{
+  if (forget_flow(session)) {
+    maker_.bindings().release_session(session);
+  }
+}
+
 void BindingWriter::on_session_ended(const nat_session_key& session)
+{
+  forget_flow(session);
+}
+
+bool BindingWriter::forget_flow(const nat_session_key& session)
 {
   const auto internal = internals_.find(external_of(session));
   if (internal == internals_.end()) {
-    return;
+    return false;
   }
   Bound& bound = bound_.at(internal->second);
   const FlowKey flow{session.protocol, endpoint_of(internal->second), remote_of(session)};
   // It may have come from outside, or only let a whole address in.
-  if (bound.guest != nullptr && bound.guest->forget(flow)) {
-    --bound.flows;
+  if (bound.guest == nullptr || !bound.guest->forget(flow)) {
+    return false;
   }
+  --bound.flows;
+  return true;
 }
 
 void BindingWriter::on_binding_ended(const nat_endpoint& internal, TimePoint now)

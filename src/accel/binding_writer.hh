@@ -95,6 +95,7 @@ public:
     return maker_.pool().reserve(external, protocol);
   }
 
+  void on_session_closed(const nat_session_key& session) override;
   void on_session_ended(const nat_session_key& session) override;
   void on_binding_ended(const nat_endpoint& internal, TimePoint now) override;
 
@@ -132,6 +133,8 @@ private:
   void allow(const nat_session_key& key);
   void end_if_unused(AllBound::iterator bound, TimePoint now);
   void forget(AllBound::iterator bound, TimePoint now);
+  /// Its guest is told. False: it is no flow of a guest's.
+  bool forget_flow(const nat_session_key& session);
   PortRefusal refuse(const nat_endpoint& internal, PortRefusal reason);
 
   Limits limits_;

@@ -20,6 +20,12 @@ std::uint64_t number_of(__be32 address, __be16 port)
 // Sent packets are noted late.
 constexpr nanoseconds LAG(NAT_RECENT_NS);
 
+bool is_closed(const nat_session_key& key, const nat_session& session)
+{
+  return key.protocol == PROTOCOL_TCP
+         && (session.state == NAT_TCP_FIN_BOTH || session.state == NAT_TCP_RESET);
+}
+
 /// A time of the kernel's may be newer than ours.
 bool is_silent(std::uint64_t last, nanoseconds timeout, nanoseconds now)
 {
@@ -39,6 +45,7 @@ NatExpiry::NatExpiry(const NatObject& object,
   , bindings_(object.map("bindings"))
   , owners_(object.map("owners"))
   , sessions_(object.map("sessions"))
+  , visitors_(object.map("visitors"))
   , subscribers_(object.map("subscribers"))
   , released_(object.map("released"))
 {}
@@ -82,20 +89,42 @@ std::chrono::seconds NatExpiry::binding_timeout(std::uint8_t protocol) const
 std::size_t NatExpiry::sweep_sessions(nanoseconds now)
 {
   std::vector<nat_session_key> silent;
+  std::vector<nat_session_key> closed;
+  const std::uint32_t come = visitors_.find(NAT_VISITORS_COME).value_or(0);
+  std::uint32_t here = 0;
   connected_.clear();
   sessions_.for_each([&](const nat_session_key& key, const nat_session& session) {
     ++left_;
     if (is_silent(session.last, session_timeout(key, session) + LAG, now)) {
       silent.push_back(key);
-    } else if (key.protocol == PROTOCOL_TCP && session.state != NAT_TCP_NONE) {
+      return;
+    }
+    here += (session.flags & NAT_VISITOR) != 0 ? 1 : 0;
+    if (is_closed(key, session) && (session.flags & NAT_RELEASED) == 0) {
+      closed.push_back(key);
+    }
+    if (key.protocol == PROTOCOL_TCP && session.state != NAT_TCP_NONE) {
       connected_.insert(number_of(key.address, key.port));
     }
   });
+  count_visitors(come, here);
   for (const nat_session_key& key : silent) {
     end_session(key);
   }
+  if (maker_ != nullptr) {
+    for (const nat_session_key& key : closed) {
+      maker_->on_session_closed(key);
+    }
+  }
   left_ -= silent.size();
   return silent.size();
+}
+
+/// `come` is from before they were counted: who comes meanwhile may count twice until the next
+/// sweep, and never not at all.
+void NatExpiry::count_visitors(std::uint32_t come, std::uint32_t here)
+{
+  visitors_.put(NAT_VISITORS_GONE, come - here);
 }
 
 std::size_t NatExpiry::sweep_bindings(nanoseconds now)

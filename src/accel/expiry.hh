@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <set>
 #include <unordered_set>
@@ -60,6 +61,7 @@ private:
                                                      const nat_session& session) const;
   [[nodiscard]] std::chrono::seconds binding_timeout(std::uint8_t protocol) const;
   std::size_t sweep_sessions(std::chrono::nanoseconds now);
+  void count_visitors(std::uint32_t come, std::uint32_t here);
   std::size_t sweep_bindings(std::chrono::nanoseconds now);
   std::size_t free_ports(std::chrono::nanoseconds now);
   std::size_t end_sessions_through(const Endpoints& externals);
@@ -75,6 +77,7 @@ private:
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_endpoint, nat_owner> owners_;
   NatTable<nat_session_key, nat_session> sessions_;
+  NatTable<std::uint32_t, std::uint32_t> visitors_;
   NatTable<nat_subscriber_key, nat_subscriber> subscribers_;
   NatTable<nat_subscriber_key, std::uint32_t> released_;
   /// External endpoints with a TCP connection, of the sweep that goes on.

@@ -46,6 +46,10 @@ public:
                                     const GuestPacket& packet,
                                     FlowRecord& record,
                                     TimePoint now) override;
+  [[nodiscard]] std::size_t mtu_towards(const IpAddress& remote) const override
+  {
+    return scope_.mtu_bytes_to(remote).value_or(SIZE_MAX);
+  }
   std::size_t end_if(const std::function<bool(FlowRecord&)>& ends, TimePoint now) override;
   void drop_records() override;
   void for_each(const std::function<void(const FlowKey&, const FlowRecord&)>& visit) const override;

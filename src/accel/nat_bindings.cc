@@ -69,6 +69,15 @@ void NatBindings::end_session(const nat_session_key& session)
   ends_.note(session.port);
 }
 
+void NatBindings::release_session(const nat_session_key& session)
+{
+  if (auto known = sessions_.find(session)) {
+    known->flags |= NAT_RELEASED;
+    sessions_.put(session, *known);
+    ends_.note(session.port);
+  }
+}
+
 bool NatBindings::wake(const nat_endpoint& external)
 {
   const auto owner = owners_.find(external);

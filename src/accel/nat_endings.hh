@@ -5,14 +5,16 @@
 
 namespace slirpstack {
 
-/// Whoever made bindings and sessions in the kernel, and is told when they have been silent too
-/// long and were ended.
+/// Whoever made bindings and sessions in the kernel, and is told how they end.
 class NatEndings
 {
 public:
   virtual ~NatEndings() = default;
+  /// Both sides have ended the connection, which stays known until it has been silent.
+  virtual void on_session_closed(const nat_session_key& session) = 0;
+  /// It was silent too long, and is gone.
   virtual void on_session_ended(const nat_session_key& session) = 0;
-  /// Its port rests from `now` on.
+  /// Likewise. Its port rests from `now` on.
   virtual void on_binding_ended(const nat_endpoint& internal, TimePoint now) = 0;
 };
 

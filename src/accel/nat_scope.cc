@@ -39,7 +39,10 @@ bool is_never_routed(std::uint32_t address)
 } // namespace
 
 NatScope::NatScope(const NatObject& object)
-  : settings_(object.map("settings")), exempt_(object.map("exempt")), owners_(object.map("owners"))
+  : settings_(object.map("settings"))
+  , exempt_(object.map("exempt"))
+  , owners_(object.map("owners"))
+  , routes_(object.map("routes"))
 {}
 
 bool NatScope::translates(const IpAddress& source, const IpAddress& destination) const
@@ -62,6 +65,12 @@ bool NatScope::is_nobodys(const Endpoint& remote, std::uint8_t protocol) const
   }
   const auto owner = owners_.find(map_endpoint(remote, protocol, 0));
   return protocol == PROTOCOL_ICMP || !owner || (owner->flags & NAT_QUARANTINED) != 0;
+}
+
+std::optional<std::uint32_t> NatScope::mtu_bytes_to(const IpAddress& destination) const
+{
+  const auto route = routes_.find({32, htonl(destination.ipv4_value())});
+  return route ? std::optional(route->mtu) : std::nullopt;
 }
 
 } // namespace slirpstack

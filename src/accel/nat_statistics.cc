@@ -34,7 +34,9 @@ std::string_view statistic_name(nat_statistic statistic)
                                                                       "drop_no_route",
                                                                       "drop_too_big",
                                                                       "drop_protocol",
-                                                                      "drop_prefix"};
+                                                                      "drop_prefix",
+                                                                      "drop_source_route",
+                                                                      "drop_visitors"};
   static_assert(!NAMES.back().empty(), "each statistic has a name");
   assert(statistic < NAT_STATISTICS);
   return NAMES.at(statistic);

@@ -23,6 +23,9 @@ constexpr std::chrono::seconds HEARTBEAT_LASTS(4);
 /// Those that there is room for in a PortPool.
 constexpr std::uint64_t MOST_ADDRESSES = 65536;
 
+// A flood from outside leaves the guests as much (RFC 6888 REQ-5).
+constexpr std::uint32_t VISITORS_PART = 2;
+
 /// As the programs see the time.
 std::chrono::nanoseconds now()
 {
@@ -79,6 +82,7 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
   interfaces_.clear();
   nat_settings first = settings_of(settings_.plan, next_generation());
   first.recent_sets = nat_.object().recent_sets();
+  first.max_visitors = settings_.sizes.sessions / VISITORS_PART;
   NatTable<std::uint32_t, nat_settings>(nat_.object().map("settings")).put(0, first);
   nat_.attach_external(static_cast<int>(routes_.link().index));
   if (nat_.has_filters()) {

@@ -158,8 +158,12 @@ void check_several(const Config& config)
   if (config.attach.userns) {
     refuse_pair("-userns", SEVERAL, REASON);
   }
-  if (config.acceleration.block_ports != 0) {
-    refuse_pair("-port-block", SEVERAL, "all guests have the same address");
+  if (config.acceleration.block_ports != 0 && config.acceleration.kernel_allocates) {
+    refuse_pair(
+      "-port-block",
+      SEVERAL,
+      "with -xdp-alloc=kernel the block follows from the guest's address, and all of them "
+      "have the same; with -xdp-alloc=user each gets blocks as it needs them");
   }
 }
 

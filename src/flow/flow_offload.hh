@@ -43,6 +43,8 @@ public:
                                             FlowRecord& record,
                                             TimePoint now)
     = 0;
+  /// The largest packet that is carried to there in one piece; SIZE_MAX if the way is not known.
+  [[nodiscard]] virtual std::size_t mtu_towards(const IpAddress& remote) const = 0;
   /// Ends the flows of which `ends` is true; returns how many.
   virtual std::size_t end_if(const std::function<bool(FlowRecord&)>& ends, TimePoint now) = 0;
   /// The gateway goes: drops all records. What is carried goes on.

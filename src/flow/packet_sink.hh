@@ -45,6 +45,8 @@ public:
   /// Puts a frame of the guest back onto the device that it came from, byte for byte. There an
   /// offload takes it up. `packet` is not reassembled.
   virtual void give_back(const GuestPacket& packet) = 0;
+  /// The same for an IPv4 packet that the guest has sent in another form: in more pieces, or fewer.
+  virtual void give_back_piece(ByteView header, ByteView payload) = 0;
 
   /// Whether a TCP super-packet may be sent.
   [[nodiscard]] virtual bool cuts_tcp() const = 0;

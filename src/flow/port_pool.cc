@@ -1,5 +1,6 @@
 #include "flow/port_pool.hh"
 
+#include "flow/fair_share.hh"
 #include "wire/ip.hh"
 
 #include <algorithm>
@@ -243,8 +244,22 @@ std::variant<Endpoint, PortRefusal> PortPool::take_in_blocks(const SubscriberKey
   return PortRefusal::exhausted;
 }
 
+bool PortPool::has_block_share(std::uint8_t zone, std::size_t external)
+{
+  const std::vector<bool>& blocks = externals_[external].blocks();
+  std::size_t own = 0;
+  for (const auto& [key, subscriber] : subscribers_) {
+    own += key.zone == zone && subscriber.external == external ? subscriber.blocks.size() : 0;
+  }
+  const auto taken = static_cast<std::size_t>(std::ranges::count(blocks, true));
+  return may_have_one_more(own, taken, blocks.size());
+}
+
 bool PortPool::assign_block(const SubscriberKey& internal, Subscriber& subscriber)
 {
+  if (options_.is_shared && !has_block_share(internal.zone, subscriber.external)) {
+    return false;
+  }
   std::vector<bool>& blocks = externals_[subscriber.external].blocks();
   const std::size_t start = blocks.empty() ? 0 : random() % blocks.size();
   for (std::size_t i = 0; i < blocks.size(); ++i) {

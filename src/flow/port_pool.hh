@@ -19,8 +19,8 @@ namespace slirpstack {
 /// Why an internal endpoint gets no external one.
 enum class PortRefusal : std::uint8_t
 {
-  exhausted, ///< its external address has no port left: ICMP code 1 (RFC 6888 REQ-11)
-  quota,     ///< the subscriber has as many as it may: ICMP code 13 (RFC 5508 REQ-8)
+  exhausted, ///< its external address has no port left: ICMP code 1 (RFC 6888 REQ-11B)
+  quota,     ///< the subscriber has as many as it may: the same
 };
 
 /// A run of ports that one internal address has to itself; what a log needs instead of each flow
@@ -64,7 +64,7 @@ public:
     /// External ports of one internal address, over all protocols; 0: no limit.
     std::size_t quota = 0;
     /// Several guests share, a zone each: none may take more than it leaves (may_have_one_more()),
-    /// of each external address and protocol.
+    /// of each external address and protocol, nor of an external address's blocks.
     bool is_shared = false;
   };
 
@@ -148,6 +148,8 @@ private:
                                                      Subscriber& subscriber,
                                                      std::uint8_t protocol);
   bool assign_block(const SubscriberKey& internal, Subscriber& subscriber);
+  /// Whether the zone's guests may have one more block of that external address.
+  [[nodiscard]] bool has_block_share(std::uint8_t zone, std::size_t external);
   /// Gives the subscriber the block that the port is in; false: another has it.
   bool adopt_block(const SubscriberKey& internal, Subscriber& subscriber, std::uint16_t port);
   void free_blocks(const SubscriberKey& internal, const Subscriber& subscriber);

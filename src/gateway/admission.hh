@@ -20,7 +20,7 @@ enum class RefusalAnswer : std::uint8_t
   nobody_listens, ///< RST, port unreachable
   out_of_room,    ///< what a host would say that has no room for the flow
   no_port,        ///< ICMP host unreachable: no external port is left (RFC 6888 REQ-11)
-  over_quota,     ///< ICMP "administratively prohibited": the guest has its share (RFC 5508 REQ-8)
+  over_quota,     ///< the same: the guest has its share (RFC 6888 REQ-11B)
 };
 
 /// In whose manner the guest is told that policy denies a flow.

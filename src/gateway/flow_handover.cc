@@ -1,5 +1,9 @@
 #include "gateway/flow_handover.hh"
 
+#include "wire/ipv4_split.hh"
+
+#include <algorithm>
+
 namespace slirpstack {
 
 namespace {
@@ -32,12 +36,28 @@ bool FlowHandover::return_carried(const FlowKey& key, const GuestPacket& packet)
   if (offload_ == nullptr || !offload_->carries(key)) {
     return false;
   }
+  give_back(key, packet);
+  return true;
+}
+
+void FlowHandover::give_back(const FlowKey& key, const GuestPacket& packet)
+{
+  const std::size_t mtu_bytes
+    = std::min<std::size_t>(offload_->mtu_towards(key.remote.address), guest_.mtu_bytes());
+  std::size_t pieces = 0;
+  if (packet.is_reassembled || packet.length_bytes > mtu_bytes) {
+    pieces = split_ipv4(packet.bytes(), mtu_bytes, [this](ByteView header, ByteView payload) {
+      guest_.give_back_piece(header, payload);
+    });
+  }
+  if (pieces > 0) {
+    return;
+  }
   if (packet.is_reassembled) {
     drops_.count(Drop::fragment_carried); // a socket would show another source
   } else {
-    guest_.give_back(packet);
+    guest_.give_back(packet); // with Don't Fragment the kernel answers it
   }
-  return true;
 }
 
 bool FlowHandover::may_offer(const FlowKey& key, const GuestPacket& packet) const
@@ -70,7 +90,7 @@ OffloadAnswer FlowHandover::offer(const FlowKey& key, const GuestPacket& packet,
   switch (answer) {
     case OffloadAnswer::taken:
       ++taken_;
-      guest_.give_back(packet);
+      give_back(key, packet);
       break;
     case OffloadAnswer::exhausted:
     case OffloadAnswer::quota:

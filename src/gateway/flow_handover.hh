@@ -50,6 +50,10 @@ public:
   [[nodiscard]] std::uint64_t taken() const { return taken_; }
 
 private:
+  /// Puts a packet of a carried flow back, cut if its way takes no larger ones (RFC 4787 REQ-13a):
+  /// what is behind the device cannot cut.
+  void give_back(const FlowKey& key, const GuestPacket& packet);
+
   PacketSink& guest_;
   const UdpRelays& udp_;
   const PingRelays& ping_;

@@ -34,11 +34,11 @@ void GuestRefuser::refuse_packet(RefusalAnswer answer, ByteView packet)
     case RefusalAnswer::nobody_listens:
       icmp_.report(IcmpErrorKind::port_unreachable, 0, packet);
       return;
-    case RefusalAnswer::no_port:
+    case RefusalAnswer::no_port: // RFC 6888 REQ-11B, for a quota too
+    case RefusalAnswer::over_quota:
       icmp_.report(IcmpErrorKind::host_unreachable, 0, packet);
       return;
     case RefusalAnswer::out_of_room: // RFC 5508 REQ-8
-    case RefusalAnswer::over_quota:
       icmp_.report(IcmpErrorKind::administratively_prohibited, 0, packet);
       return;
     case RefusalAnswer::prohibited:

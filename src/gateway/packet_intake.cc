@@ -1,5 +1,6 @@
 #include "gateway/packet_intake.hh"
 
+#include "wire/ipv4_options.hh"
 #include "wire/transport_checksum.hh"
 
 #include <cstring>
@@ -67,6 +68,10 @@ bool PacketIntake::acceptable(const GuestPacket& packet, const IpHeader& ip)
   if (source.is_multicast() || source.is_unspecified() || source.is_loopback()
       || ours_.include(source)) {
     drops_.count(Drop::spoofed_source);
+    return false;
+  }
+  if (is_source_routed(ip, packet.bytes())) { // RFC 7126 sections 4.3 and 4.4
+    drops_.count(Drop::source_routed);
     return false;
   }
   if (ip.destination.is_multicast()) {

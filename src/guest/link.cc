@@ -218,6 +218,28 @@ void Link::give_back(const GuestPacket& packet)
   }
 }
 
+void Link::give_back_piece(ByteView header, ByteView payload)
+{
+  std::array<std::uint8_t, VnetHeader::SIZE_BYTES + EthernetHeader::SIZE_BYTES> headers{};
+  Writer writer(headers);
+  if (device_.vnet_header) {
+    VnetHeader{}.write(writer);
+  }
+  if (device_.is_ethernet) {
+    EthernetHeader{
+      .destination = our_mac(), .source = device_.guest_mac, .ethertype = ETHERTYPE_IPV4}
+      .write(writer);
+  }
+  const auto piece = [](ByteView bytes) {
+    return iovec{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
+  };
+  const std::array<iovec, 3> pieces{
+    piece(ByteView(headers).first(writer.written())), piece(header), piece(payload)};
+  if (::writev(device_.fd.get(), pieces.data(), static_cast<int>(pieces.size())) < 0) {
+    drops_.count(Drop::tap_full);
+  }
+}
+
 void Link::finish_checksum(const OutboundPacket& packet)
 {
   // The field holds the pseudo-header's sum, so the sum over everything is the packet's.

@@ -56,6 +56,7 @@ public:
 
   void send(const OutboundPacket& packet) override;
   void give_back(const GuestPacket& packet) override;
+  void give_back_piece(ByteView header, ByteView payload) override;
   [[nodiscard]] bool cuts_tcp() const override { return device_.vnet_header; }
   [[nodiscard]] bool cuts_udp() const override
   {

@@ -11,7 +11,7 @@ std::string_view drop_name(Drop reason)
     "unknown_protocol", "spoofed_source", "multicast",        "no_memory",
     "too_many_flows",   "denied",         "tap_full",         "host_full",
     "udp_filtered",     "unsolicited",    "rate_limited",     "too_many_clients",
-    "fragment_carried",
+    "fragment_carried", "source_routed",
   };
   static_assert(!NAMES.back().empty(), "each reason has a name");
   assert(reason < Drop::count_);

@@ -36,7 +36,8 @@ enum class Drop : std::uint8_t
   unsolicited,       ///< an echo reply to nothing that the guest asked
   rate_limited,      ///< over the rate of the rule that allows the flow
   too_many_clients,  ///< of UDP forwards
-  fragment_carried,  ///< whole again, but of a flow that the kernel's NAT carries in pieces
+  fragment_carried,  ///< of a flow that the kernel's NAT carries, and in no pieces that fit its way
+  source_routed,     ///< by an IPv4 option (LSRR, SSRR), past what policy sees
   count_,
 };
 

@@ -118,7 +118,7 @@ TEST_CASE("a guest beyond its quota is told, and its live bindings stay")
     CHECK(nat.from_guest(packet_to({GUEST.address, 1}, REMOTE)).verdict == Verdict::redirect);
     CHECK(nat.from_guest(packet_to({GUEST.address, 2}, REMOTE)).verdict == Verdict::redirect);
     const Packet refused = packet_to({GUEST.address, 3}, REMOTE);
-    expect_answer(nat.from_guest(refused), answer_to(refused, 3, 13));
+    expect_answer(nat.from_guest(refused), answer_to(refused, 3, 1)); // RFC 6888 REQ-11B
     CHECK(nat.counted(NAT_OUT) == 2);
     CHECK(nat.from_guest(packet_to({GUEST.address, 1}, REMOTE)).verdict == Verdict::redirect);
     CHECK(nat.counted(NAT_OUT) == 3);

@@ -3,6 +3,7 @@
 #include "accel/guest_offload.hh"
 
 #include "slow_path.hh"
+#include "wire/ipv4_split.hh"
 
 #include <doctest/doctest.h>
 
@@ -43,6 +44,16 @@ std::pair<Packet, Packet> answer(const Packet& sent, const Endpoint& external)
   inside.destination = sent.source;
   --inside.hop_limit;
   return {outside, inside};
+}
+
+std::vector<Bytes> pieces_of(const Packet& packet, std::size_t mtu_bytes)
+{
+  std::vector<Bytes> pieces;
+  split_ipv4(build(packet), mtu_bytes, [&](ByteView header, ByteView payload) {
+    Bytes& piece = pieces.emplace_back(header.begin(), header.end());
+    piece.insert(piece.end(), payload.begin(), payload.end());
+  });
+  return pieces;
 }
 
 std::chrono::nanoseconds after(Duration duration)
@@ -153,6 +164,52 @@ TEST_CASE("a carried packet too big for the route is answered with the MTU, on e
   }
 }
 
+TEST_CASE(
+  "a carried packet too big for the route goes to slirpstack, whose pieces leave translated")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    for (const std::uint8_t protocol : {PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_ICMP}) {
+      CAPTURE(protocol);
+      SlowPath at(hook);
+      Packet packet = to(REMOTE, protocol);
+      at.opens(packet);
+      const Endpoint external = at.nat.external_of(GUEST, protocol);
+      at.nat.route(Prefix::parse("198.51.100.0/24").value(), 576);
+      CHECK(at.offload.mtu_towards(REMOTE.address) == 576);
+      packet.tcp_flags = TCP_FLAG_ACK;
+      packet.data.assign(1400, 'x');
+      packet.options = {0x94, 4, 0, 0};
+      CHECK(at.is_asked_about(packet));
+      CHECK(at.nat.run("nat_tap", frame(FROM_GUEST, build(packet))).verdict == Verdict::drop);
+      const std::vector<Bytes> sent = pieces_of(packet, 576);
+      const std::vector<Bytes> seen = pieces_of(translated(packet, external), 576);
+      REQUIRE(sent.size() == 3);
+      for (std::size_t i = 0; i < sent.size(); ++i) {
+        CAPTURE(i);
+        CHECK(at.nat.run("nat_tap", frame(FROM_GUEST, sent[i])).frame == frame(TO_WORLD, seen[i]));
+      }
+      CHECK(at.nat.counted(NAT_DROP_TOO_BIG) == 1);
+    }
+  }
+}
+
+TEST_CASE("behind a first fragment that is too big for the route all others go to slirpstack")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath at(hook);
+    Packet packet = to(REMOTE);
+    at.opens(packet);
+    at.nat.route(Prefix::parse("198.51.100.0/24").value(), 576);
+    packet.data.assign(1000, 'x');
+    const Bytes whole = build(packet);
+    const Bytes pieces[] = {fragment(whole, 0, 800, true), fragment(whole, 800, 208, false)};
+    for (const Bytes& piece : pieces) {
+      CHECK(at.nat.run("nat_internal", frame(FROM_GUEST, piece)).frame == frame(FROM_GUEST, piece));
+    }
+    CHECK(at.nat.counted(NAT_TO_SLIRPSTACK) == 3);
+  }
+}
+
 TEST_CASE("what the kernel does not translate is declined")
 {
   SlowPath at(NatHook::xdp);
@@ -221,6 +278,44 @@ TEST_CASE("full maps refuse a flow and keep nothing of it")
   CHECK(crowded.offer(to(REMOTE, PROTOCOL_UDP, {GUEST.address, 5001})) == OffloadAnswer::exhausted);
   CHECK(crowded.bindings() == 1);
   CHECK(crowded.sessions() == sessions);
+}
+
+TEST_CASE(
+  "a connection that both sides have ended gives its place back, and is asked about if it goes on")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    for (const bool is_reset : {false, true}) {
+      CAPTURE(is_reset);
+      SlowPath at(hook);
+      at.opens(to(REMOTE, PROTOCOL_TCP));
+      const Endpoint external = at.nat.external_of(GUEST, PROTOCOL_TCP);
+      const auto says
+        = [&](std::uint8_t flags) { return between(GUEST, REMOTE, PROTOCOL_TCP, flags); };
+      const auto hears = [&](std::uint8_t flags) {
+        REQUIRE(at.nat.from_world(between(REMOTE, external, PROTOCOL_TCP, flags)).verdict
+                == Verdict::redirect);
+      };
+      hears(TCP_FLAG_SYN | TCP_FLAG_ACK);
+      CHECK_FALSE(at.is_asked_about(says(TCP_FLAG_FIN | TCP_FLAG_ACK)));
+      at.expiry.sweep(kernel_time());
+      CHECK(at.offload.size() == 1); // half of it goes on
+      hears(is_reset ? TCP_FLAG_RST : TCP_FLAG_FIN | TCP_FLAG_ACK);
+      at.expiry.sweep(kernel_time());
+      CHECK(at.offload.size() == 0);
+      CHECK(at.sessions() == 1);
+      CHECK(at.bindings() == 1);
+      // What ends it passes; what would go on, or begin, is another flow.
+      CHECK_FALSE(at.is_asked_about(says(is_reset ? TCP_FLAG_RST : TCP_FLAG_ACK)));
+      CHECK(at.is_asked_about(says(is_reset ? TCP_FLAG_ACK : TCP_FLAG_SYN)));
+      at.expiry.sweep(kernel_time());
+      const Packet next = says(is_reset ? TCP_FLAG_ACK : TCP_FLAG_SYN);
+      REQUIRE(at.offer(next) == OffloadAnswer::taken);
+      CHECK_FALSE(at.is_asked_about(next));
+      at.expiry.sweep(kernel_time());
+      CHECK(at.offload.size() == 1);
+      CHECK(at.nat.external_of(GUEST, PROTOCOL_TCP) == external);
+    }
+  }
 }
 
 TEST_CASE("a flow's record lives as long as its session, a port as long as its binding")

@@ -176,3 +176,71 @@ TEST_CASE("later fragments come in where the first does")
     CHECK(path.nat.counted(NAT_DROP_FILTERED) == 2);
   }
 }
+
+TEST_CASE("what names its own routers goes to slirpstack, and is not let out when it comes back")
+{
+  struct Row
+  {
+    Bytes options;
+    bool is_routed;
+  };
+  const Row rows[] = {
+    {{131, 7, 4, 192, 0, 2, 7, 0}, true}, // RFC 791: loose source route
+    {{137, 7, 4, 192, 0, 2, 7, 0}, true}, // strict
+    {{1, 7, 7, 4, 0, 0, 0, 0, 131, 3, 4, 0}, true},
+    {{7, 1, 0, 0}, true}, // unreadable: it might hide one
+    {{7, 5, 0, 0}, true},
+    {{1, 1, 1, 7}, true},
+    {{7, 7, 4, 131, 137, 131, 0, 0}, false}, // within another option
+    {{0, 131, 3, 4}, false},                 // behind the end
+    {{0x94, 4, 0, 0, 68, 4, 5, 0}, false},   // router alert, timestamp
+    {Bytes(40, 1), false},
+  };
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath path(hook);
+    path.opens(between(GUEST, REMOTE));
+    const Endpoint external = path.nat.external_of(GUEST, PROTOCOL_UDP);
+    std::uint64_t dropped = 0;
+    for (const Row& row : rows) {
+      CAPTURE(row.options.size());
+      Packet out = between(GUEST, REMOTE);
+      Packet in = between(REMOTE, external);
+      out.options = in.options = row.options;
+      CHECK(path.is_asked_about(out) == row.is_routed);
+      const Verdict verdict = row.is_routed ? Verdict::drop : Verdict::redirect;
+      CHECK(path.nat.run("nat_tap", frame(FROM_GUEST, build(out))).verdict == verdict);
+      CHECK(path.nat.from_world(in).verdict == verdict);
+      dropped += row.is_routed ? 2 : 0;
+      CHECK(path.nat.counted(NAT_DROP_SOURCE_ROUTE) == dropped);
+    }
+  }
+}
+
+TEST_CASE("a flood of connections from outside leaves the guests room for theirs")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath path(hook);
+    path.nat.settings.max_visitors = 128; // of 256
+    path.nat.apply();
+    path.opens(between(GUEST, REMOTE, PROTOCOL_TCP));
+    const Endpoint external = path.nat.external_of(GUEST, PROTOCOL_TCP);
+    for (std::uint16_t port = 1000; port < 1300; ++port) {
+      path.nat.from_world(between({DENIED.address, port}, external, PROTOCOL_TCP));
+    }
+    CHECK(path.sessions() == 1 + 128);
+    CHECK(path.nat.counted(NAT_DROP_VISITORS) == 300 - 128);
+    for (std::uint16_t port = 5001; port < 5100; ++port) {
+      REQUIRE(path.offer(between({GUEST.address, port}, REMOTE, PROTOCOL_TCP))
+              == OffloadAnswer::taken);
+    }
+    path.expiry.sweep(kernel_time()); // nobody has gone
+    const Packet late = between({DENIED.address, 2000}, external, PROTOCOL_TCP);
+    CHECK(path.nat.from_world(late).verdict == Verdict::drop);
+    path.expiry.sweep(kernel_time() + std::chrono::seconds(245)); // the half-open are over
+    CHECK(path.sessions() == 0);
+    path.opens(between(GUEST, REMOTE, PROTOCOL_TCP));
+    const Packet visit
+      = between({DENIED.address, 2000}, path.nat.external_of(GUEST, PROTOCOL_TCP), PROTOCOL_TCP);
+    CHECK(path.nat.from_world(visit).verdict == Verdict::redirect);
+  }
+}

@@ -44,6 +44,7 @@ public:
   {
     require(false);
   } // nobody is offered any
+  void give_back_piece(ByteView /*header*/, ByteView /*payload*/) override { require(false); }
   [[nodiscard]] bool cuts_tcp() const override { return true; }
   [[nodiscard]] bool cuts_udp() const override { return true; }
   [[nodiscard]] std::uint32_t mtu_bytes() const override { return 1500; }

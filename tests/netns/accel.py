@@ -38,6 +38,9 @@ GUEST = "10.0.2.100"
 FIRST_SHARED_PORT = 61000
 BPF_FOLDER = "/mnt/bpf"
 
+IP_MTU_DISCOVER = 10
+IP_PMTUDISC_DONT = 0
+
 SIOCETHTOOL = 0x8946
 ETHTOOL_STXCSUM = 0x17
 ETHTOOL_SGRO = 0x2C
@@ -345,6 +348,44 @@ class Carrying(AcceleratorTest):
                 self.assertEqual(self.last.recvfrom(100), (b"hello yourself", first))
                 self.assertEqual(self.counted("hairpin", guests=2), 2)
                 process.end()
+
+    def test_what_is_too_large_for_its_way_leaves_in_pieces(self) -> None:
+        narrow = f"{SERVER[4]}/32 via 198.51.100.1 dev up0"
+        self.topology.host.shell(f"ip route replace {narrow} mtu 1000")
+        self.addCleanup(self.topology.host.shell, f"ip route del {narrow}")
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest], binds="user")
+                with guest.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    client.settimeout(30)
+                    client.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+                    for size in (1400, 1300, 3000): # the last is in fragments as it is
+                        client.sendto(bytes(size), echo.endpoint)
+                        self.assertEqual(client.recv(4000), bytes(size))
+                self.assertEqual([size for _, size in echo.seen], [1400, 1300, 3000])
+                self.assertEqual(len({sender for sender, _ in echo.seen}), 1)
+                self.assertGreater(self.counted("out"), 6)
+                process.end()
+
+    def test_each_guest_has_blocks_of_ports_of_its_own(self) -> None:
+        with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+            guests = [self.namespace(), self.namespace()]
+            process = self.accelerated(
+                "tc", guests, "-port-block", "64", "-log-bindings", binds="user"
+            )
+            blocks = [
+                {(self.seen_from(guest, echo)[1] - FIRST_SHARED_PORT) // 64 for _ in range(5)}
+                for guest in guests
+            ]
+            self.assertEqual([len(each) for each in blocks], [1, 1])
+            self.assertNotEqual(blocks[0], blocks[1])
+            first = FIRST_SHARED_PORT + 64 * blocks[1].pop()
+            process.wait_for_log(
+                f"ports of a subscriber internal={GUEST} zone=1 external={HOST_ADDRESS[4]}"
+                f" ports={first}-{first + 63}"
+            )
+            process.end()
 
     def test_auto_says_what_it_picks_and_why(self) -> None:
         guest = self.namespace()

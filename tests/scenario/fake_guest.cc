@@ -25,6 +25,12 @@ void FakeGuest::give_back(const GuestPacket& packet)
   given_back_.emplace_back(frame.begin(), frame.end());
 }
 
+void FakeGuest::give_back_piece(ByteView header, ByteView payload)
+{
+  std::vector<std::uint8_t>& piece = given_back_.emplace_back(header.begin(), header.end());
+  piece.insert(piece.end(), payload.begin(), payload.end());
+}
+
 bool GuestReceived::checksum_is_right() const
 {
   const ByteView transport = payload();

@@ -58,6 +58,7 @@ class FakeGuest final : public PacketSink
 public:
   void send(const OutboundPacket& packet) override;
   void give_back(const GuestPacket& packet) override;
+  void give_back_piece(ByteView header, ByteView payload) override;
   [[nodiscard]] bool cuts_tcp() const override { return cuts_tcp_; }
   [[nodiscard]] bool cuts_udp() const override { return cuts_udp_; }
   [[nodiscard]] std::uint32_t mtu_bytes() const override { return mtu_bytes_; }

@@ -3,6 +3,7 @@
 #include "flow/forward.hh"
 #include "scenario/tcp_guest.hh"
 #include "wire/checksum.hh"
+#include "wire/fragment.hh"
 
 #include <algorithm>
 #include <doctest/doctest.h>
@@ -57,7 +58,13 @@ public:
   }
   [[nodiscard]] std::size_t size() const override { return flows_.size(); }
 
+  [[nodiscard]] std::size_t mtu_towards(const IpAddress& /*remote*/) const override
+  {
+    return mtu_bytes;
+  }
+
   OffloadAnswer answer;
+  std::size_t mtu_bytes = SIZE_MAX;
   std::vector<std::string> offered;
   std::vector<std::string> known; ///< flows of a predecessor
 
@@ -90,6 +97,32 @@ Bytes packet(std::uint8_t protocol, const Endpoint& from, const Endpoint& to, By
   writer.bytes(transport);
   fill_transport_checksum(ip, MutableBytes(bytes).subspan(IPV4_HEADER_BYTES));
   return bytes;
+}
+
+/// With Don't Fragment.
+Bytes unsplittable(Bytes packet)
+{
+  packet[6] = 0x40;
+  packet[10] = packet[11] = 0;
+  Checksum sum;
+  sum.add(ByteView(packet).first(IPV4_HEADER_BYTES));
+  Writer(MutableBytes(packet).subspan(10)).u16(sum.finish());
+  return packet;
+}
+
+/// What the pieces are together.
+Bytes reassembled(const std::vector<Bytes>& pieces)
+{
+  DropCounters drops;
+  Reassembler reassembler(drops);
+  Bytes whole;
+  for (const Bytes& piece : pieces) {
+    const auto result = reassembler.add(*IpHeader::parse(piece), piece, {});
+    if (const auto* const packet = std::get_if<Reassembler::Packet>(&result)) {
+      whole = *packet;
+    }
+  }
+  return whole;
 }
 
 Bytes datagram(const Endpoint& from, const Endpoint& to, std::size_t data_bytes = 4)
@@ -249,6 +282,29 @@ TEST_CASE("services of ours, forwards, IPv6 and what came in fragments are never
   CHECK(at.world.host.datagram_sockets() == 2); // the forward, the datagram in fragments
 }
 
+TEST_CASE("what names its own routers is dropped and counted, whoever it is for")
+{
+  for (const std::uint8_t option : {131, 137}) { // loose and strict source route
+    Offloaded at;
+    for (const Endpoint& to : {SERVER, endpoint("10.0.2.2", 80), endpoint("10.0.2.3", 53)}) {
+      Bytes bytes = datagram(GUEST, to);
+      const Bytes route{option, 7, 4, 203, 0, 113, 1, 0};
+      bytes.insert(bytes.begin() + IPV4_HEADER_BYTES, route.begin(), route.end());
+      bytes[0] = 0x47;
+      bytes[3] = static_cast<std::uint8_t>(bytes.size());
+      bytes[10] = bytes[11] = 0;
+      Checksum sum;
+      sum.add(ByteView(bytes).first(IPV4_HEADER_BYTES + route.size()));
+      Writer(MutableBytes(bytes).subspan(10)).u16(sum.finish());
+      at.world.guest_sends(bytes);
+    }
+    CHECK(at.world.gateway.drops().of(Drop::source_routed) == 3);
+    CHECK(at.offload.offered.empty());
+    CHECK(sockets(at.world) == 0);
+    at.world.expects_nothing();
+  }
+}
+
 TEST_CASE("a flow that is not taken is relayed by a socket")
 {
   Offloaded at;
@@ -316,27 +372,73 @@ TEST_CASE("a segment in the middle of nothing is reset, not handed over")
   CHECK(at.offload.offered.empty());
 }
 
-TEST_CASE("a carried flow's datagram that came in fragments opens no socket")
+TEST_CASE(
+  "a carried flow's datagram that came in fragments goes back in fragments that fit its way")
+{
+  for (const std::size_t mtu_bytes : {68, 400, 1500}) {
+    CAPTURE(mtu_bytes);
+    Offloaded at;
+    at.offload.mtu_bytes = mtu_bytes;
+    sends_frame(at.world, datagram(GUEST, SERVER));
+    at.world.link.take_given_back();
+    sends_in_fragments(at.world, GUEST, SERVER);
+    CHECK(sockets(at.world) == 0);
+    const std::vector<Bytes> pieces = at.world.link.take_given_back();
+    for (const Bytes& piece : pieces) {
+      CHECK(piece.size() <= mtu_bytes);
+    }
+    const Bytes whole = pieces.size() == 1 ? pieces[0] : reassembled(pieces);
+    CHECK(ByteView(whole).subspan(IPV4_HEADER_BYTES).size() == UDP_HEADER_BYTES + 1000);
+    CHECK(whole.back() == datagram(GUEST, SERVER, 1000).back());
+  }
+}
+
+TEST_CASE(
+  "a carried flow's packet that is too large for its way goes back in pieces, its first too")
+{
+  Offloaded at;
+  at.offload.mtu_bytes = 576;
+  const Bytes large = datagram(GUEST, SERVER, 1200);
+  for (int i = 0; i < 2; ++i) {
+    sends_frame(at.world, large);
+    const std::vector<Bytes> pieces = at.world.link.take_given_back();
+    CHECK(pieces.size() == 3);
+    CHECK(reassembled(pieces) == large);
+  }
+  const Bytes fits = sends_frame(at.world, datagram(GUEST, SERVER, 576 - 29));
+  CHECK(at.world.link.take_given_back() == std::vector<Bytes>{fits});
+  at.world.expects_nothing();
+}
+
+TEST_CASE("a packet that must not be cut goes back whole, for the kernel to answer")
+{
+  Offloaded at;
+  at.offload.mtu_bytes = 576;
+  const Bytes frame = sends_frame(at.world, unsplittable(datagram(GUEST, SERVER, 1200)));
+  CHECK(at.world.link.take_given_back() == std::vector<Bytes>{frame});
+}
+
+TEST_CASE("a carried flow's fragments that fit its way in no pieces are dropped and counted")
 {
   Offloaded at;
   sends_frame(at.world, datagram(GUEST, SERVER));
   at.world.link.take_given_back();
+  at.offload.mtu_bytes = 27;
   sends_in_fragments(at.world, GUEST, SERVER);
   CHECK(sockets(at.world) == 0);
   CHECK(at.world.link.take_given_back().empty());
   CHECK(at.world.gateway.drops().of(Drop::fragment_carried) == 1);
 }
 
-TEST_CASE("out of ports is host unreachable, over the quota prohibited; no socket stands in")
+TEST_CASE("out of ports and over the quota is host unreachable; no socket stands in")
 {
-  for (const auto& [answer, code] :
-       {std::pair(OffloadAnswer::exhausted, 1), std::pair(OffloadAnswer::quota, 13)}) {
+  for (const OffloadAnswer answer : {OffloadAnswer::exhausted, OffloadAnswer::quota}) {
     Offloaded at;
     at.offload.answer = answer;
     for (const Bytes& first :
          {opening_segment(at.world), datagram(GUEST, SERVER), echo(GUEST, SERVER)}) {
       at.world.guest_sends(first);
-      at.world.expects_icmp(3, code);
+      at.world.expects_icmp(3, 1); // RFC 6888 REQ-11B
     }
     CHECK(sockets(at.world) == 0);
     CHECK(at.world.gateway.flows().size() == 0);

@@ -101,6 +101,9 @@ static __always_inline int inbound(context* ctx, struct origin* origin)
   if (!owner) {
     return to_host(p.length);
   }
+  if (is_source_routed(ctx, &p)) {
+    return dropped(NAT_DROP_SOURCE_ROUTE, p.length);
+  }
   if (p.hop_limit <= 1) {
     return too_old(ctx, &p);
   }

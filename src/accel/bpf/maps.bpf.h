@@ -43,6 +43,14 @@ struct
   __uint(max_entries, DEFAULT_ENTRIES);
 } sessions SEC(".maps");
 
+struct
+{
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __type(key, __u32);
+  __type(value, __u32);
+  __uint(max_entries, 2);
+} visitors SEC(".maps");
+
 /* An array that can be mapped into memory begins on a page, so that an entry is a cache line. */
 struct
 {

@@ -53,6 +53,9 @@ static __always_inline int too_big(context* ctx,
                           .mtu = bpf_htons(mtu),
                           .source = bpf_htonl(now_set->gateway)};
   if (!p->dont_fragment && !(now_set->flags & NAT_ALLOCATE)) {
+    if (p->fragment == FRAGMENT_FIRST) {
+      forget_first(p, origin->zone); /* who cuts it needs the last too, which may be small enough */
+    }
     return to_slirpstack(ctx, origin, p, NAT_DROP_TOO_BIG);
   }
   /* Not even a user-mode stack, which sends such a packet back here, knows better. */
@@ -309,6 +312,9 @@ static __always_inline int outbound(context* ctx, struct origin* origin)
   }
   if (now_set->flags & NAT_ZONES) {
     look_up(origin);
+  }
+  if (is_source_routed(ctx, &p)) {
+    return to_slirpstack(ctx, origin, &p, NAT_DROP_SOURCE_ROUTE);
   }
   __u64 now = bpf_ktime_get_coarse_ns();
   parsed = parse_transport(ctx, &p, 0, origin->zone, now);

@@ -125,6 +125,46 @@ static __always_inline int parse_network(context* ctx, struct packet* p)
   return PARSED;
 }
 
+#define OPTION_END 0
+#define OPTION_NO_OPERATION 1
+#define OPTION_LOOSE_SOURCE_ROUTE 131
+#define OPTION_STRICT_SOURCE_ROUTE 137
+#define MAX_OPTIONS_BYTES 40
+
+/* Whether an option names routers on the packet's way (RFC 791 section 3.1): then policy knows its
+ * next destination, not its last. Options that cannot be read might hide one. */
+static __noinline int names_route(context* ctx, __u32 options, __u32 end)
+{
+  for (__u32 i = 0; i < MAX_OPTIONS_BYTES; i++) {
+    if (options >= end) {
+      return options > end;
+    }
+    const __u8* option = at(ctx, options, 1);
+    if (!option || *option == OPTION_LOOSE_SOURCE_ROUTE || *option == OPTION_STRICT_SOURCE_ROUTE) {
+      return 1;
+    }
+    if (*option == OPTION_END) {
+      return 0;
+    }
+    if (*option == OPTION_NO_OPERATION) {
+      options++;
+      continue;
+    }
+    const __u8* length = at(ctx, options + 1, 1);
+    if (!length || options + 1 >= end || *length < 2) {
+      return 1;
+    }
+    options += *length;
+  }
+  return options != end;
+}
+
+static __always_inline int is_source_routed(context* ctx, const struct packet* p)
+{
+  __u32 options = p->l3 + sizeof(struct iphdr);
+  return p->l4 > options && names_route(ctx, options, p->l4);
+}
+
 static __always_inline int parse_icmp(context* ctx, struct packet* p)
 {
   const struct icmp_header* icmp = at(ctx, p->l4, sizeof(*icmp));
@@ -176,7 +216,9 @@ static __always_inline int parse_ports(context* ctx, struct packet* p)
 /* LRU_HASH does not age; a datagram's fragments come within two seconds or not at all. */
 #define FRAGMENT_LIFETIME_NS 2000000000ULL
 
-static __always_inline int fragment_ports(struct packet* p, __u8 inbound, __u32 zone, __u64 now)
+static __always_inline struct nat_fragment_key fragment_key(const struct packet* p,
+                                                            __u8 inbound,
+                                                            __u32 zone)
 {
   struct nat_fragment_key key = {
     .source = p->source,
@@ -186,6 +228,12 @@ static __always_inline int fragment_ports(struct packet* p, __u8 inbound, __u32 
     .inbound = inbound,
     .zone = zone,
   };
+  return key;
+}
+
+static __always_inline int fragment_ports(struct packet* p, __u8 inbound, __u32 zone, __u64 now)
+{
+  struct nat_fragment_key key = fragment_key(p, inbound, zone);
   if (p->fragment == FRAGMENT_FIRST) {
     struct nat_fragment first
       = {.source_port = p->source_port, .destination_port = p->destination_port, .seen = now};
@@ -199,6 +247,17 @@ static __always_inline int fragment_ports(struct packet* p, __u8 inbound, __u32 
   p->source_port = first->source_port;
   p->destination_port = first->destination_port;
   return PARSED;
+}
+
+/* A guest's first fragment goes another way, and the later ones shall follow it. A function of its
+ * own, since the stack of its callers is nearly full. */
+static __noinline int forget_first(const struct packet* p, __u32 zone)
+{
+  if (!p) {
+    return -1;
+  }
+  struct nat_fragment_key key = fragment_key(p, 0, zone);
+  return bpf_map_delete_elem(&fragments, &key) != 0;
 }
 
 static __always_inline int parse_transport(context* ctx,

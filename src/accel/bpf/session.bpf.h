@@ -53,6 +53,45 @@ static __always_inline void refresh(__u64* last, __u64 now)
   }
 }
 
+/* A remote has one more session; false if that were one too many. */
+static __always_inline int admit_visitor(const struct nat_settings* now)
+{
+  __u32 key = NAT_VISITORS_COME;
+  __u32* come = bpf_map_lookup_elem(&visitors, &key);
+  key = NAT_VISITORS_GONE;
+  const __u32* gone = bpf_map_lookup_elem(&visitors, &key);
+  if (!come || !gone) {
+    return 0;
+  }
+  __u32 here = __sync_fetch_and_add(come, 1) - *(const volatile __u32*)gone;
+  if (now->max_visitors && (__s32)here >= 0 && here >= now->max_visitors) {
+    __sync_fetch_and_add(come, -1);
+    return 0;
+  }
+  return 1;
+}
+
+/* Returns 0, or the statistic that says why not. */
+static __always_inline __u32 remember_visitor(const struct nat_settings* now_set,
+                                              const struct nat_session_key* key,
+                                              __u32 state,
+                                              __u64 now)
+{
+  struct nat_session fresh = {.last = now, .state = state, .flags = NAT_VISITOR};
+  if (!admit_visitor(now_set)) {
+    return NAT_DROP_VISITORS;
+  }
+  if (!bpf_map_update_elem(&sessions, key, &fresh, BPF_ANY)) {
+    return 0;
+  }
+  __u32 come_key = NAT_VISITORS_COME;
+  __u32* come = bpf_map_lookup_elem(&visitors, &come_key);
+  if (come) {
+    __sync_fetch_and_add(come, -1);
+  }
+  return NAT_DROP_EXHAUSTED;
+}
+
 static __always_inline int remember(const struct nat_session_key* key, __u32 state, __u64 now)
 {
   struct nat_session fresh = {.last = now, .state = state};
@@ -102,6 +141,13 @@ static __always_inline int may_answer_to(const struct nat_settings* now_set,
          || binding->flags & NAT_STATIC;
 }
 
+/* Whether a connection that both sides had ended goes on, though its place is another's now. */
+static __always_inline int is_resumed(const struct nat_session* session, __u8 flags)
+{
+  __u32 next = next_state(session->state, flags, 1);
+  return session->flags & NAT_RELEASED && next != NAT_TCP_FIN_BOTH && next != NAT_TCP_RESET;
+}
+
 /* Everything a guest sends is let out, except TCP in the middle of a connection that is not known
  * and, where slirpstack is to be asked, what it has not allowed. Returns 0, or the statistic that
  * says why not. */
@@ -120,7 +166,7 @@ static __always_inline __u32 session_out(const struct nat_settings* now_set,
   if (p->protocol == IPPROTO_TCP || asks) {
     struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
     if (known) {
-      if (!may_answer_to(now_set, binding, known)) {
+      if (!may_answer_to(now_set, binding, known) || is_resumed(known, p->tcp_flags)) {
         return NAT_DROP_NO_SESSION;
       }
       advance(known, p->tcp_flags, 1, now);
@@ -160,14 +206,16 @@ static __always_inline int is_permitted(struct nat_session_key key, __u32 filter
 }
 
 /* Who has come in by a forward may be answered, whatever policy says of going there. */
-static __always_inline __u32 make_answerable(const struct nat_session_key* key, __u64 now)
+static __always_inline __u32 make_answerable(const struct nat_settings* now_set,
+                                             const struct nat_session_key* key,
+                                             __u64 now)
 {
   struct nat_session* known = bpf_map_lookup_elem(&sessions, key);
   if (known) {
     refresh(&known->last, now);
     return 0;
   }
-  return remember(key, NAT_TCP_NONE, now) ? 0 : NAT_DROP_EXHAUSTED;
+  return remember_visitor(now_set, key, NAT_TCP_NONE, now);
 }
 
 /* The same for a packet to an external endpoint, from `remote` as it is seen outside. An
@@ -184,7 +232,7 @@ static __always_inline __u32 session_in(const struct nat_settings* now_set,
     = session_key(p->destination, p->destination_port, remote, remote_port, p->protocol);
   if (p->protocol != IPPROTO_TCP) {
     if (now_set->flags & NAT_ASK_REMOTES && owner->flags & NAT_STATIC) {
-      return make_answerable(&key, now);
+      return make_answerable(now_set, &key, now);
     }
     return is_permitted(key, filter, p->protocol == IPPROTO_ICMP) ? 0 : NAT_DROP_FILTERED;
   }
@@ -200,5 +248,5 @@ static __always_inline __u32 session_in(const struct nat_settings* now_set,
   if (filter == NAT_FILTER_PORT || !is_permitted(key, filter, 0)) {
     return NAT_DROP_FILTERED;
   }
-  return remember(&key, NAT_TCP_SYN_IN, now) ? 0 : NAT_DROP_EXHAUSTED;
+  return remember_visitor(now_set, &key, NAT_TCP_SYN_IN, now);
 }

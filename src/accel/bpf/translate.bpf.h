@@ -11,9 +11,8 @@
 #include "recent.bpf.h"
 #include "session.bpf.h"
 
-#define CODE_HOST_UNREACHABLE 1 /* RFC 6888 REQ-11: no port, no memory; a soft error to TCP */
+#define CODE_HOST_UNREACHABLE 1 /* RFC 6888 REQ-11B: no port, no memory, quota; soft to TCP */
 #define CODE_FRAGMENTATION 4    /* RFC 1191 */
-#define CODE_PROHIBITED 13      /* RFC 5508 REQ-8: the quota */
 
 struct origin
 {
@@ -87,8 +86,9 @@ static __always_inline int refuse_binding(context* ctx,
                                           const struct packet* p,
                                           __u32 failure)
 {
-  struct answer answer = {.type = ICMP_DEST_UNREACH, .source = bpf_htonl(now_set->gateway)};
-  answer.code = failure == NAT_DROP_QUOTA ? CODE_PROHIBITED : CODE_HOST_UNREACHABLE;
+  struct answer answer = {.type = ICMP_DEST_UNREACH,
+                          .code = CODE_HOST_UNREACHABLE,
+                          .source = bpf_htonl(now_set->gateway)};
   if (!(now_set->flags & NAT_ALLOCATE)) {
     return refuse(ctx, origin, p, &answer, failure);
   }

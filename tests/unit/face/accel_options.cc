@@ -218,6 +218,9 @@ TEST_CASE("what could be any guest's is refused with several guests")
           == words[0] + " cannot be used with more than one -netns: it would be any guest's");
   }
   CHECK(
-    accelerated_error({"-netns=b", "-port-block=9"})
-    == "-port-block cannot be used with more than one -netns: all guests have the same address");
+    accelerated_error({"-netns=b", "-port-block=9", "-xdp-alloc=kernel"})
+    == "-port-block cannot be used with more than one -netns: with -xdp-alloc=kernel the block "
+       "follows from the guest's address, and all of them have the same; with -xdp-alloc=user each "
+       "gets blocks as it needs them");
+  CHECK(accelerated_error({"-netns=b", "-port-block=9"}) == "no error");
 }

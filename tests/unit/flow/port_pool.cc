@@ -3,6 +3,7 @@
 #include "wire/ip.hh"
 
 #include <doctest/doctest.h>
+#include <map>
 #include <set>
 
 using namespace slirpstack;
@@ -123,6 +124,40 @@ TEST_CASE("blocks are assigned as they are needed, logged, and freed with the la
   }
   REQUIRE(log.size() == 3);
   CHECK(log[2] == std::pair(log[0].first, false));
+}
+
+TEST_CASE("guests with equal addresses have blocks of their own, and none takes all of them")
+{
+  PortPool pool = pool_of(
+    {FIRST}, {.first_port = 2000, .last_port = 2031, .block_ports = 4, .is_shared = true});
+  std::map<std::uint8_t, std::set<int>> blocks;
+  std::set<std::uint8_t> zones_logged;
+  pool.set_block_log(
+    [&](const PortBlock& block, bool /*is_assigned*/) { zones_logged.insert(block.zone); });
+  const auto take = [&](std::uint8_t zone, std::uint8_t guest) {
+    const Endpoint internal{IpAddress::ipv4(0x0a000200U + guest), 5000};
+    const auto result = pool.take(internal, PROTOCOL_UDP, START, zone);
+    if (const auto* const external = std::get_if<Endpoint>(&result)) {
+      blocks[zone].insert((external->port - 2000) / 4);
+    }
+    return std::holds_alternative<Endpoint>(result);
+  };
+  // Each of its addresses needs a block.
+  std::uint8_t addresses = 0;
+  while (take(0, addresses)) {
+    ++addresses;
+    REQUIRE(addresses < 9);
+  }
+  CHECK(addresses == 4);
+  CHECK(blocks[0].size() == 4);
+  CHECK(take(1, 0));
+  CHECK(take(1, 1));
+  CHECK_FALSE(take(1, 2));
+  CHECK(take(2, 0));
+  for (const int block : blocks[1]) {
+    CHECK_FALSE(blocks[0].contains(block));
+  }
+  CHECK(zones_logged == std::set<std::uint8_t>{0, 1, 2});
 }
 
 TEST_CASE("ports do not follow one another")

@@ -175,6 +175,20 @@ TEST_CASE("a packet that is given back is the frame that came, headers, padding 
   }
 }
 
+TEST_CASE("a packet in other pieces goes back as if the guest had sent each of them")
+{
+  const Bytes packet = datagram(GUEST, SERVER);
+  const ByteView whole(packet);
+  for (const bool has_vnet_header : {false, true}) {
+    Wire wire(true, has_vnet_header);
+    const Bytes frame = ethernet(ETHERTYPE_IPV4, packet);
+    const Bytes sent = has_vnet_header ? vnet({}, frame) : frame;
+    wire.guest_sends(sent); // which teaches its Ethernet address
+    wire.link.give_back_piece(whole.first(IPV4_HEADER_BYTES), whole.subspan(IPV4_HEADER_BYTES));
+    CHECK(wire.guest_receives() == sent);
+  }
+}
+
 TEST_CASE("ARP is answered for every address but the guest's own")
 {
   Wire wire;
