@@ -45,6 +45,8 @@ public:
   void start(std::function<void()> on_gone);
   /// The guest's new flows are offered to `offload` from now on, which must outlive this.
   void set_offload(FlowOffload& offload) { gateway_.set_offload(offload); }
+  /// `on_edited` runs after each edit of the prefix map.
+  void observe_mappings(std::function<void(const PrefixMap&)> on_edited);
   /// Requests about the accelerator go to `accelerator` from now on, which must outlive this.
   void set_accelerator(const AcceleratorView& accelerator)
   {

@@ -33,14 +33,16 @@ public:
     return std::ranges::find(known, key.to_string()) != known.end();
   }
   void end_former(const FlowKey& key) override { std::erase(known, key.to_string()); }
-  OffloadAnswer offer(const FlowKey& key,
-                      const GuestPacket& /*packet*/,
-                      FlowRecord& record,
-                      TimePoint /*now*/) override
+  [[nodiscard]] bool may_carry(const IpAddress& guest) const override
   {
-    offered.push_back(key.to_string());
+    return guest.is_ipv4() || carries_ipv6;
+  }
+  OffloadAnswer offer(const FlowOffer& offer, FlowRecord& record, TimePoint /*now*/) override
+  {
+    offered.push_back(offer.key.to_string());
+    sources.push_back(offer.source);
     if (answer == OffloadAnswer::taken) {
-      flows_.emplace_back(key, std::move(record));
+      flows_.emplace_back(offer.key, std::move(record));
     }
     return answer;
   }
@@ -58,7 +60,9 @@ public:
   [[nodiscard]] std::size_t size() const override { return flows_.size(); }
 
   OffloadAnswer answer;
+  bool carries_ipv6 = false;
   std::vector<std::string> offered;
+  std::vector<std::optional<IpAddress>> sources;
   std::vector<std::string> known; ///< flows of a predecessor
 
 private:
