@@ -1,8 +1,10 @@
 #include "acceleration.hh"
 
+#include "accel/family_offload.hh"
 #include "accel/guest_offload.hh"
 #include "accel/guest_publisher.hh"
 #include "accel/hook_choice.hh"
+#include "accel/mapped_offload.hh"
 #include "accel/nat_endpoints.hh"
 #include "accel/nat_statistics.hh"
 #include "accel/running_nat.hh"
@@ -75,24 +77,34 @@ public:
              .adopts = !nat.settings().pin_folder.empty()})
   {
     const int interface = veth_.host_index();
-    const std::uint8_t zone
-      = nat_.add_guest({.interface = interface, .tap = tap_.index, .mac = veth_.guest_mac()});
+    zone_ = nat_.add_guest({.interface = interface, .tap = tap_.index, .mac = veth_.guest_mac()});
     if (BindingWriter* const publisher = nat_.publisher()) {
       publisher_.emplace(
         *publisher,
         nat_.settings().plan,
-        GuestPlace{static_cast<std::uint32_t>(interface), zone, veth_.guest_mac()});
+        GuestPlace{static_cast<std::uint32_t>(interface), zone_, veth_.guest_mac()});
     }
     if (BindingWriter* const writer = nat_.writer()) {
-      offload_.emplace(*writer,
-                       nat_.object(),
-                       GuestOffload::Settings{
-                         .ifindex = static_cast<std::uint32_t>(interface),
-                         .zone = zone,
-                         .has_sockets_beside = nat_.settings().plan.pool_is_local,
-                       },
-                       HashSecret::random());
+      ipv4_.emplace(*writer,
+                    nat_.object(),
+                    GuestOffload::Settings{
+                      .ifindex = static_cast<std::uint32_t>(interface),
+                      .zone = zone_,
+                      .has_sockets_beside = nat_.settings().plan.pool_is_local,
+                    },
+                    HashSecret::random());
     }
+    mapped_.emplace(nat_.prefixes(),
+                    nat_.mapped(),
+                    nat_.object(),
+                    MappedOffload::Settings{
+                      .ifindex = static_cast<std::uint32_t>(interface),
+                      .zone = zone_,
+                      .mtu_bytes = mtu_bytes_,
+                      .carries_udp = nat_.settings().plan.filter_udp == NAT_FILTER_PORT,
+                    },
+                    HashSecret::random());
+    offloads_.emplace(ipv4_ ? &*ipv4_ : nullptr, *mapped_);
   }
   ~NatGuest() override
   {
@@ -110,9 +122,14 @@ public:
     return {.fd = std::move(tap_.fd), .mtu_bytes = mtu_bytes_, .guest_mac = veth_.guest_mac()};
   }
   [[nodiscard]] const GuestAddresses& addresses() const override { return veth_.addresses(); }
-  [[nodiscard]] FlowOffload* offload() override { return offload_ ? &*offload_ : nullptr; }
+  [[nodiscard]] FlowOffload& offload() override { return *offloads_; }
   [[nodiscard]] PortPublisher* publisher() override { return publisher_ ? &*publisher_ : nullptr; }
-  void forget() override { nat_.remove_guest(veth_.host_index()); }
+  void set_mappings(const PrefixMap& map) override { mapped_->set_mappings(map); }
+  void forget() override
+  {
+    mapped_->forget();
+    nat_.remove_guest(veth_.host_index());
+  }
 
 private:
   [[nodiscard]] HostTap open_tap(const NamespaceTarget& target) const
@@ -131,8 +148,11 @@ private:
   std::uint32_t mtu_bytes_;
   HostTap tap_;
   VethPair veth_;
+  std::uint8_t zone_ = 0;
   std::optional<GuestPublisher> publisher_;
-  std::optional<GuestOffload> offload_;
+  std::optional<GuestOffload> ipv4_;
+  std::optional<MappedOffload> mapped_;
+  std::optional<FamilyOffload> offloads_;
 };
 
 class RunningAcceleration final : public Acceleration
@@ -176,6 +196,8 @@ AcceleratorStatus RunningAcceleration::status() const
                            .bindings = nat_.ledger().bindings(),
                            .max_bindings = settings.sizes.bindings,
                            .sessions = nat_.ledger().sessions(),
+                           .mappings = nat_.prefixes().size(),
+                           .mapped_flows = nat_.mapped().size(),
                            .counts = {}};
   const NatStatistics statistics = read_statistics(nat_.object());
   for (std::size_t i = 0; i < statistics.size(); ++i) {

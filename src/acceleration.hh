@@ -4,6 +4,7 @@
 #include "face/config.hh"
 #include "flow/flow_offload.hh"
 #include "flow/port_publisher.hh"
+#include "flow/prefix_map.hh"
 #include "guest/guest_addresses.hh"
 #include "guest/link.hh"
 #include "guest/namespace.hh"
@@ -25,9 +26,11 @@ public:
   /// The tap, for the link; to be taken once.
   [[nodiscard]] virtual Link::Device take_device() = 0;
   [[nodiscard]] virtual const GuestAddresses& addresses() const = 0;
-  /// Who carries flows of the guest that policy has allowed; null: the kernel decides by itself.
-  /// Must be given back all records before this object goes.
-  [[nodiscard]] virtual FlowOffload* offload() = 0;
+  /// Who carries flows of the guest that policy has allowed. Must be given back all records before
+  /// this object goes.
+  [[nodiscard]] virtual FlowOffload& offload() = 0;
+  /// The guest's prefix mappings are these from now on.
+  virtual void set_mappings(const PrefixMap& map) = 0;
   /// Who publishes the guest's ports at addresses that are not the host's; null: nobody. It goes
   /// with this object.
   [[nodiscard]] virtual PortPublisher* publisher() = 0;

@@ -43,8 +43,9 @@ ServedGuest::ServedGuest(const Config& config,
   if (acceleration != nullptr) {
     session_->set_accelerator(*acceleration);
   }
-  if (accelerated_ && accelerated_->offload() != nullptr) {
-    session_->set_offload(*accelerated_->offload());
+  if (accelerated_) {
+    session_->set_offload(accelerated_->offload());
+    session_->observe_mappings([this](const PrefixMap& map) { accelerated_->set_mappings(map); });
   }
   if (accelerated_ && accelerated_->publisher() != nullptr) {
     session_->set_publisher(*accelerated_->publisher());

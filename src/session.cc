@@ -170,6 +170,12 @@ void Session::load_mappings(const Config::Mapping& mapping)
   make("-map", mapping.edits);
 }
 
+void Session::observe_mappings(std::function<void(const PrefixMap&)> on_edited)
+{
+  const PrefixMap& map = gateway_.prefixes();
+  gateway_.prefixes().set_observer([&map, call = std::move(on_edited)] { call(map); });
+}
+
 void Session::reload_rules()
 {
   control_.rules().load([](const RuleLoader::Outcome& outcome) {

@@ -47,6 +47,8 @@ public:
   void set_offload(FlowOffload& offload) { gateway_.set_offload(offload); }
   /// Forwards at `publisher`'s addresses are its own from now on; it must outlive this.
   void set_publisher(PortPublisher& publisher) { gateway_.forwards().set_publisher(publisher); }
+  /// `on_edited` runs after each edit of the prefix map.
+  void observe_mappings(std::function<void(const PrefixMap&)> on_edited);
   /// Requests about the accelerator go to `accelerator` from now on, which must outlive this.
   void set_accelerator(const AcceleratorView& accelerator)
   {

@@ -116,7 +116,7 @@ void put_prefix(const TestObject& object, std::uint32_t number)
 {
   nat_prefix_key key{};
   key.prefix_length = 32 + 48;
-  key.direction = NAT_PREFIX_INTERNAL;
+  key.side = 0;
   key.address[0] = 0xfd;
   key.address[4] = static_cast<std::uint8_t>(number >> 8U);
   key.address[5] = static_cast<std::uint8_t>(number);

@@ -18,7 +18,10 @@
  *   released      HASH          nat_subscriber_key → __u32
  *   exempt        LPM_TRIE      nat_route_key → __u32      destinations that are not translated
  *   routes        LPM_TRIE      nat_route_key → nat_route
+ *   routes6       LPM_TRIE      nat_route6_key → nat_route   both of the above, for IPv6
  *   prefixes      LPM_TRIE      nat_prefix_key → nat_prefix
+ *   mapped        HASH          nat_mapped_key → nat_mapped
+ *   mapped_pieces LRU_HASH      nat_mapped_piece_key → nat_mapped_piece
  *   interfaces    HASH          __u32 ifindex → nat_interface
  *   devices       DEVMAP_HASH   __u32 ifindex → __u32 ifindex
  *   statistics    PERCPU_ARRAY  nat_statistic → nat_count
@@ -199,32 +202,82 @@ struct nat_route
   __u8 source_mac[6];
 };
 
-/* RFC 6296. A packet of the inside looks its source up with NAT_PREFIX_INTERNAL, and gets the
+/* IPv6. A destination that is not the accelerator's (it lies behind another interface, or is the
+ * host's own) has an entry with ifindex 0. */
+struct nat_route6_key
+{
+  __u32 prefix_length; /* bits */
+  __u8 address[16];
+};
+
+/* RFC 6296. A packet of the inside looks its source up with the zone that it is from, and gets the
  * external prefix; a packet from outside its destination with NAT_PREFIX_EXTERNAL. */
-#define NAT_PREFIX_INTERNAL 0U
-#define NAT_PREFIX_EXTERNAL 1U
+#define NAT_PREFIX_EXTERNAL 256U
 
 struct nat_prefix_key
 {
-  __u32 prefix_length; /* bits, the 32 of `direction` included */
-  __u32 direction;
+  __u32 prefix_length; /* bits, the 32 of `side` included */
+  __u32 side;          /* nat_interface.zone of the internal prefix, or NAT_PREFIX_EXTERNAL */
   __u8 address[16];
 };
 
 #define NAT_PREFIX_NEUTRAL                                                                         \
   1U /* RFC 6296: checksum-neutral; else: transport checksums are fixed                            \
       */
+/* Only flows in `mapped` pass: slirpstack is asked about each new one. An external prefix of this
+ * kind says that there may be some, and nothing else. Without the flag the mapping is stateless,
+ * and open in both directions. */
+#define NAT_PREFIX_ASKED 2U
 
 struct nat_prefix
 {
   __u8 prefix[16]; /* host bits zero */
   __u32 length;    /* of `prefix`, bits: 0 to 128; with NAT_PREFIX_NEUTRAL at most 112 */
   __u32 flags;
-  __u32 ifindex;     /* where it goes; 0: the host's own routing decides */
+  __u32 ifindex;     /* where it goes; 0: the host's own routing decides. Not of NAT_PREFIX_ASKED */
   __be16 adjustment; /* one's complement: sum of the old prefix - sum of the new one */
   __u8 destination_mac[6];
   __u8 source_mac[6];
   __u8 zero[2];
+};
+
+/* A flow between a mapped address and a remote. Of an ICMPv6 echo the port is the identifier, and
+ * the remote's port 0. */
+struct nat_mapped_key
+{
+  __u8 external[16]; /* the mapped address, as the remote sees it */
+  __u8 remote[16];
+  __be16 port;
+  __be16 remote_port;
+  __u8 protocol;
+  __u8 zero[3];
+};
+
+/* Made by slirpstack when policy allows the flow, and taken away when it does no longer. */
+struct nat_mapped
+{
+  __u64 last;        /* when a packet of it was seen */
+  __u32 state;       /* nat_tcp_state; for other protocols NAT_TCP_NONE */
+  __u32 ifindex;     /* where the guest is */
+  __u8 internal[16]; /* the guest's own address */
+  __u8 guest_mac[6];
+  __u8 zone;
+  __u8 zero;
+};
+
+/* Later fragments go where the first has gone. */
+struct nat_mapped_piece_key
+{
+  __u8 source[16];
+  __u8 destination[16];
+  __be32 identification;
+  __u32 side; /* where it is from: as nat_prefix_key.side */
+};
+
+struct nat_mapped_piece
+{
+  __u64 seen;
+  struct nat_mapped_key flow;
 };
 
 struct nat_interface
@@ -332,7 +385,8 @@ enum nat_event_kind
   NAT_EVENT_BOUND,
   NAT_EVENT_EXHAUSTED, /* no port or no room left for `internal` */
   NAT_EVENT_QUOTA,
-  NAT_EVENT_UNRESOLVED, /* `external.address` needs its neighbour's Ethernet address */
+  NAT_EVENT_UNRESOLVED,  /* `external.address` needs its neighbour's Ethernet address */
+  NAT_EVENT_UNRESOLVED6, /* so does `address` */
 };
 
 struct nat_event
@@ -342,6 +396,7 @@ struct nat_event
   __u32 zero;
   struct nat_endpoint internal;
   struct nat_endpoint external;
+  __u8 address[16];
 };
 
 #endif

@@ -1,7 +1,7 @@
 #include "accel/guest_offload.hh"
 
+#include "accel/frame_sender.hh"
 #include "base/log.hh"
-#include "wire/ethernet.hh"
 #include "wire/ip.hh"
 
 #include <system_error>
@@ -13,17 +13,6 @@ namespace slirpstack {
 namespace {
 
 constexpr std::size_t FIRST_BUCKETS = 16;
-
-/// The Ethernet address that the frame is from; nothing where there is no Ethernet header.
-std::optional<MacAddress> sender_of(const GuestPacket& packet)
-{
-  if (packet.offset_bytes < EthernetHeader::SIZE_BYTES) {
-    return std::nullopt;
-  }
-  const auto header = EthernetHeader::parse(
-    packet.frame().subspan(packet.offset_bytes - EthernetHeader::SIZE_BYTES));
-  return header ? std::optional(header->source) : std::nullopt;
-}
 
 } // namespace
 
@@ -44,12 +33,10 @@ GuestOffload::~GuestOffload()
   drop_records();
 }
 
-OffloadAnswer GuestOffload::offer(const FlowKey& key,
-                                  const GuestPacket& packet,
-                                  FlowRecord& record,
-                                  TimePoint now)
+OffloadAnswer GuestOffload::offer(const FlowOffer& offer, FlowRecord& record, TimePoint now)
 {
-  const auto mac = sender_of(packet);
+  const FlowKey& key = offer.key;
+  const auto mac = sender_of(offer.packet);
   // To the filters a remote's port 0 stands for all of its ports (nat_session_key).
   const bool has_no_port = key.protocol != PROTOCOL_ICMP && key.remote.port == 0;
   if (!mac || has_no_port || !scope_.translates(key.guest.address, key.remote.address)

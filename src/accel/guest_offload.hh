@@ -8,8 +8,9 @@
 
 namespace slirpstack {
 
-/// One guest's flows that the kernel carries: keeps their records, and with them their places under
-/// the limits that they were admitted under, from the gateway's offer to the end of their sessions.
+/// One guest's IPv4 flows that the kernel carries: keeps their records, and with them their places
+/// under the limits that they were admitted under, from the gateway's offer to the end of their
+/// sessions.
 class GuestOffload final
   : public FlowOffload
   , private GuestFlows
@@ -36,14 +37,14 @@ public:
   GuestOffload(GuestOffload&&) = delete;
   GuestOffload& operator=(GuestOffload&&) = delete;
 
+  [[nodiscard]] bool may_carry(const IpAddress& guest) const override { return guest.is_ipv4(); }
   [[nodiscard]] bool carries(const FlowKey& key) const override { return records_.contains(key); }
   [[nodiscard]] bool was_carried(const FlowKey& key) const override
   {
     return writer_.has_session(key, settings_.zone);
   }
   void end_former(const FlowKey& key) override { writer_.end_session(key, settings_.zone); }
-  [[nodiscard]] OffloadAnswer offer(const FlowKey& key,
-                                    const GuestPacket& packet,
+  [[nodiscard]] OffloadAnswer offer(const FlowOffer& offer,
                                     FlowRecord& record,
                                     TimePoint now) override;
   [[nodiscard]] std::size_t mtu_towards(const IpAddress& remote) const override

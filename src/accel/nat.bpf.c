@@ -86,6 +86,11 @@ PROGRAM int nat_tap(context* ctx)
   struct origin origin
     = {.guest = interface->partner, .zone = interface->zone, .is_known = 1, .again = 1};
   struct packet p = {};
+  if (is_ipv6(ctx)) {
+    struct mapped_packet* m = empty_packet();
+    return gives_back(ctx, &origin, m) ? forward_mapped(ctx, &origin, m)
+                                       : redirect_to_guest(ctx, origin.guest);
+  }
   if (parse_network(ctx, &p) == PARSED) {
     if (is_translatable(now_set, &p)) {
       return unless_host(outbound(ctx, &origin));

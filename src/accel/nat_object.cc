@@ -85,6 +85,7 @@ NatObject::NatObject(NatHook hook, const NatSizes& sizes, const std::string& pin
   set_entries(object_.get(), "bindings", sizes.bindings);
   set_entries(object_.get(), "owners", sizes.bindings);
   set_entries(object_.get(), "sessions", sizes.sessions);
+  set_entries(object_.get(), "mapped", sizes.sessions);
   set_entries(object_.get(), "recent", recent_sets_);
   set_entries(object_.get(), "subscribers", sizes.subscribers);
   set_entries(object_.get(), "released", sizes.subscribers);

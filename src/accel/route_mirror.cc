@@ -5,6 +5,7 @@
 #include "base/error.hh"
 #include "base/log.hh"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -35,7 +36,8 @@ FileDescriptor open_changes()
                 ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE)));
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
-  address.nl_groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR;
+  address.nl_groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR
+                      | RTMGRP_IPV6_ROUTE | RTMGRP_IPV6_IFADDR;
   system_call("bind an rtnetlink socket",
               ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address));
   return socket;
@@ -44,6 +46,19 @@ FileDescriptor open_changes()
 nat_route_key key_of(const Prefix& prefix)
 {
   return {prefix.length_bits(), map_address(prefix.network())};
+}
+
+nat_route6_key key6_of(const Prefix& prefix)
+{
+  nat_route6_key key{};
+  key.prefix_length = prefix.length_bits();
+  std::ranges::copy(prefix.network().bytes(), std::begin(key.address));
+  return key;
+}
+
+int number_of(Family family)
+{
+  return family == Family::ipv4 ? AF_INET : AF_INET6;
 }
 
 void check(std::error_code error, const char* attempt)
@@ -75,6 +90,7 @@ RouteMirror::RouteMirror(Loop& loop,
   , table_(settings)
   , routes_(object.map("routes"))
   , exempt_(object.map("exempt"))
+  , routes6_(object.map("routes6"))
   , changes_(open_changes())
   , settled_(loop, [this] { read_all(); })
   , watch_(loop, changes_.get(), [this] { note_changes(); })
@@ -87,6 +103,7 @@ RouteMirror::RouteMirror(Loop& loop,
   }
   routes_.clear(); // of a predecessor, whose maps were pinned
   exempt_.clear();
+  routes6_.clear();
   read_all();
   refresh_gateways();
 }
@@ -108,11 +125,10 @@ void RouteMirror::read_link()
   table_.set_link(link_);
 }
 
-void RouteMirror::read_neighbours()
+void RouteMirror::read_neighbours(Family family)
 {
   RouteRequest request(RTM_GETNEIGH, NLM_F_DUMP);
-  request.body<ndmsg>().ndm_family = AF_INET;
-  table_.clear_neighbours();
+  request.body<ndmsg>().ndm_family = static_cast<std::uint8_t>(number_of(family));
   const std::error_code error = reader_.transact(request, [this](const nlmsghdr& message) {
     if (const auto news = parse_neighbour(message, link_.index)) {
       table_.set_neighbour(news->address, news->mac);
@@ -121,20 +137,29 @@ void RouteMirror::read_neighbours()
   check(error, "read the host's neighbours");
 }
 
+std::vector<HostRoute> RouteMirror::read_routes(Family family)
+{
+  RouteRequest request(RTM_GETROUTE, NLM_F_DUMP);
+  request.body<rtmsg>().rtm_family = static_cast<std::uint8_t>(number_of(family));
+  std::vector<HostRoute> routes;
+  const std::error_code error = reader_.transact(request, [&](const nlmsghdr& message) {
+    if (const auto route = parse_host_route(message)) {
+      routes.push_back(*route);
+    }
+  });
+  check(error, "read the host's routes");
+  return routes;
+}
+
 void RouteMirror::read_all()
 {
   try {
     read_link();
-    read_neighbours();
-    RouteRequest request(RTM_GETROUTE, NLM_F_DUMP);
-    request.body<rtmsg>().rtm_family = AF_INET;
-    std::vector<HostRoute> routes;
-    const std::error_code error = reader_.transact(request, [&](const nlmsghdr& message) {
-      if (const auto route = parse_host_route(message)) {
-        routes.push_back(*route);
-      }
-    });
-    check(error, "read the host's routes");
+    table_.clear_neighbours();
+    read_neighbours(Family::ipv4);
+    read_neighbours(Family::ipv6);
+    std::vector<HostRoute> routes = read_routes(Family::ipv4);
+    std::ranges::copy(read_routes(Family::ipv6), std::back_inserter(routes));
     table_.set_routes(routes);
     apply();
   } catch (const std::system_error& error) {
@@ -221,13 +246,37 @@ void RouteMirror::apply()
   } catch (const std::system_error& error) {
     report_full("routes", error);
   }
+  apply_ipv6();
+}
+
+/// New entries first: without its own one a destination would go by that of a larger network. If
+/// they do not fit, IPv6 is the user-mode stack's.
+void RouteMirror::apply_ipv6()
+{
+  const auto ways = table_.ways6();
+  try {
+    for (const auto& [prefix, way] : ways) {
+      const auto old = applied_routes6_.find(prefix);
+      if (old == applied_routes6_.end() || !is_same(old->second, way)) {
+        routes6_.put(key6_of(prefix), way);
+        applied_routes6_[prefix] = way;
+      }
+    }
+    std::erase_if(applied_routes6_, [&](const auto& entry) {
+      return !ways.contains(entry.first) && (routes6_.erase(key6_of(entry.first)), true);
+    });
+  } catch (const std::system_error& error) {
+    report_full("routes6: mapped IPv6 is left to the user-mode stack", error);
+    routes6_.clear();
+    applied_routes6_.clear();
+  }
 }
 
 void RouteMirror::ask_kernel(const IpAddress& neighbour)
 {
   RouteRequest request(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE);
   auto& body = request.body<ndmsg>();
-  body.ndm_family = AF_INET;
+  body.ndm_family = static_cast<std::uint8_t>(number_of(neighbour.family()));
   body.ndm_ifindex = static_cast<int>(link_.index);
   body.ndm_state = NUD_NONE;
   body.ndm_flags = NTF_USE; // as if a packet was to be sent there
@@ -250,7 +299,7 @@ void RouteMirror::resolve(const IpAddress& destination)
     asked_.clear();
     asked_since_ = now;
   }
-  if (asked_.size() < MAX_ASKED_A_SECOND && asked_.insert(neighbour->ipv4_value()).second) {
+  if (asked_.size() < MAX_ASKED_A_SECOND && asked_.insert(*neighbour).second) {
     ask_kernel(*neighbour);
   }
 }

@@ -9,12 +9,12 @@
 #include <map>
 #include <set>
 #include <string>
-#include <unordered_set>
+#include <vector>
 
 namespace slirpstack {
 
-/// Keeps the maps `routes` and `exempt` as the host's routes and neighbours are, by rtnetlink: read
-/// once at the start, then as the kernel announces changes.
+/// Keeps the maps `routes`, `exempt` and `routes6` as the host's routes and neighbours are, by
+/// rtnetlink: read once at the start, then as the kernel announces changes.
 class RouteMirror
 {
 public:
@@ -39,10 +39,12 @@ public:
 private:
   void read_all();
   void read_link();
-  void read_neighbours();
+  void read_neighbours(Family family);
+  [[nodiscard]] std::vector<HostRoute> read_routes(Family family);
   void note_changes();
   void apply();
   void apply_exempt(const std::set<Prefix>& exempt);
+  void apply_ipv6();
   void ask_kernel(const IpAddress& neighbour);
 
   std::string external_;
@@ -50,11 +52,13 @@ private:
   ExternalLink link_;
   NatTable<nat_route_key, nat_route> routes_;
   NatTable<nat_route_key, std::uint32_t> exempt_;
+  NatTable<nat_route6_key, nat_route> routes6_;
   std::map<Prefix, nat_route> applied_routes_;
+  std::map<Prefix, nat_route> applied_routes6_;
   std::set<Prefix> applied_exempt_;
   FileDescriptor changes_;
   RouteSocket reader_;
-  std::unordered_set<std::uint32_t> asked_; ///< neighbours, since `asked_since_`
+  std::set<IpAddress> asked_; ///< neighbours, since `asked_since_`
   TimePoint asked_since_{};
   Timer settled_;
   Watch watch_;

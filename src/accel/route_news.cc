@@ -9,10 +9,19 @@ namespace slirpstack {
 namespace {
 
 constexpr std::size_t IPV4_BYTES = 4;
+constexpr std::size_t IPV6_BYTES = 16;
 
-std::optional<IpAddress> ipv4_of(ByteView bytes)
+std::optional<IpAddress> address_of(ByteView bytes)
 {
-  return bytes.size() == IPV4_BYTES ? std::optional(IpAddress(bytes)) : std::nullopt;
+  return bytes.size() == IPV4_BYTES || bytes.size() == IPV6_BYTES ? std::optional(IpAddress(bytes))
+                                                                  : std::nullopt;
+}
+
+std::optional<Family> family_of(unsigned number)
+{
+  return number == AF_INET    ? std::optional(Family::ipv4)
+         : number == AF_INET6 ? std::optional(Family::ipv6)
+                              : std::nullopt;
 }
 
 std::optional<MacAddress> mac_of(ByteView bytes)
@@ -44,8 +53,8 @@ void read_next_hop(const nlattr* several, HostRoute& route)
   auto left = static_cast<int>(length - std::min(length, sizeof(rtnexthop)));
   while (mnl_attr_ok(attribute, left)) {
     if (mnl_attr_get_type(attribute) == RTA_GATEWAY) {
-      route.gateway = ipv4_of({static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute)),
-                               mnl_attr_get_payload_len(attribute)});
+      route.gateway = address_of({static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute)),
+                                  mnl_attr_get_payload_len(attribute)});
     }
     left -= MNL_ALIGN(attribute->nla_len);
     attribute = mnl_attr_next(attribute);
@@ -63,17 +72,18 @@ std::optional<HostRoute> parse_host_route(const nlmsghdr& message)
   const Attributes<RTA_MAX> attributes(message, sizeof body);
   const std::uint32_t table
     = attributes[RTA_TABLE] != nullptr ? attributes.u32(RTA_TABLE) : body.rtm_table;
+  const auto family = family_of(body.rtm_family);
   // A cloned route is one destination's cache entry.
-  if (body.rtm_family != AF_INET || !is_looked_at(table) || (body.rtm_flags & RTM_F_CLONED) != 0
-      || body.rtm_dst_len > 32) {
+  if (!family || !is_looked_at(table) || (body.rtm_flags & RTM_F_CLONED) != 0
+      || body.rtm_dst_len > (family == Family::ipv4 ? 32 : 128)) {
     return std::nullopt;
   }
   HostRoute route;
   route.destination = Prefix(
-    ipv4_of(attributes.bytes(RTA_DST)).value_or(IpAddress::any(Family::ipv4)), body.rtm_dst_len);
+    address_of(attributes.bytes(RTA_DST)).value_or(IpAddress::any(*family)), body.rtm_dst_len);
   route.is_unicast = body.rtm_type == RTN_UNICAST;
   route.interface = attributes.u32(RTA_OIF);
-  route.gateway = ipv4_of(attributes.bytes(RTA_GATEWAY));
+  route.gateway = address_of(attributes.bytes(RTA_GATEWAY));
   route.metric = attributes.u32(RTA_PRIORITY);
   if (attributes[RTA_MULTIPATH] != nullptr) {
     read_next_hop(attributes[RTA_MULTIPATH], route);
@@ -91,8 +101,8 @@ std::optional<NeighbourNews> parse_neighbour(const nlmsghdr& message, unsigned i
   }
   const auto& body = *static_cast<const ndmsg*>(mnl_nlmsg_get_payload(&message));
   const Attributes<NDA_MAX> attributes(message, sizeof body);
-  const auto address = ipv4_of(attributes.bytes(NDA_DST));
-  if (body.ndm_family != AF_INET
+  const auto address = address_of(attributes.bytes(NDA_DST));
+  if (!family_of(body.ndm_family)
       || static_cast<unsigned>(body.ndm_ifindex) != interface || !address) {
     return std::nullopt;
   }

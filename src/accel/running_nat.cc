@@ -73,6 +73,11 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
   , ledger_(nat_.object())
   , zones_(former_zones())
   , routes_(loop, nat_.object(), settings.external, settings.ways)
+  , prefixes_(nat_.object())
+  , mapped_(nat_.object(),
+            settings.timeouts,
+            {.max_flows = settings.sizes.sessions, .is_shared = settings.is_shared},
+            [this] { look_after_bindings(); })
   , expiry_(make_expiry())
   , events_(nat_.object(), [this](const nat_event& event) { on_event(event); })
   , event_watch_(loop, events_.fd(), [this] { events_.read(); })
@@ -252,7 +257,7 @@ void RunningNat::sweep()
 {
   try {
     const NatExpiry::Swept swept = expiry_.sweep(now());
-    if (swept.left > 0) {
+    if (swept.left + mapped_.sweep(now()) > 0) {
       look_after_bindings();
       routes_.refresh_gateways();
     }
@@ -283,6 +288,9 @@ void RunningNat::on_event(const nat_event& event)
       break;
     case NAT_EVENT_UNRESOLVED:
       routes_.resolve(address_of(event.external.address));
+      break;
+    case NAT_EVENT_UNRESOLVED6:
+      routes_.resolve(IpAddress(ByteView(event.address)));
       break;
     default:
       break;

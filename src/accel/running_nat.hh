@@ -2,10 +2,12 @@
 
 #include "accel/binding_writer.hh"
 #include "accel/expiry.hh"
+#include "accel/mapped_flows.hh"
 #include "accel/nat_accelerator.hh"
 #include "accel/nat_events.hh"
 #include "accel/nat_ledger.hh"
 #include "accel/nat_plan.hh"
+#include "accel/prefix_mirror.hh"
 #include "accel/route_mirror.hh"
 #include "accel/zones.hh"
 #include "host/loop.hh"
@@ -64,6 +66,11 @@ public:
   [[nodiscard]] BindingWriter* writer() { return writer_ ? &*writer_ : nullptr; }
   /// Who publishes ports of guests. Null for more addresses than it can look after.
   [[nodiscard]] BindingWriter* publisher() { return publisher_ ? &*publisher_ : writer(); }
+  /// What guests have of mapped IPv6.
+  [[nodiscard]] PrefixMirror& prefixes() { return prefixes_; }
+  [[nodiscard]] const PrefixMirror& prefixes() const { return prefixes_; }
+  [[nodiscard]] MappedFlows& mapped() { return mapped_; }
+  [[nodiscard]] const MappedFlows& mapped() const { return mapped_; }
   /// Interfaces of guests, by number.
   [[nodiscard]] std::vector<int> guests() const;
   [[nodiscard]] const Settings& settings() const { return settings_; }
@@ -98,6 +105,8 @@ private:
   std::map<int, unsigned> zone_of_;
   std::set<std::uint64_t> logged_blocks_;
   RouteMirror routes_;
+  PrefixMirror prefixes_;
+  MappedFlows mapped_;
   std::optional<BindingWriter> writer_;
   std::optional<BindingWriter> publisher_;
   NatExpiry expiry_;

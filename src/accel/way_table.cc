@@ -6,11 +6,25 @@ namespace slirpstack {
 
 namespace {
 
-constexpr unsigned ADDRESS_BITS = 32;
-
 Prefix whole(const IpAddress& address)
 {
-  return {address, ADDRESS_BITS};
+  return {address, address.is_ipv4() ? 32U : 128U};
+}
+
+bool is_of(Family family, const Prefix& prefix)
+{
+  return prefix.address().family() == family;
+}
+
+/// Whether some network of the set holds all of `prefix`.
+bool is_inside(const std::set<Prefix>& networks, const Prefix& prefix)
+{
+  for (unsigned length = 0; length <= prefix.length_bits(); ++length) {
+    if (networks.contains({Prefix(prefix.address(), length).network(), length})) {
+      return true;
+    }
+  }
+  return false;
 }
 
 } // namespace
@@ -52,14 +66,16 @@ nat_route WayTable::way_to(const std::optional<MacAddress>& mac, std::uint32_t m
   return way;
 }
 
-std::map<Prefix, nat_route> WayTable::ways() const
+std::map<Prefix, nat_route> WayTable::ways(Family family) const
 {
   std::map<Prefix, nat_route> ways;
   for (const auto& [address, mac] : neighbours_) {
-    ways[whole(address)] = way_to(mac, 0);
+    if (address.family() == family) {
+      ways[whole(address)] = way_to(mac, 0);
+    }
   }
   for (const auto& [destination, route] : routes_) {
-    if (!leads_out(route)) {
+    if (!is_of(family, destination) || !leads_out(route)) {
       continue;
     }
     std::optional<MacAddress> mac;
@@ -74,7 +90,7 @@ std::map<Prefix, nat_route> WayTable::ways() const
   return ways;
 }
 
-std::set<Prefix> WayTable::exempt() const
+std::set<Prefix> WayTable::exempt(Family family) const
 {
   std::set<Prefix> exempt(settings_.closed.begin(), settings_.closed.end());
   for (const auto& [destination, route] : routes_) {
@@ -83,8 +99,20 @@ std::set<Prefix> WayTable::exempt() const
       exempt.insert(destination);
     }
   }
+  std::erase_if(exempt, [&](const Prefix& prefix) { return !is_of(family, prefix); });
   // A network inside one of these, with a way of its own, is exempt too: slower, and as right.
   return exempt;
+}
+
+std::map<Prefix, nat_route> WayTable::ways6() const
+{
+  const std::set<Prefix> closed = exempt(Family::ipv6);
+  std::map<Prefix, nat_route> ways = this->ways(Family::ipv6);
+  std::erase_if(ways, [&](const auto& way) { return is_inside(closed, way.first); });
+  for (const Prefix& prefix : closed) {
+    ways[prefix] = {};
+  }
+  return ways;
 }
 
 std::optional<IpAddress> WayTable::next_hop(const IpAddress& destination) const

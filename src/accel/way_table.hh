@@ -11,7 +11,7 @@
 
 namespace slirpstack {
 
-/// One IPv4 route of the host.
+/// One route of the host.
 struct HostRoute
 {
   Prefix destination;
@@ -56,11 +56,13 @@ public:
   void clear_neighbours() { neighbours_.clear(); }
 
   /// The entries of `routes`: each neighbour, and each route by the external interface.
-  [[nodiscard]] std::map<Prefix, nat_route> ways() const;
+  [[nodiscard]] std::map<Prefix, nat_route> ways(Family family = Family::ipv4) const;
   /// The entries of `exempt`: what is closed, the host's own, attached, or by another interface.
   /// Such packets are the user-mode stack's. The default route is always by the external interface:
   /// that is what naming it means.
-  [[nodiscard]] std::set<Prefix> exempt() const;
+  [[nodiscard]] std::set<Prefix> exempt(Family family = Family::ipv4) const;
+  /// The entries of `routes6`: both of the above. What lies in an exempt network has no way.
+  [[nodiscard]] std::map<Prefix, nat_route> ways6() const;
   /// Who has to be asked for an Ethernet address before a packet can go there; nothing: no route.
   [[nodiscard]] std::optional<IpAddress> next_hop(const IpAddress& destination) const;
   /// The gateways by the external interface.

@@ -39,6 +39,8 @@ Json describe(const AcceleratorStatus& status)
           {"bindings", status.bindings},
           {"max_bindings", status.max_bindings},
           {"sessions", status.sessions},
+          {"mappings", status.mappings},
+          {"mapped_flows", status.mapped_flows},
           {"counts", std::move(packets)}};
 }
 

@@ -28,7 +28,9 @@ struct AcceleratorStatus
   std::string ports;               ///< external ones
   std::size_t bindings = 0;        ///< there now
   std::size_t max_bindings = 0;
-  std::size_t sessions = 0; ///< TCP connections, and remotes that a filter remembers
+  std::size_t sessions = 0;     ///< TCP connections, and remotes that a filter remembers
+  std::size_t mappings = 0;     ///< of IPv6 prefixes, in the kernel
+  std::size_t mapped_flows = 0; ///< that it carries now
   std::vector<AcceleratorCount> counts;
 };
 

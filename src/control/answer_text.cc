@@ -143,6 +143,11 @@ std::string status_text(const Json& answer)
                   answer.at("bindings").get<std::uint64_t>(),
                   answer.at("max_bindings").get<std::uint64_t>(),
                   answer.at("sessions").get<std::uint64_t>());
+  if (const auto mappings = answer.at("mappings").get<std::uint64_t>(); mappings > 0) {
+    text += fmt::format("{} prefix mappings, {} flows of mapped IPv6\n",
+                        mappings,
+                        answer.at("mapped_flows").get<std::uint64_t>());
+  }
   for (const auto& [name, count] : answer.at("counts").items()) {
     if (count.at("packets").get<std::uint64_t>() > 0) {
       text += fmt::format("{}: {} packets, {} B\n",

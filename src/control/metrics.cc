@@ -87,6 +87,8 @@ void write_accelerator(Text& text, const AcceleratorStatus& status)
   text.gauge("accel_bindings", "The accelerator's bindings.", status.bindings);
   text.gauge("accel_bindings_limit", "Bindings at most.", status.max_bindings);
   text.gauge("accel_sessions", "The accelerator's sessions.", status.sessions);
+  text.gauge("accel_mappings", "The accelerator's IPv6 prefix mappings.", status.mappings);
+  text.gauge("accel_mapped_flows", "The accelerator's flows of mapped IPv6.", status.mapped_flows);
 }
 
 } // namespace

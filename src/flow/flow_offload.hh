@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 namespace slirpstack {
 
@@ -19,6 +20,15 @@ enum class OffloadAnswer : std::uint8_t
   quota,     ///< the guest has as many as it may have
 };
 
+/// A flow that policy allows, and its first packet, a frame as the guest sent it.
+struct FlowOffer
+{
+  const FlowKey& key;
+  const GuestPacket& packet;
+  /// The address that it has to leave from; none: the offload's choice.
+  std::optional<IpAddress> source;
+};
+
 /// Carries flows of one guest beside the gateway, without sockets: the accelerator, whose NAT is in
 /// the kernel. It decides nothing: the gateway offers it what policy allows, when a flow begins,
 /// and gives the packet at hand back to the device, behind which the flow's packets are carried
@@ -28,6 +38,8 @@ class FlowOffload
 public:
   virtual ~FlowOffload() = default;
 
+  /// Whether flows from that address of the guest's may be offered at all.
+  [[nodiscard]] virtual bool may_carry(const IpAddress& guest) const = 0;
   /// Whether the flow is carried already. Packets of it that were under way before that took effect
   /// still come to the gateway.
   [[nodiscard]] virtual bool carries(const FlowKey& key) const = 0;
@@ -36,10 +48,9 @@ public:
   [[nodiscard]] virtual bool was_carried(const FlowKey& key) const = 0;
   /// Policy no longer allows a flow that was carried before: its remote comes in no more.
   virtual void end_former(const FlowKey& key) = 0;
-  /// Policy allows the flow, whose first packet is `packet`, a frame as the guest sent it. If it is
-  /// taken, `record` is moved away with its grant, and kept until the flow ends; else it stays.
-  [[nodiscard]] virtual OffloadAnswer offer(const FlowKey& key,
-                                            const GuestPacket& packet,
+  /// If the flow is taken, `record` is moved away with its grant, and kept until the flow ends;
+  /// else it stays.
+  [[nodiscard]] virtual OffloadAnswer offer(const FlowOffer& offer,
                                             FlowRecord& record,
                                             TimePoint now)
     = 0;

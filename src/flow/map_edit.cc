@@ -130,6 +130,7 @@ void apply_edits(PrefixMap& map, std::span<const MapEdit> edits, const MapScope&
     }
   }
   transaction.keep();
+  map.edited();
 }
 
 } // namespace slirpstack

@@ -4,6 +4,7 @@
 #include "flow/prefix_mapping.hh"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,6 +39,16 @@ public:
   /// Returns what has gone. Throws MappingError: ENOENT.
   PrefixMapping remove(std::string_view interface, const Prefix& internal);
 
+  /// `on_edited` runs after each edit (apply_edits), of one or of many changes.
+  void set_observer(std::function<void()> on_edited) { on_edited_ = std::move(on_edited); }
+  /// An edit is complete.
+  void edited() const
+  {
+    if (on_edited_) {
+      on_edited_();
+    }
+  }
+
   /// Grows with each change.
   [[nodiscard]] std::uint64_t changes() const { return changes_; }
   [[nodiscard]] std::size_t size() const { return mappings_.size(); }
@@ -66,6 +77,7 @@ private:
   std::uint64_t changes_ = 0;
   PrefixIndex by_internal_;
   PrefixIndex by_external_;
+  std::function<void()> on_edited_;
 };
 
 } // namespace slirpstack

@@ -19,9 +19,10 @@ bool limits_bytes(const FlowRecord& record)
 FlowHandover::FlowHandover(PacketSink& guest,
                            const UdpRelays& udp,
                            const PingRelays& ping,
+                           const MappedSources& mapped,
                            DropCounters& drops,
                            const EventTime& time)
-  : guest_(guest), udp_(udp), ping_(ping), drops_(drops), time_(time)
+  : guest_(guest), udp_(udp), ping_(ping), mapped_(mapped), drops_(drops), time_(time)
 {}
 
 FlowHandover::~FlowHandover()
@@ -62,8 +63,11 @@ void FlowHandover::give_back(const FlowKey& key, const GuestPacket& packet)
 
 bool FlowHandover::may_offer(const FlowKey& key, const GuestPacket& packet) const
 {
-  // Prefix mappings concern IPv6 alone, so nothing of IPv4 has a mapped source.
-  if (offload_ == nullptr || packet.is_reassembled || !key.guest.address.is_ipv4()) {
+  if (offload_ == nullptr || packet.is_reassembled || !offload_->may_carry(key.guest.address)) {
+    return false;
+  }
+  // Of IPv6 only what is mapped leaves from an address that is the guest's alone.
+  if (key.guest.address.is_ipv6() && !mapped_.source_of(key.guest.address, key.remote.address)) {
     return false;
   }
   switch (key.protocol) {
@@ -86,7 +90,8 @@ OffloadAnswer FlowHandover::offer(const FlowKey& key, const GuestPacket& packet,
   if (limits_bytes(record)) {
     return OffloadAnswer::declined;
   }
-  const OffloadAnswer answer = offload_->offer(key, packet, record, time_.now);
+  const FlowOffer offered{key, packet, mapped_.source_of(key.guest.address, key.remote.address)};
+  const OffloadAnswer answer = offload_->offer(offered, record, time_.now);
   switch (answer) {
     case OffloadAnswer::taken:
       ++taken_;

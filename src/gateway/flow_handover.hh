@@ -2,6 +2,7 @@
 
 #include "flow/flow_offload.hh"
 #include "flow/packet_sink.hh"
+#include "gateway/mapped_sources.hh"
 #include "gateway/ping_relays.hh"
 #include "gateway/udp_relays.hh"
 
@@ -18,6 +19,7 @@ public:
   FlowHandover(PacketSink& guest,
                const UdpRelays& udp,
                const PingRelays& ping,
+               const MappedSources& mapped,
                DropCounters& drops,
                const EventTime& time);
   ~FlowHandover();
@@ -57,6 +59,7 @@ private:
   PacketSink& guest_;
   const UdpRelays& udp_;
   const PingRelays& ping_;
+  const MappedSources& mapped_;
   DropCounters& drops_;
   const EventTime& time_;
   FlowOffload* offload_ = nullptr;

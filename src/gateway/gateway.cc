@@ -111,7 +111,7 @@ Gateway::Gateway(const Settings& settings,
           icmp_,
           drops_)
   , forwards_(tcp_, udp_, flows_, time_, host, prefixes_, policy_)
-  , handover_(guest, udp_, ping_, drops_, time_)
+  , handover_(guest, udp_, ping_, mapped_, drops_, time_)
   , review_(flows_, handover_, admission_, policy_)
   , opener_(settings_.addresses,
             sources_.resolvers,

@@ -39,6 +39,15 @@ ChosenSource MappedSources::choose(const IpAddress& guest,
   return {.source = SourceAddress(*outside.address, /*foreign=*/true), .error = {}};
 }
 
+std::optional<IpAddress> MappedSources::source_of(const IpAddress& guest,
+                                                  const IpAddress& remote) const
+{
+  const std::optional<IpAddress> outside = prefixes_.to_external(guest).address;
+  const bool leaves = outside && prefixes_.to_external(remote).mapping == nullptr
+                      && host_networks_().find(*outside) == HostNetworks::Kind::own_address;
+  return leaves ? outside : std::nullopt;
+}
+
 void MappedSources::complain(const PrefixMapping& mapping)
 {
   if (complained_.size() < PrefixMap::MAX_MAPPINGS && complained_.insert(mapping.external).second) {

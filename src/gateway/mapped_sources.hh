@@ -29,6 +29,11 @@ public:
   [[nodiscard]] ChosenSource choose(const IpAddress& guest,
                                     const std::optional<IpAddress>& otherwise);
 
+  /// Where a flow between these two leaves from, if the address is mapped and that can be: nothing
+  /// also where the remote lies in an internal prefix, which is on this side of the map.
+  [[nodiscard]] std::optional<IpAddress> source_of(const IpAddress& guest,
+                                                   const IpAddress& remote) const;
+
 private:
   void complain(const PrefixMapping& mapping);
 

@@ -115,10 +115,10 @@ void NatBed::route(const Prefix& prefix, std::uint32_t mtu, std::uint32_t flags)
 
 void NatBed::map_prefix(const Prefix& internal, const Prefix& external, bool is_neutral)
 {
-  const auto add = [&](std::uint32_t direction, const Prefix& from, const Prefix& to) {
+  const auto add = [&](std::uint32_t side, const Prefix& from, const Prefix& to) {
     nat_prefix_key key{};
     key.prefix_length = 32 + from.length_bits();
-    key.direction = direction;
+    key.side = side;
     std::ranges::copy(from.network().bytes(), std::begin(key.address));
     nat_prefix value{};
     std::ranges::copy(to.network().bytes(), std::begin(value.prefix));
@@ -128,12 +128,12 @@ void NatBed::map_prefix(const Prefix& internal, const Prefix& external, bool is_
     std::uint32_t adjustment = prefix_sum(from) + static_cast<std::uint16_t>(~prefix_sum(to));
     adjustment = (adjustment & 0xffffU) + (adjustment >> 16U);
     value.adjustment = htons(static_cast<std::uint16_t>(adjustment));
-    const bool is_out = direction == NAT_PREFIX_INTERNAL;
+    const bool is_out = side != NAT_PREFIX_EXTERNAL;
     std::ranges::copy((is_out ? ROUTER_MAC : GUEST_MAC).bytes, std::begin(value.destination_mac));
     std::ranges::copy((is_out ? EXTERNAL_MAC : GATEWAY_MAC).bytes, std::begin(value.source_mac));
     put(object_->map("prefixes"), key, value);
   };
-  add(NAT_PREFIX_INTERNAL, internal, external);
+  add(0, internal, external);
   add(NAT_PREFIX_EXTERNAL, external, internal);
 }
 

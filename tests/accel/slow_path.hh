@@ -59,7 +59,8 @@ public:
                       .protocol = packet.protocol,
                       .source = packet.source.address,
                       .destination = flow_of(packet).remote};
-    return taker.offer(flow_of(packet), held, record, now);
+    const FlowKey key = flow_of(packet);
+    return taker.offer({key, held, {}}, record, now);
   }
   /// The way of a flow's first packet. Returns what becomes of it in the end.
   Outcome opens(const Packet& packet)

@@ -111,3 +111,22 @@ TEST_CASE("attached networks are translated where guests may reach them; a link'
         == std::set<Prefix>{net("169.254.0.0/16")});
   CHECK(table({attached("0.0.0.0/0")}).exempt() == std::set<Prefix>{net("169.254.0.0/16")});
 }
+
+TEST_CASE("IPv6 has its ways and what is exempt in one table, where the longest prefix decides")
+{
+  WayTable ways = table({by_gateway("::/0", "fe80::1"),
+                         by_gateway("2001:db8:5::/48", "fe80::2", OTHER),
+                         attached("2001:db8:1::/64"),
+                         by_gateway("10.0.0.0/8", "192.0.2.1")});
+  ways.set_neighbour(ip("fe80::1"), ROUTER);
+  ways.set_neighbour(ip("2001:db8:1::9"), ROUTER); // in the attached network, which is closed
+  const auto both = ways.ways6();
+  CHECK(both.at(net("::/0")).ifindex == EXTERNAL);
+  CHECK(both.at(net("::/0")).flags == 0);
+  CHECK(both.at(net("2001:db8:5::/48")).ifindex == 0);
+  CHECK(both.at(net("2001:db8:1::/64")).ifindex == 0);
+  CHECK_FALSE(both.contains(net("2001:db8:1::9/128")));
+  CHECK_FALSE(both.contains(net("10.0.0.0/8")));
+  CHECK(ways.next_hop(ip("2001:db8:99::1")) == ip("fe80::1"));
+  CHECK_FALSE(ways.ways().contains(net("::/0")));
+}

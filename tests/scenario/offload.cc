@@ -1,6 +1,8 @@
 // Flows that are handed over to an offload, and those that are not.
 
 #include "flow/forward.hh"
+#include "flow/map_edit.hh"
+#include "scenario/packets.hh"
 #include "scenario/tcp_guest.hh"
 #include "wire/checksum.hh"
 #include "wire/fragment.hh"
@@ -34,14 +36,16 @@ public:
     return std::ranges::find(known, key.to_string()) != known.end();
   }
   void end_former(const FlowKey& key) override { std::erase(known, key.to_string()); }
-  OffloadAnswer offer(const FlowKey& key,
-                      const GuestPacket& /*packet*/,
-                      FlowRecord& record,
-                      TimePoint /*now*/) override
+  [[nodiscard]] bool may_carry(const IpAddress& guest) const override
   {
-    offered.push_back(key.to_string());
+    return guest.is_ipv4() || carries_ipv6;
+  }
+  OffloadAnswer offer(const FlowOffer& offer, FlowRecord& record, TimePoint /*now*/) override
+  {
+    offered.push_back(offer.key.to_string());
+    sources.push_back(offer.source);
     if (answer == OffloadAnswer::taken) {
-      flows_.emplace_back(key, std::move(record));
+      flows_.emplace_back(offer.key, std::move(record));
     }
     return answer;
   }
@@ -65,7 +69,9 @@ public:
 
   OffloadAnswer answer;
   std::size_t mtu_bytes = SIZE_MAX;
+  bool carries_ipv6 = false;
   std::vector<std::string> offered;
+  std::vector<std::optional<IpAddress>> sources;
   std::vector<std::string> known; ///< flows of a predecessor
 
 private:
@@ -564,6 +570,30 @@ TEST_CASE("the gateway's end leaves no record behind, and ends nothing that is c
     CHECK(offload.size() == 1);
   }
   CHECK(offload.size() == 0);
+}
+
+TEST_CASE("a flow of a mapped address is offered with the address that it has to leave from")
+{
+  Offloaded at;
+  World& world = at.world;
+  at.offload.carries_ipv6 = true;
+  apply_edits(world.gateway.prefixes(), parse_map_batch("add eth0 fd00:1::/64 2001:db8:2::/64\n"));
+  const Endpoint inside = endpoint("fd00:1::7", 4000);
+  const Endpoint server = endpoint("2001:db8:99::1", 80);
+  const auto sends = [&](const Endpoint& from, const Endpoint& to) {
+    world.guest_sends(udp_packet(from, to));
+    world.settle();
+  };
+  sends(inside,
+        server); // the host does not take what is sent there: refused, as without an offload
+  CHECK(at.offload.offered.empty());
+  world.host_takes("2001:db8:2::/64");
+  sends({inside.address, 4001}, server);
+  REQUIRE(at.offload.sources.size() == 1);
+  CHECK(at.offload.sources[0] == endpoint("2001:db8:2::7", 0).address);
+  sends(endpoint("fd00::100", 4002), server);               // not mapped
+  sends({inside.address, 4003}, endpoint("fd00:1::9", 80)); // on this side of the map
+  CHECK(at.offload.offered.size() == 1);
 }
 
 } // namespace slirpstack

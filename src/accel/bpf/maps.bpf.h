@@ -112,6 +112,15 @@ struct
   __uint(map_flags, BPF_F_NO_PREALLOC);
 } routes SEC(".maps");
 
+struct
+{
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __type(key, struct nat_route6_key);
+  __type(value, struct nat_route);
+  __uint(max_entries, 16384);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+} routes6 SEC(".maps");
+
 /* Two entries for each of 10,000 mappings. */
 struct
 {
@@ -121,6 +130,24 @@ struct
   __uint(max_entries, 20000);
   __uint(map_flags, BPF_F_NO_PREALLOC);
 } prefixes SEC(".maps");
+
+/* Only user space adds entries, so that it takes no memory where there are no mappings. */
+struct
+{
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __type(key, struct nat_mapped_key);
+  __type(value, struct nat_mapped);
+  __uint(max_entries, DEFAULT_ENTRIES);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+} mapped SEC(".maps");
+
+struct
+{
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __type(key, struct nat_mapped_piece_key);
+  __type(value, struct nat_mapped_piece);
+  __uint(max_entries, 8192);
+} mapped_pieces SEC(".maps");
 
 struct
 {
@@ -192,6 +219,21 @@ static __noinline int report(__u32 kind,
   event->zero = 0;
   event->internal = *internal;
   event->external = *external;
+  __builtin_memset(event->address, 0, sizeof(event->address));
+  bpf_ringbuf_submit(event, 0);
+  return 0;
+}
+
+static __noinline int report_unresolved6(const __u8* address)
+{
+  struct nat_event* event = address ? bpf_ringbuf_reserve(&events, sizeof(*event), 0) : 0;
+  if (!event) {
+    return -1;
+  }
+  __builtin_memset(event, 0, sizeof(*event));
+  event->time = bpf_ktime_get_coarse_ns();
+  event->kind = NAT_EVENT_UNRESOLVED6;
+  __builtin_memcpy(event->address, address, sizeof(event->address));
   bpf_ringbuf_submit(event, 0);
   return 0;
 }

@@ -1,0 +1,361 @@
+#pragma once
+
+/* Flows of mapped IPv6 addresses that policy has allowed. What is not one of them is slirpstack's,
+ * or from outside the host's, where the user-mode stack has its sockets. */
+
+#include "address6.bpf.h"
+
+#define ICMPV6_ECHO_REQUEST 128
+#define ICMPV6_ECHO_REPLY 129
+#define ICMPV6_HEADER_BYTES 8
+
+enum packet_way
+{
+  WAY_OUT,
+  WAY_IN,
+};
+
+struct mapped_packet
+{
+  struct upper_layer upper;
+  struct nat_mapped_key key;
+  struct address address; /* outbound: what its source becomes */
+  struct address quoted;  /* outbound, of an error: what the quoted destination becomes */
+  struct nat_mapped_piece_key piece_key; /* of a fragment */
+  struct nat_mapped_piece piece;
+  __u32 l3;
+  __u32 length;
+  __u8 tcp_flags;
+  __u8 is_error;
+};
+
+/* Too large for the stack: that of IPv4, which is not in use meanwhile, is on it too. */
+struct
+{
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __type(key, __u32);
+  __type(value, struct mapped_packet);
+  __uint(max_entries, 1);
+} mapped_scratch SEC(".maps");
+
+static __noinline struct mapped_packet* empty_packet(void)
+{
+  __u32 zero = 0;
+  struct mapped_packet* m = bpf_map_lookup_elem(&mapped_scratch, &zero);
+  if (m) {
+    __builtin_memset(m, 0, sizeof(*m));
+  }
+  return m;
+}
+
+static __always_inline int is_same_address(const void* one, const void* other)
+{
+  const __be32* a = one;
+  const __be32* b = other;
+  return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]));
+}
+
+/* Protocol and ports of what the guest has sent, or was sent to it. Returns -1 for what no flow is
+ * made of. */
+static __always_inline int read_ends(context* ctx,
+                                     __u32 offset,
+                                     __u8 protocol,
+                                     enum packet_way way,
+                                     struct nat_mapped_key* key)
+{
+  key->protocol = protocol;
+  if (protocol == IPPROTO_ICMPV6) {
+    const struct icmp_header* echo = at(ctx, offset, sizeof(*echo));
+    if (!echo || echo->type != (way == WAY_OUT ? ICMPV6_ECHO_REQUEST : ICMPV6_ECHO_REPLY)) {
+      return -1;
+    }
+    key->port = echo->identifier;
+    return 0;
+  }
+  const __be16* ports = at(ctx, offset, 4);
+  if (!ports || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)) {
+    return -1;
+  }
+  key->port = ports[way == WAY_OUT ? 0 : 1];
+  key->remote_port = ports[way == WAY_OUT ? 1 : 0];
+  return 0;
+}
+
+static __always_inline int read_tcp_flags(context* ctx, struct mapped_packet* m)
+{
+  if (m->upper.protocol != IPPROTO_TCP) {
+    return 0;
+  }
+  const __u8* tcp = at(ctx, m->upper.offset, sizeof(struct tcphdr));
+  if (!tcp) {
+    return -1;
+  }
+  m->tcp_flags = tcp[13];
+  return 0;
+}
+
+static __always_inline int find_error(context* ctx, struct mapped_packet* m)
+{
+  if (m->upper.protocol != IPPROTO_ICMPV6) {
+    return 0;
+  }
+  const __u8* type = at(ctx, m->upper.offset, 1);
+  if (!type) {
+    return -1;
+  }
+  m->is_error = *type < ICMPV6_QUERIES;
+  return 0;
+}
+
+/* The packet that an error quotes went the other way. A quotation with extension headers is of no
+ * flow: they are in no packet that would have been let pass as a whole. */
+static __always_inline int read_quotation(context* ctx,
+                                          struct mapped_packet* m,
+                                          enum packet_way way,
+                                          struct address* source,
+                                          struct address* destination)
+{
+  __u32 l3 = m->upper.offset + ICMPV6_HEADER_BYTES;
+  const struct ipv6hdr* ip = at(ctx, l3, sizeof(*ip));
+  if (!ip) {
+    return -1;
+  }
+  __u8 protocol = ip->nexthdr;
+  if (load_address(ctx, l3 + SOURCE_OFFSET, source)
+      || load_address(ctx, l3 + DESTINATION_OFFSET, destination)) {
+    return -1;
+  }
+  return read_ends(ctx, l3 + sizeof(*ip), protocol, way == WAY_OUT ? WAY_IN : WAY_OUT, &m->key);
+}
+
+/* Of a later fragment: the flow of the first, if that has been seen. */
+static __noinline int find_piece(context* ctx, __u32 l3, __u32 side, struct mapped_packet* m)
+{
+  if (!m || load_address(ctx, l3 + SOURCE_OFFSET, (struct address*)m->piece_key.source)
+      || load_address(ctx, l3 + DESTINATION_OFFSET, (struct address*)m->piece_key.destination)) {
+    return -1;
+  }
+  m->piece_key.identification = m->upper.identification;
+  m->piece_key.side = side;
+  if (!m->upper.is_later_fragment) {
+    return 0;
+  }
+  const struct nat_mapped_piece* first = bpf_map_lookup_elem(&mapped_pieces, &m->piece_key);
+  if (!first || bpf_ktime_get_coarse_ns() - first->seen > FRAGMENT_LIFETIME_NS) {
+    return -1;
+  }
+  m->key = first->flow;
+  return 0;
+}
+
+/* What follows the first fragment is of its flow. */
+static __always_inline void note_piece(struct mapped_packet* m)
+{
+  if (m->upper.is_fragment && !m->upper.is_later_fragment && !m->is_error) {
+    m->piece.seen = bpf_ktime_get_coarse_ns();
+    m->piece.flow = m->key;
+    bpf_map_update_elem(&mapped_pieces, &m->piece_key, &m->piece, BPF_ANY);
+  }
+}
+
+static __always_inline int map_outbound(struct address* address, __u32 zone)
+{
+  const struct nat_prefix* mapping = prefix_of(address, zone);
+  return mapping ? map_address(mapping, address) : -1;
+}
+
+/* What a guest sends, and the flow that it would be of. Returns -1 for what can be of none: an
+ * early fragment, or another protocol. An error goes to whom the quoted packet was from, and nobody
+ * else. */
+static __noinline int parse_outbound(context* ctx, __u32 l3, __u32 zone, struct mapped_packet* m)
+{
+  struct address destination;
+  if (!m || load_address(ctx, l3 + SOURCE_OFFSET, &m->address)
+      || load_address(ctx, l3 + DESTINATION_OFFSET, &destination) || map_outbound(&m->address, zone)
+      || find_upper_layer(ctx, l3, &m->upper)
+      || (m->upper.is_fragment && find_piece(ctx, l3, zone, m))) {
+    return -1;
+  }
+  if (m->upper.is_later_fragment) {
+    return 0;
+  }
+  if (find_error(ctx, m)) {
+    return -1;
+  }
+  __builtin_memcpy(m->key.remote, &destination, sizeof(destination));
+  if (!m->is_error) {
+    __builtin_memcpy(m->key.external, &m->address, sizeof(m->address));
+    return read_ends(ctx, m->upper.offset, m->upper.protocol, WAY_OUT, &m->key)
+               || read_tcp_flags(ctx, m)
+             ? -1
+             : 0;
+  }
+  struct address remote;
+  if (read_quotation(ctx, m, WAY_OUT, &remote, &m->quoted) || map_outbound(&m->quoted, zone)
+      || !is_same_address(&remote, &destination)) {
+    return -1;
+  }
+  __builtin_memcpy(m->key.external, &m->quoted, sizeof(m->quoted));
+  return 0;
+}
+
+static __always_inline struct nat_mapped* mapped_flow(const struct nat_mapped_key* key, __u32 zone)
+{
+  struct nat_mapped* flow = bpf_map_lookup_elem(&mapped, key);
+  return flow && flow->zone == zone ? flow : 0;
+}
+
+/* An error keeps no flow alive. */
+static __always_inline void note_packet(struct nat_mapped* flow,
+                                        const struct mapped_packet* m,
+                                        int outbound)
+{
+  if (m->is_error) {
+    return;
+  }
+  if (m->key.protocol == IPPROTO_TCP && !m->upper.is_later_fragment) {
+    __u32 state = next_state(flow->state, m->tcp_flags, outbound);
+    if (state != flow->state) {
+      flow->state = state;
+    }
+  }
+  refresh(&flow->last, bpf_ktime_get_coarse_ns());
+}
+
+static __always_inline void write_mapped(context* ctx,
+                                         __u32 l3,
+                                         const struct mapped_packet* m,
+                                         enum packet_way way)
+{
+  __u32 here = way == WAY_OUT ? SOURCE_OFFSET : DESTINATION_OFFSET;
+  __u32 there = way == WAY_OUT ? DESTINATION_OFFSET : SOURCE_OFFSET;
+  struct ipv6hdr* ip = at(ctx, l3, sizeof(*ip));
+  if (!ip) {
+    return;
+  }
+  ip->hop_limit--;
+  __u32 change = store_address(ctx, l3 + here, &m->address);
+  __u32 quoted = m->is_error
+                   ? store_address(ctx, m->upper.offset + ICMPV6_HEADER_BYTES + there, &m->quoted)
+                   : 0;
+  if (!m->upper.is_later_fragment) {
+    fix_checksum(ctx, &m->upper, fold(change), quoted);
+  }
+}
+
+static __noinline int forward_mapped(context* ctx, struct origin* origin, struct mapped_packet* m)
+{
+  if (!origin || !m) {
+    return VERDICT_DROP;
+  }
+  struct packet p = {.length = m->length};
+  struct nat_route6_key to = {.prefix_length = 128};
+  __builtin_memcpy(to.address, m->key.remote, sizeof(to.address));
+  const struct nat_route* route = bpf_map_lookup_elem(&routes6, &to);
+  if (!route || !route->ifindex) {
+    return to_slirpstack(ctx, origin, &p, NAT_DROP_NO_ROUTE);
+  }
+  if (route->flags & NAT_ROUTE_UNRESOLVED) {
+    report_unresolved6(to.address);
+    return to_slirpstack(ctx, origin, &p, NAT_DROP_NO_ROUTE);
+  }
+  if (p.length > route->mtu && !is_super_segment(ctx)) {
+    return to_slirpstack(ctx, origin, &p, NAT_DROP_TOO_BIG);
+  }
+  struct nat_mapped* flow = mapped_flow(&m->key, origin->zone);
+  if (!flow) {
+    return to_slirpstack(ctx, origin, &p, NAT_DROP_NO_SESSION);
+  }
+  note_piece(m);
+  note_packet(flow, m, 1);
+  __u32 ifindex = route->ifindex;
+  rewrite_macs(ctx, route->destination_mac, route->source_mac);
+  write_mapped(ctx, m->l3, m, WAY_OUT);
+  count(NAT_PREFIX_OUT, p.length);
+  return redirect_frame(ctx, ifindex);
+}
+
+static __always_inline int mapped_outbound(context* ctx,
+                                           struct origin* origin,
+                                           const struct packet* p,
+                                           __u32 l3)
+{
+  struct mapped_packet* m = empty_packet();
+  if (!m) {
+    return VERDICT_DROP;
+  }
+  m->l3 = l3;
+  m->length = p->length;
+  if (parse_outbound(ctx, l3, origin->zone, m)) {
+    return to_slirpstack(ctx, origin, p, NAT_DROP_PROTOCOL);
+  }
+  return forward_mapped(ctx, origin, m);
+}
+
+/* Whether slirpstack has given a guest's packet back. What it sends to the guest comes the same
+ * way, and is of no flow of the guest's. */
+static __always_inline int gives_back(context* ctx,
+                                      const struct origin* origin,
+                                      struct mapped_packet* m)
+{
+  const struct ipv6hdr* ip = at(ctx, ETH_HLEN, sizeof(*ip));
+  if (!ip || !m) {
+    return 0;
+  }
+  m->l3 = ETH_HLEN;
+  m->length = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+  return !parse_outbound(ctx, m->l3, origin->zone, m) && mapped_flow(&m->key, origin->zone);
+}
+
+/* The same for what comes from outside. */
+static __noinline int parse_inbound(context* ctx, __u32 l3, struct mapped_packet* m)
+{
+  if (!m || find_upper_layer(ctx, l3, &m->upper)
+      || (m->upper.is_fragment && find_piece(ctx, l3, NAT_PREFIX_EXTERNAL, m))) {
+    return -1;
+  }
+  if (m->upper.is_later_fragment) {
+    return 0;
+  }
+  struct address* external = (struct address*)m->key.external;
+  struct address* remote = (struct address*)m->key.remote;
+  if (find_error(ctx, m)) {
+    return -1;
+  }
+  if (!m->is_error) {
+    return load_address(ctx, l3 + SOURCE_OFFSET, remote)
+               || load_address(ctx, l3 + DESTINATION_OFFSET, external)
+               || read_ends(ctx, m->upper.offset, m->upper.protocol, WAY_IN, &m->key)
+               || read_tcp_flags(ctx, m)
+             ? -1
+             : 0;
+  }
+  struct address destination;
+  return load_address(ctx, l3 + DESTINATION_OFFSET, &destination)
+             || read_quotation(ctx, m, WAY_IN, external, remote)
+             || !is_same_address(external, &destination)
+           ? -1
+           : 0;
+}
+
+static __noinline int mapped_inbound(context* ctx, __u32 l3, __u32 length)
+{
+  const struct nat_settings* now_set = current_settings();
+  struct mapped_packet* m = empty_packet();
+  if (!now_set || !m || parse_inbound(ctx, l3, m)) {
+    return to_host(length);
+  }
+  struct nat_mapped* flow = bpf_map_lookup_elem(&mapped, &m->key);
+  if (!flow) {
+    return to_host(length);
+  }
+  note_piece(m);
+  note_packet(flow, m, 0);
+  __builtin_memcpy(&m->address, flow->internal, sizeof(m->address));
+  m->quoted = m->address;
+  __u32 ifindex = flow->ifindex;
+  rewrite_macs(ctx, flow->guest_mac, now_set->gateway_mac);
+  write_mapped(ctx, l3, m, WAY_IN);
+  count(NAT_PREFIX_IN, length);
+  return redirect_to_guest(ctx, ifindex);
+}

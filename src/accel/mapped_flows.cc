@@ -1,0 +1,97 @@
+#include "accel/mapped_flows.hh"
+
+#include "flow/fair_share.hh"
+#include "wire/ip.hh"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <utility>
+#include <vector>
+
+namespace slirpstack {
+
+nat_mapped_key mapped_key(const FlowKey& flow, const IpAddress& external)
+{
+  nat_mapped_key key{};
+  std::ranges::copy(external.bytes(), std::begin(key.external));
+  std::ranges::copy(flow.remote.address.bytes(), std::begin(key.remote));
+  key.port = htons(flow.guest.port);
+  key.remote_port = htons(flow.remote.port);
+  key.protocol = flow.protocol;
+  return key;
+}
+
+FlowKey flow_of(const nat_mapped_key& key, const nat_mapped& flow)
+{
+  return {key.protocol,
+          {IpAddress(ByteView(flow.internal)), ntohs(key.port)},
+          {IpAddress(ByteView(key.remote)), ntohs(key.remote_port)}};
+}
+
+MappedFlows::MappedFlows(const NatObject& object,
+                         const NatExpiry::Timeouts& timeouts,
+                         const Limits& limits,
+                         std::function<void()> on_added)
+  : mapped_(object.map("mapped"))
+  , timeouts_(timeouts)
+  , limits_(limits)
+  , on_added_(std::move(on_added))
+{
+  mapped_.clear();
+}
+
+bool MappedFlows::add(const nat_mapped_key& key, const nat_mapped& flow, std::size_t own)
+{
+  const bool has_room = limits_.is_shared ? may_have_one_more(own, count_, limits_.max_flows)
+                                          : count_ < limits_.max_flows;
+  if (!has_room || mapped_.try_add(key, flow) != decltype(mapped_)::Added::added) {
+    return false;
+  }
+  ++count_;
+  on_added_();
+  return true;
+}
+
+void MappedFlows::erase(const nat_mapped_key& key)
+{
+  mapped_.erase(key);
+  --count_;
+}
+
+std::chrono::seconds MappedFlows::timeout_of(const nat_mapped_key& key,
+                                             const nat_mapped& flow) const
+{
+  switch (key.protocol) {
+    case PROTOCOL_ICMPV6:
+      return timeouts_.icmp;
+    case PROTOCOL_UDP:
+      return timeouts_.udp;
+    default:
+      break;
+  }
+  // RFC 6146 section 3.5.2.2: a half-closed connection is established still.
+  const bool is_open = flow.state == NAT_TCP_ESTABLISHED || flow.state == NAT_TCP_FIN_OUT
+                       || flow.state == NAT_TCP_FIN_IN;
+  return is_open ? timeouts_.tcp_established : timeouts_.tcp_transitory;
+}
+
+std::size_t MappedFlows::sweep(std::chrono::nanoseconds now)
+{
+  std::vector<std::pair<nat_mapped_key, nat_mapped>> silent;
+  if (count_ != 0) {
+    mapped_.for_each([&](const nat_mapped_key& key, const nat_mapped& flow) {
+      if (std::chrono::nanoseconds(flow.last) + timeout_of(key, flow) <= now) {
+        silent.emplace_back(key, flow);
+      }
+    });
+  }
+  for (const auto& [key, flow] : silent) {
+    erase(key);
+    if (const auto guest = guests_.find(flow.zone); guest != guests_.end()) {
+      guest->second(flow_of(key, flow));
+    }
+  }
+  return count_;
+}
+
+} // namespace slirpstack

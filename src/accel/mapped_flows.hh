@@ -1,0 +1,66 @@
+#pragma once
+
+#include "accel/expiry.hh"
+#include "accel/nat_object.hh"
+#include "accel/nat_table.hh"
+#include "flow/flow_key.hh"
+#include "slirpstack/nat_map.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+
+namespace slirpstack {
+
+/// The flows of mapped IPv6 addresses that the kernel carries, of all guests: the map `mapped`.
+class MappedFlows
+{
+public:
+  struct Limits
+  {
+    std::size_t max_flows = SIZE_MAX;
+    bool is_shared = false; ///< by several guests: none may have more than it leaves to the others
+  };
+
+  /// Told of a guest's flows that have been silent too long and were ended.
+  using OnEnded = std::function<void(const FlowKey&)>;
+
+  /// Ends a predecessor's flows: nobody has asked this one's policy about them. `object` must
+  /// outlive this; `on_added` runs for each flow that is added.
+  MappedFlows(const NatObject& object,
+              const NatExpiry::Timeouts& timeouts,
+              const Limits& limits,
+              std::function<void()> on_added);
+
+  void attach(std::uint8_t zone, OnEnded on_ended) { guests_[zone] = std::move(on_ended); }
+  void detach(std::uint8_t zone) { guests_.erase(zone); }
+
+  /// `own`: how many the guest has. False: there is no room, or the remote knows another flow by
+  /// the same address and port. Throws std::system_error.
+  bool add(const nat_mapped_key& key, const nat_mapped& flow, std::size_t own);
+  void erase(const nat_mapped_key& key);
+
+  /// Ends the silent ones; returns how many are left. `now` is CLOCK_MONOTONIC. Throws
+  /// std::system_error.
+  std::size_t sweep(std::chrono::nanoseconds now);
+  [[nodiscard]] std::size_t size() const { return count_; }
+
+private:
+  [[nodiscard]] std::chrono::seconds timeout_of(const nat_mapped_key& key,
+                                                const nat_mapped& flow) const;
+
+  NatTable<nat_mapped_key, nat_mapped> mapped_;
+  NatExpiry::Timeouts timeouts_;
+  Limits limits_;
+  std::function<void()> on_added_;
+  std::map<std::uint8_t, OnEnded> guests_;
+  std::size_t count_ = 0;
+};
+
+/// What the kernel calls a flow whose guest's address is `external` outside.
+[[nodiscard]] nat_mapped_key mapped_key(const FlowKey& flow, const IpAddress& external);
+[[nodiscard]] FlowKey flow_of(const nat_mapped_key& key, const nat_mapped& flow);
+
+} // namespace slirpstack
