@@ -40,8 +40,13 @@ class Settings:
 
 def rules(count: int) -> str:
     """A rules file of that many rules, of which only the last applies to what is measured."""
-    denied = (f"deny tcp://203.0.{i // 256}.{i % 256}:1-{i + 1}\n" for i in range(count - 1))
-    return "".join(denied) + "allow any\n"
+    forms = (
+        lambda i: f"deny tcp://203.0.{i // 256}.{i % 256}:1-{i + 1}\n",
+        lambda i: f"deny out tcp://any:{i % 5000 + 1}\n",
+        lambda i: f"deny tcp://192.0.2.0/24:{i % 5000 + 1}\n",
+        lambda i: f"deny any from 203.0.{i // 256}.{i % 256}\n",
+    )
+    return "".join(forms[i % len(forms)](i) for i in range(count - 1)) + "allow any\n"
 
 
 class Session:

@@ -6,6 +6,7 @@
 #include "accel/hook_choice.hh"
 #include "accel/mapped_offload.hh"
 #include "accel/nat_endpoints.hh"
+#include "accel/nat_object.hh"
 #include "accel/nat_statistics.hh"
 #include "accel/running_nat.hh"
 #include "accel/veth_end.hh"
@@ -43,7 +44,7 @@ std::string reason_of(const std::system_error& error, const RunningNat::Settings
     case EOPNOTSUPP:
       return fmt::format("the driver of {} has no XDP (-accel tc does without)", settings.external);
     default:
-      return fmt::format("cannot {}", error.what());
+      return why_not_loaded(error);
   }
 }
 

@@ -2,12 +2,16 @@
 
 #include "accel/libbpf.hh"
 #include "base/error.hh"
+#include "base/file_descriptor.hh"
 #include "slirpstack/nat_map.h"
 
 #include <bit>
 #include <cerrno>
 #include <cstdarg>
 #include <fmt/format.h>
+#include <linux/bpf.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace slirpstack {
 
@@ -114,18 +118,32 @@ int NatObject::program(const char* name) const
                  found == nullptr ? -ENOENT : libbpf().bpf_program__fd(found));
 }
 
+std::string why_not_loaded(const std::system_error& error)
+{
+  if (error.code().value() == EPERM || error.code().value() == EACCES) {
+    return "loading BPF programs is not allowed: it takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
+  }
+  return fmt::format("cannot {}", error.what());
+}
+
 std::string why_nat_is_unavailable()
 {
   try {
-    const NatObject trial(NatHook::xdp, NatSizes{.bindings = 1, .sessions = 1, .subscribers = 1});
+    static_cast<void>(libbpf());
+    // A kind of map that takes CAP_BPF wherever that is known.
+    bpf_attr trie{};
+    trie.map_type = BPF_MAP_TYPE_LPM_TRIE;
+    trie.key_size = sizeof(bpf_lpm_trie_key) + sizeof(std::uint32_t);
+    trie.value_size = sizeof(std::uint32_t);
+    trie.max_entries = 1;
+    trie.map_flags = BPF_F_NO_PREALLOC;
+    const FileDescriptor trial(static_cast<int>(
+      system_call("make a BPF map", ::syscall(SYS_bpf, BPF_MAP_CREATE, &trie, sizeof trie))));
     return {};
   } catch (const LibbpfMissing& missing) {
     return missing.what();
   } catch (const std::system_error& error) {
-    if (error.code().value() == EPERM || error.code().value() == EACCES) {
-      return "loading BPF programs is not allowed: it takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
-    }
-    return error.what();
+    return why_not_loaded(error);
   }
 }
 

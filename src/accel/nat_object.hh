@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <system_error>
 
 struct bpf_object;
 
@@ -55,7 +56,11 @@ private:
   std::unique_ptr<bpf_object, Close> object_;
 };
 
-/// Why the NAT cannot be loaded here, in one line; empty if it can.
+/// Why the programs could not be loaded, in one line.
+[[nodiscard]] std::string why_not_loaded(const std::system_error& error);
+
+/// Why it is of no use to try, in one line; empty if it may do. Not all is known before: the kernel
+/// takes seconds to verify the programs.
 [[nodiscard]] std::string why_nat_is_unavailable();
 
 } // namespace slirpstack

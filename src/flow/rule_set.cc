@@ -1,7 +1,6 @@
 #include "flow/rule_set.hh"
 
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
 #include <utility>
 
@@ -47,40 +46,13 @@ RuleSet::RuleSet(std::vector<Rule> rules, TimePoint now)
   index();
 }
 
-NetworkSketch::Bits NetworkSketch::bits_of(const IpAddress& address)
-{
-  std::array<std::uint8_t, 16> bytes{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  const ByteView own = address.bytes();
-  std::ranges::copy(own, bytes.end() - static_cast<std::ptrdiff_t>(own.size()));
-  Bits bits;
-  for (std::size_t i = 0; i < 8; ++i) {
-    bits.high = bits.high << 8U | bytes[i];
-    bits.low = bits.low << 8U | bytes[i + 8];
-  }
-  return bits;
-}
-
-NetworkSketch::NetworkSketch(const Rule::Host& host)
-{
-  const auto* const prefix = std::get_if<Prefix>(&host);
-  if (prefix == nullptr) {
-    return;
-  }
-  const IpAddress network = prefix->network();
-  const unsigned length = prefix->length_bits() + (network.is_ipv4() ? 96U : 0U);
-  const auto ones
-    = [](unsigned count) { return count == 0 ? 0 : ~std::uint64_t{0} << (64U - count); };
-  mask_ = {ones(std::min(length, 64U)), ones(length > 64U ? length - 64U : 0U)};
-  network_ = bits_of(network);
-}
-
 void RuleSet::index()
 {
   by_name_.clear();
   sketches_.clear();
   sketches_.reserve(rules_.size());
   for (const auto& account : rules_) {
-    sketches_.emplace_back(account->rule.host);
+    sketches_.emplace_back(account->rule);
     if (const auto* name = std::get_if<HostName>(&account->rule.host)) {
       by_name_[*name].push_back(account.get());
     }
@@ -91,11 +63,10 @@ const std::shared_ptr<RuleAccount>& RuleSet::find(const FlowRequest& flow,
                                                   const std::optional<FlowRequest>& inner) const
 {
   static const std::shared_ptr<RuleAccount> none;
-  const NetworkSketch::Bits to = NetworkSketch::bits_of(flow.destination.address);
-  const NetworkSketch::Bits inner_to
-    = inner ? NetworkSketch::bits_of(inner->destination.address) : to;
+  const RuleSketch::Flow sketch(flow);
+  const RuleSketch::Flow inner_sketch(inner.value_or(flow));
   for (std::size_t i = 0; i < rules_.size(); ++i) {
-    if (!sketches_[i].may_have(to) && (!inner || !sketches_[i].may_have(inner_to))) {
+    if (!sketches_[i].may_match(sketch) && (!inner || !sketches_[i].may_match(inner_sketch))) {
       continue;
     }
     const RuleAccount& account = *rules_[i];

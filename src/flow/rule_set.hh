@@ -1,6 +1,7 @@
 #pragma once
 
 #include "flow/rule.hh"
+#include "flow/rule_sketch.hh"
 #include "flow/token_bucket.hh"
 
 #include <cstdint>
@@ -31,34 +32,6 @@ struct RuleAccount
 
 /// Where a rule stands and what it says: `line 3: deny 10.0.0.0/8`, `-deny 10.0.0.0/8`.
 [[nodiscard]] std::string cited(const Rule& rule);
-
-/// What of a rule's network can be compared in two steps: ten thousand rules are gone through for
-/// each new flow, and nearly all of them are about somewhere else.
-class NetworkSketch
-{
-public:
-  /// 128 bits; an IPv4 address is its mapped form.
-  struct Bits
-  {
-    std::uint64_t high = 0;
-    std::uint64_t low = 0;
-  };
-
-  static Bits bits_of(const IpAddress& address);
-  /// Everything, where the rule does not name a network.
-  explicit NetworkSketch(const Rule::Host& host);
-
-  /// False: the rule's network does not have that address. True says nothing yet.
-  [[nodiscard]] bool may_have(const Bits& address) const
-  {
-    return ((address.high & mask_.high) ^ network_.high) == 0
-           && ((address.low & mask_.low) ^ network_.low) == 0;
-  }
-
-private:
-  Bits mask_;
-  Bits network_;
-};
 
 /// Rules in their order; the first that matches counts.
 class RuleSet
@@ -95,7 +68,7 @@ private:
   void index();
 
   std::vector<std::shared_ptr<RuleAccount>> rules_;
-  std::vector<NetworkSketch> sketches_; ///< of the rules, in their order
+  std::vector<RuleSketch> sketches_; ///< of the rules, in their order
   std::map<HostName, std::vector<RuleAccount*>> by_name_;
 };
 

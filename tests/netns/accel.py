@@ -110,6 +110,8 @@ class AcceleratorTest(suite.AreaTest):
             "-control", str(WORK / "accel.sock"), *options, wrapper=wrapper,
         )
         if "warning: no accelerator: " in process.log:
+            if "is not allowed" not in process.log:
+                self.fail(process.log)
             self.skipTest(process.log)
         return process
 

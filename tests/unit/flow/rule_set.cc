@@ -16,6 +16,24 @@ std::string random_rules(std::mt19937& random, int count)
 {
   std::string text;
   for (int i = 0; i < count; ++i) {
+    switch (random() % 5) {
+      case 0:
+        text += fmt::format("deny tcp://any:{}\n", random() % 64 + 1);
+        continue;
+      case 1:
+        text += fmt::format(
+          "deny {} any from 10.{}.0.0/{}\n", random() % 2 == 0 ? "in" : "out", random() % 4, 14);
+        continue;
+      case 2:
+        text += fmt::format("deny udp://10.{}.0.0/16:{}-{},{}\n",
+                            random() % 4,
+                            10 + random() % 10,
+                            20 + random() % 10,
+                            40 + random() % 10);
+        continue;
+      default:
+        break;
+    }
     if (random() % 2 == 0) {
       text += fmt::format("deny 10.{}.{}.0/{}\n", random() % 4, random() % 256, 20 + random() % 13);
     } else {
@@ -41,10 +59,13 @@ TEST_CASE("the rule that is found is the first that matches, wherever it stands"
   const RuleSet rules(parse_rules(random_rules(random, 300)), TimePoint());
   std::size_t last = 0;
   for (int i = 0; i < 2000; ++i) {
-    const FlowRequest flow{.direction = FlowDirection::out,
-                           .protocol = PROTOCOL_TCP,
-                           .source = IpAddress::parse("10.0.2.100").value(),
-                           .destination = {random_address(random), 80}};
+    constexpr std::uint8_t PROTOCOLS[] = {PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP};
+    const std::uint8_t protocol = PROTOCOLS[random() % std::size(PROTOCOLS)];
+    const auto port = static_cast<std::uint16_t>(protocol == PROTOCOL_ICMP ? 0 : random() % 256);
+    const FlowRequest flow{.direction = random() % 2 == 0 ? FlowDirection::in : FlowDirection::out,
+                           .protocol = protocol,
+                           .source = random_address(random),
+                           .destination = {random_address(random), port}};
     CAPTURE(flow.destination.to_string());
     const auto expected = std::ranges::find_if(
       rules.rules(), [&](const auto& account) { return account->rule.matches(flow, {}); });
