@@ -24,7 +24,8 @@ RemoteForward to_a_name()
 {
   return {.scheme = ForwardScheme::tcp,
           .match = endpoint("192.0.2.1", 80),
-          .targets = {NamedTarget{HostName{.name = "service.example", .server = std::nullopt}, 80}}};
+          .targets
+          = {NamedTarget{HostName{.name = "service.example", .server = std::nullopt}, 80}}};
 }
 
 } // namespace
@@ -77,7 +78,7 @@ TEST_CASE("a guest that has given up holds no place under a limit")
   for (std::uint16_t port = 40000; port < 40020; ++port) {
     TcpGuest guest(world, endpoint("10.0.2.100", port));
     guest.sends_on(syn());
-      guest.sends_on(rst());
+    guest.sends_on(rst());
     world.host.stream(world.host.streams() - 1).connects();
     world.settle();
     CHECK(world.gateway.flows().size() == 0);
