@@ -65,8 +65,8 @@ std::optional<PacketIntake::Accepted> PacketIntake::reassemble(const GuestPacket
 bool PacketIntake::acceptable(const GuestPacket& packet, const IpHeader& ip)
 {
   const IpAddress& source = ip.source;
-  if (source.is_multicast() || source.is_unspecified() || source.is_loopback()
-      || ours_.include(source)) {
+  if (source.is_multicast() || source.is_broadcast() || source.is_unspecified()
+      || source.is_loopback() || ours_.include(source)) {
     drops_.count(Drop::spoofed_source);
     return false;
   }

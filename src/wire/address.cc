@@ -80,6 +80,11 @@ bool IpAddress::is_multicast() const
   return is_ipv4() ? (bytes_[0] & 0xf0U) == 0xe0 : bytes_[0] == 0xff;
 }
 
+bool IpAddress::is_broadcast() const
+{
+  return is_ipv4() && ipv4_value() == UINT32_MAX;
+}
+
 bool IpAddress::is_link_local() const
 {
   return is_ipv4() ? bytes_[0] == 169 && bytes_[1] == 254

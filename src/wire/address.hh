@@ -47,6 +47,8 @@ public:
   [[nodiscard]] bool is_loopback() const;
   /// 224/4 or ff00::/8.
   [[nodiscard]] bool is_multicast() const;
+  /// 255.255.255.255. IPv6 has none.
+  [[nodiscard]] bool is_broadcast() const;
   /// 169.254/16 or fe80::/10.
   [[nodiscard]] bool is_link_local() const;
 

@@ -116,6 +116,32 @@ TEST_CASE("a segment with a wrong checksum is dropped, unless the guest's kernel
   CHECK(guest.host().sent() == "y");
 }
 
+TEST_CASE("what claims to be from an address that no host has is dropped without an answer")
+{
+  World world;
+  std::uint64_t dropped = 0;
+  for (const char* source : {"255.255.255.255",
+                             "224.0.0.1",
+                             "0.0.0.0",
+                             "127.0.0.1",
+                             "10.0.2.2",
+                             "ff02::1",
+                             "::",
+                             "::1",
+                             "fd00::2"}) {
+    CAPTURE(source);
+    const Endpoint from = endpoint(source, 40000);
+    TcpGuest guest(world,
+                   from,
+                   from.address.is_ipv4() ? endpoint("192.0.2.1", 80)
+                                          : endpoint("2001:db8::1", 80));
+    guest.sends(syn());
+    guest.expects_nothing();
+    CHECK(world.gateway.drops().of(Drop::spoofed_source) == ++dropped);
+  }
+  CHECK(world.host.streams() == 0);
+}
+
 TEST_CASE("a packet shorter than it claims is dropped, whatever it claims")
 {
   World world;
