@@ -1,6 +1,7 @@
 #include "wire/ipv4_split.hh"
 
 #include "wire/checksum.hh"
+#include "wire/ipv4_options.hh"
 
 #include <optional>
 #include <vector>
@@ -9,8 +10,6 @@ namespace slirpstack {
 
 namespace {
 
-constexpr std::uint8_t OPTION_END = 0;
-constexpr std::uint8_t OPTION_NO_OPERATION = 1;
 constexpr std::uint8_t OPTION_COPIED = 0x80;
 constexpr std::uint16_t MORE_FRAGMENTS = 0x2000;
 
@@ -20,23 +19,15 @@ using HeaderBytes = std::vector<std::uint8_t>;
 std::optional<HeaderBytes> later_header(ByteView header)
 {
   HeaderBytes later(header.begin(), header.begin() + IPV4_HEADER_BYTES);
-  std::size_t at = IPV4_HEADER_BYTES;
-  while (at < header.size() && header[at] != OPTION_END) {
-    if (header[at] == OPTION_NO_OPERATION) {
-      ++at;
-      continue;
-    }
-    const std::size_t length = at + 1 < header.size() ? header[at + 1] : 0;
-    if (length < 2 || length > header.size() - at) {
-      return std::nullopt;
-    }
-    if ((header[at] & OPTION_COPIED) != 0) {
-      const ByteView option = header.subspan(at, length);
+  const auto keep_copied = [&](ByteView option) {
+    if ((option[0] & OPTION_COPIED) != 0) {
       later.insert(later.end(), option.begin(), option.end());
     }
-    at += length;
+  };
+  if (!for_each_ipv4_option(header.subspan(IPV4_HEADER_BYTES), keep_copied)) {
+    return std::nullopt;
   }
-  later.resize((later.size() + 3) / 4 * 4, OPTION_END);
+  later.resize((later.size() + 3) / 4 * 4); // with "end of options"
   later[0] = static_cast<std::uint8_t>(0x40U | later.size() / 4);
   return later;
 }
