@@ -1,6 +1,6 @@
 #include "accel/prefix_entries.hh"
 
-#include "wire/checksum.hh"
+#include "flow/nptv6.hh"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -10,19 +10,6 @@ namespace slirpstack {
 namespace {
 
 constexpr std::uint32_t SIDE_BITS = 32;
-
-/// RFC 6296 section 2.6: the sum of the one prefix less that of the other.
-std::uint16_t adjustment(const Prefix& from, const Prefix& to)
-{
-  Checksum old_sum;
-  old_sum.add(from.network().bytes());
-  Checksum new_sum;
-  new_sum.add(to.network().bytes());
-  Checksum difference;
-  difference.add_u16(old_sum.folded());
-  difference.add_u16(new_sum.finish());
-  return difference.folded();
-}
 
 } // namespace
 
@@ -48,7 +35,7 @@ nat_prefix outbound_prefix(const PrefixMapping& mapping)
   std::ranges::copy(mapping.external.network().bytes(), std::begin(entry.prefix));
   entry.length = mapping.external.length_bits();
   entry.flags = NAT_PREFIX_ASKED | (mapping.neutral ? NAT_PREFIX_NEUTRAL : 0U);
-  entry.adjustment = htons(adjustment(mapping.internal, mapping.external));
+  entry.adjustment = htons(neutral_adjustment(mapping.internal, mapping.external));
   return entry;
 }
 

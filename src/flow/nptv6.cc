@@ -44,20 +44,6 @@ bool has_empty_interface_id(const AddressBytes& bytes)
   });
 }
 
-/// What has to be added to a word: the sum of the one prefix less that of the other, in one's
-/// complement. The bits behind the prefix are the same in both, so only the prefixes count.
-std::uint16_t adjustment(const Prefix& from, const Prefix& to)
-{
-  Checksum old_sum;
-  old_sum.add(from.network().bytes());
-  Checksum new_sum;
-  new_sum.add(to.network().bytes());
-  Checksum difference;
-  difference.add_u16(old_sum.folded());
-  difference.add_u16(new_sum.finish());
-  return difference.folded();
-}
-
 /// The word that takes the adjustment, if there is one.
 std::optional<std::size_t> adjusted_word(const AddressBytes& bytes, unsigned length_bits)
 {
@@ -83,6 +69,18 @@ std::string_view unmappable_reason(Unmappable reason)
   return reason == Unmappable::subnet
            ? "its subnet is ffff, which has no checksum-neutral counterpart (RFC 6296 3.4)"
            : "its interface identifier has no checksum-neutral counterpart (RFC 6296 3.5)";
+}
+
+std::uint16_t neutral_adjustment(const Prefix& from, const Prefix& to)
+{
+  Checksum old_sum;
+  old_sum.add(from.network().bytes());
+  Checksum new_sum;
+  new_sum.add(to.network().bytes());
+  Checksum difference;
+  difference.add_u16(old_sum.folded());
+  difference.add_u16(new_sum.finish());
+  return difference.folded();
 }
 
 IpAddress rewrite_prefix(const IpAddress& address, const Prefix& to)
@@ -111,7 +109,7 @@ std::variant<IpAddress, Unmappable> translate_neutrally(const IpAddress& address
   AddressBytes bytes = bytes_of(rewrite_prefix(address, to));
   Checksum sum;
   sum.add_u16(word_at(bytes, *word));
-  sum.add_u16(adjustment(from, to));
+  sum.add_u16(neutral_adjustment(from, to));
   // RFC 6296 3.2: both are zero in one's complement, and 0xffff could not come back.
   set_word(bytes, *word, sum.folded() == ALL_ONES ? 0 : sum.folded());
   // What would be dropped on its way back is not sent out either.

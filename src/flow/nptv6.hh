@@ -24,6 +24,11 @@ enum class Unmappable : std::uint8_t
 /// identifier, which is the last 64 bits.
 inline constexpr unsigned NPTV6_MAX_LENGTH_BITS = 64;
 
+/// What has to be added to a word of an address to keep its sum: the sum of the one prefix less
+/// that of the other, in one's complement, host order (RFC 6296 2.6). The bits behind the prefix
+/// are the same in both, so only the prefixes count.
+[[nodiscard]] std::uint16_t neutral_adjustment(const Prefix& from, const Prefix& to);
+
 /// RFC 6296 2.6: the same, but one 16-bit word behind the prefix is changed so that the sum of the
 /// whole address, and with it each transport checksum, stays. With prefixes of up to /48 it is the
 /// subnet word, bits 48 to 63 (3.4); with longer ones the first word of the interface identifier

@@ -60,7 +60,8 @@ std::size_t split_ipv4(ByteView packet, std::size_t mtu_bytes, const FragmentSin
     return 1;
   }
   const auto later = later_header(header);
-  if (whole->dont_fragment || !later || mtu_bytes < header.size() + 8) {
+  const std::size_t end_bytes = header.size() + whole->fragment_offset_bytes + data.size();
+  if (whole->dont_fragment || !later || mtu_bytes < header.size() + 8 || end_bytes > UINT16_MAX) {
     return 0;
   }
   HeaderBytes own(header.begin(), header.end());
