@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <doctest/doctest.h>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <sys/stat.h>
 #include <vector>
 
 namespace slirpstack {
@@ -55,6 +57,32 @@ TEST_CASE("rules are reloaded as a whole or not at all")
   const std::string error = controlled.ask(R"({"command": "rules reload"})").at("error");
   CHECK(error.find("line 3, column 1") != std::string::npos);
   CHECK(controlled.ask(R"({"command": "rules list"})").at("rules").size() == 1);
+}
+
+TEST_CASE("what is no regular file is no rules file, and nobody waits for it")
+{
+  const std::string path = std::string(SLIRPSTACK_TEST_FOLDER) + "/no-file.rules";
+  std::filesystem::remove_all(path);
+  std::ofstream(path) << "deny 192.0.2.1\n";
+  Controlled controlled(path);
+  CHECK(controlled.ask(R"({"command": "rules reload"})").at("rules") == 1);
+  std::filesystem::remove(path);
+  const auto refusal = [&] {
+    const std::string error = controlled.ask(R"({"command": "rules reload"})").at("error");
+    CHECK(controlled.ask(R"({"command": "rules list"})").at("rules").size() == 1);
+    return error;
+  };
+  CHECK(refusal() == fmt::format("cannot read the rules file {}: No such file or directory", path));
+  const std::string no_file = fmt::format("the rules file {} must be a regular file", path);
+  std::filesystem::create_directory(path);
+  CHECK(refusal() == no_file);
+  std::filesystem::remove(path);
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  CHECK(refusal() == no_file);
+  std::filesystem::remove(path);
+  std::filesystem::create_symlink("/dev/zero", path);
+  CHECK(refusal() == no_file);
+  std::filesystem::remove(path);
 }
 
 TEST_CASE("a reload waits for the names in the file")

@@ -78,6 +78,15 @@ TEST_CASE("words that are no command get the form in which they can be typed")
     CHECK(
       error_of(words_of(text)).starts_with("usage: slirpstack ctl SOCKET forward add -L SPEC | "));
   }
+  for (const char* destination : {"192.0.2.1:4", "a:80", "[2001:db8::1]:80"}) {
+    CAPTURE(destination);
+    CHECK(error_of({"explain", "icmp", destination})
+          == fmt::format("destination \"{}\" of icmp must be a HOST, without a port", destination));
+  }
+  for (const char* destination : {"192.0.2.1", "a", "2001:db8::1", "[2001:db8::1]"}) {
+    CAPTURE(destination);
+    CHECK(error_of({"explain", "icmp", destination}) == "no error");
+  }
   CHECK(error_of({"flows", "all"}) == "usage: slirpstack ctl SOCKET flows");
   CHECK(error_of({"floes"}) == "no such command \"floes\" (slirpstack ctl -h lists them)");
 }

@@ -290,6 +290,27 @@ TEST_CASE("a name in the rules opens neither the host nor a metadata service")
   world.expects_icmp(3, 13);
 }
 
+TEST_CASE("a name of -allow opens neither, but for who trusts its answers")
+{
+  for (const bool trusts : {false, true}) {
+    CAPTURE(trusts);
+    Gateway::Settings settings = World::settings();
+    settings.policy.trusts_listed_names = trusts;
+    World world(settings);
+    world.gateway.policy().set_lists(
+      {}, {parse_rule_list(RuleAction::allow, "partner.example"), world.now()});
+    const std::vector<IpAddress> addresses{*IpAddress::parse("169.254.169.254")};
+    world.gateway.policy().set_addresses(HostName{.name = "partner.example", .server = {}},
+                                         addresses);
+    TcpGuest guest(world, GUEST, endpoint("169.254.169.254", 80));
+    guest.sends(syn());
+    CHECK(world.host.streams() == (trusts ? 1 : 0));
+    if (!trusts) {
+      world.expects_icmp(3, 13);
+    }
+  }
+}
+
 TEST_CASE("flows to one destination are limited")
 {
   Gateway::Settings settings = World::settings();
