@@ -46,9 +46,9 @@ ServedGuest::ServedGuest(const Config& config,
   if (accelerated_) {
     session_->set_offload(accelerated_->offload());
     session_->observe_mappings([this](const PrefixMap& map) { accelerated_->set_mappings(map); });
-  }
-  if (accelerated_ && accelerated_->publisher() != nullptr) {
-    session_->set_publisher(*accelerated_->publisher());
+    if (PortPublisher* const publisher = accelerated_->publisher()) {
+      session_->set_publisher(*publisher);
+    }
   }
 }
 

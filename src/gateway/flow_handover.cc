@@ -8,6 +8,9 @@ namespace slirpstack {
 
 namespace {
 
+// RFC 791 section 3.2: so much passes everywhere, and nobody has to be asked. Most flows begin so.
+constexpr std::uint32_t IPV4_LEAST_MTU_BYTES = 68;
+
 /// Whether the flow's bytes have to pass through us to be counted.
 bool limits_bytes(const FlowRecord& record)
 {
@@ -43,6 +46,10 @@ bool FlowHandover::return_carried(const FlowKey& key, const GuestPacket& packet)
 
 void FlowHandover::give_back(const FlowKey& key, const GuestPacket& packet)
 {
+  if (!packet.is_reassembled && packet.length_bytes <= IPV4_LEAST_MTU_BYTES) {
+    guest_.give_back(packet);
+    return;
+  }
   const std::size_t mtu_bytes
     = std::min<std::size_t>(offload_->mtu_towards(key.remote.address), guest_.mtu_bytes());
   std::size_t pieces = 0;
