@@ -54,8 +54,9 @@ bool MappedFlows::add(const nat_mapped_key& key, const nat_mapped& flow, std::si
 
 void MappedFlows::erase(const nat_mapped_key& key)
 {
-  mapped_.erase(key);
-  --count_;
+  if (mapped_.erase(key)) {
+    --count_;
+  }
 }
 
 std::chrono::seconds MappedFlows::timeout_of(const nat_mapped_key& key,

@@ -40,6 +40,7 @@ public:
   /// `own`: how many the guest has. False: there is no room, or the remote knows another flow by
   /// the same address and port. Throws std::system_error.
   bool add(const nat_mapped_key& key, const nat_mapped& flow, std::size_t own);
+  /// No such flow is no error.
   void erase(const nat_mapped_key& key);
 
   /// Ends the silent ones; returns how many are left. `now` is CLOCK_MONOTONIC. Throws

@@ -49,8 +49,8 @@ public:
     }
     return Added::full;
   }
-  /// No entry is no error.
-  void erase(const Key& key) { libbpf().bpf_map_delete_elem(map_, &key); }
+  /// Returns whether there was an entry; none is no error.
+  bool erase(const Key& key) { return libbpf().bpf_map_delete_elem(map_, &key) == 0; }
   [[nodiscard]] std::optional<Value> find(const Key& key) const
   {
     Value value{};

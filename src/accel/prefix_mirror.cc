@@ -19,6 +19,12 @@ bool PrefixMirror::set(std::uint8_t zone, const PrefixMap& map)
     put(zone, wanted);
     remove_others(zone, wanted);
     return true;
+  } catch (const std::system_error&) {
+    clear(zone); // the map may be full of what goes
+  }
+  try {
+    put(zone, wanted);
+    return true;
   } catch (const std::system_error& error) {
     clear(zone);
     if (!std::exchange(complained_, true)) {

@@ -20,7 +20,7 @@ public:
 
   /// The guest's mappings are these from now on. False: they find no room; the guest has none here,
   /// and a line in the log says so once. A mapping whose external prefix changes is replaced in one
-  /// step.
+  /// step, unless that takes room which is not there while both are.
   bool set(std::uint8_t zone, const PrefixMap& map);
   /// The guest has none any more.
   void clear(std::uint8_t zone);

@@ -36,6 +36,15 @@ void write_transport(Writer& writer, const Packet& packet)
   writer.bytes(packet.icmp_quote ? *packet.icmp_quote : packet.data);
 }
 
+Bytes transport_of(const Packet& packet)
+{
+  Bytes transport(ROOM);
+  Writer writer(transport);
+  write_transport(writer, packet);
+  transport.resize(writer.written());
+  return transport;
+}
+
 void fill_header_checksum(Bytes& packet)
 {
   const std::size_t header = std::size_t{packet[0] & 0xfU} * 4;
@@ -55,10 +64,7 @@ Endpoint at(const char* endpoint)
 
 Bytes build(const Packet& packet)
 {
-  Bytes transport(ROOM);
-  Writer writer(transport);
-  write_transport(writer, packet);
-  transport.resize(writer.written());
+  Bytes transport = transport_of(packet);
   IpHeader header;
   header.source = packet.source.address;
   header.destination = packet.destination.address;
@@ -102,24 +108,61 @@ Bytes build_v6(const Endpoint& source,
                const Bytes& data,
                std::uint8_t hop_limit)
 {
-  const std::size_t length = UDP_HEADER_BYTES + data.size();
+  Packet packet = between(source, destination, type ? PROTOCOL_ICMPV6 : PROTOCOL_UDP);
+  packet.hop_limit = hop_limit;
+  packet.data = data;
+  if (type) {
+    packet.icmp_type = *type;
+    packet.icmp_quote = data;
+  }
+  return build_v6(packet);
+}
+
+Bytes build_v6(const Packet& packet, const std::vector<Extension>& extensions)
+{
+  Bytes transport = transport_of(packet);
   IpHeader header;
-  header.source = source.address;
-  header.destination = destination.address;
-  header.protocol = type ? PROTOCOL_ICMPV6 : PROTOCOL_UDP;
-  header.hop_limit = hop_limit;
-  header.total_length_bytes = static_cast<std::uint32_t>(IPV6_HEADER_BYTES + length);
-  Bytes result(IPV6_HEADER_BYTES + length);
+  header.source = packet.source.address;
+  header.destination = packet.destination.address;
+  header.protocol = packet.protocol;
+  header.hop_limit = packet.hop_limit;
+  if (packet.protocol != PROTOCOL_UDP || packet.has_udp_checksum) {
+    fill_transport_checksum(header, transport);
+  }
+  Bytes payload;
+  for (std::size_t i = 0; i < extensions.size(); ++i) {
+    const std::size_t start = payload.size();
+    payload.insert(payload.end(), extensions[i].bytes.begin(), extensions[i].bytes.end());
+    payload[start] = i + 1 < extensions.size() ? extensions[i + 1].protocol : packet.protocol;
+  }
+  payload.insert(payload.end(), transport.begin(), transport.end());
+  header.protocol = extensions.empty() ? packet.protocol : extensions.front().protocol;
+  header.total_length_bytes = static_cast<std::uint32_t>(IPV6_HEADER_BYTES + payload.size());
+  Bytes result(header.total_length_bytes);
   Writer writer(result);
   write_ip_header(writer, header);
-  if (type) {
-    writer.u8(*type);
-    writer.zeros(7);
-  } else {
-    UdpHeader{source.port, destination.port, static_cast<std::uint16_t>(length), 0}.write(writer);
-  }
-  writer.bytes(data);
-  fill_transport_checksum(header, MutableBytes(result).subspan(IPV6_HEADER_BYTES));
+  writer.bytes(payload);
+  return result;
+}
+
+Extension fragment_header(const Packet& packet, std::size_t offset, bool more)
+{
+  Extension header{PROTOCOL_FRAGMENT, Bytes(IPV6_FRAGMENT_HEADER_BYTES)};
+  Writer writer(header.bytes);
+  writer.zeros(2);
+  writer.u16(static_cast<std::uint16_t>(offset + (more ? 1 : 0)));
+  writer.u32(packet.identification);
+  return header;
+}
+
+Bytes fragment_v6(const Packet& packet, std::size_t offset, std::size_t length, bool more)
+{
+  Bytes result = build_v6(packet, {fragment_header(packet, offset, more)});
+  const auto payload = result.begin() + IPV6_HEADER_BYTES + IPV6_FRAGMENT_HEADER_BYTES;
+  result.erase(payload, payload + static_cast<std::ptrdiff_t>(offset));
+  result.resize(IPV6_HEADER_BYTES + IPV6_FRAGMENT_HEADER_BYTES + length);
+  Writer(MutableBytes(result).subspan(4))
+    .u16(static_cast<std::uint16_t>(IPV6_FRAGMENT_HEADER_BYTES + length));
   return result;
 }
 

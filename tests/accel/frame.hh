@@ -79,6 +79,22 @@ struct Frame
                              std::optional<std::uint8_t> type,
                              const Bytes& data,
                              std::uint8_t hop_limit = 64);
+/// An IPv6 extension header; which one is next is written into it by build_v6().
+struct Extension
+{
+  std::uint8_t protocol = PROTOCOL_DESTINATION_OPTIONS;
+  Bytes bytes = Bytes(8); ///< a multiple of 8 bytes
+};
+
+/// The same packet over IPv6, which has no `options` but extension headers.
+[[nodiscard]] Bytes build_v6(const Packet& packet, const std::vector<Extension>& extensions = {});
+/// A piece of what an IPv6 datagram carries: its `identification` is that of `packet`.
+[[nodiscard]] Extension fragment_header(const Packet& packet, std::size_t offset, bool more);
+/// The piece of `packet` from `offset` on, as a fragment.
+[[nodiscard]] Bytes fragment_v6(const Packet& packet,
+                                std::size_t offset,
+                                std::size_t length,
+                                bool more);
 [[nodiscard]] Bytes frame(const Frame& around, const Bytes& packet);
 [[nodiscard]] Endpoint at(const char* endpoint);
 

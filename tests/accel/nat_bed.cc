@@ -30,7 +30,11 @@ Verdict verdict_of(NatHook hook, std::uint32_t value)
   if (value == (is_xdp ? 4U : 7U)) { // XDP_REDIRECT, TC_ACT_REDIRECT
     return Verdict::redirect;
   }
-  return value == (is_xdp ? 2U : 0U) ? Verdict::host : Verdict::drop; // XDP_PASS, TC_ACT_OK
+  if (value == (is_xdp ? 2U : 0U)) { // XDP_PASS, TC_ACT_OK
+    return Verdict::host;
+  }
+  REQUIRE(value == (is_xdp ? 1U : 2U)); // XDP_DROP, TC_ACT_SHOT
+  return Verdict::drop;
 }
 
 template<typename Key, typename Value>
@@ -108,6 +112,13 @@ void NatBed::route(const Prefix& prefix, std::uint32_t mtu, std::uint32_t flags)
   way.mtu = mtu;
   std::ranges::copy(ROUTER_MAC.bytes, std::begin(way.destination_mac));
   std::ranges::copy(EXTERNAL_MAC.bytes, std::begin(way.source_mac));
+  if (prefix.network().is_ipv6()) {
+    nat_route6_key key{};
+    key.prefix_length = prefix.length_bits();
+    std::ranges::copy(prefix.network().bytes(), std::begin(key.address));
+    put(object_->map("routes6"), key, way);
+    return;
+  }
   put(object_->map("routes"),
       nat_route_key{prefix.length_bits(), map_address(prefix.network())},
       way);

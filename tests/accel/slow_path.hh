@@ -32,7 +32,7 @@ public:
 
   static FlowKey flow_of(const Packet& packet)
   {
-    const bool is_icmp = packet.protocol == PROTOCOL_ICMP;
+    const bool is_icmp = packet.protocol == PROTOCOL_ICMP || packet.protocol == PROTOCOL_ICMPV6;
     return {packet.protocol,
             packet.source,
             {packet.destination.address, is_icmp ? std::uint16_t{0} : packet.destination.port}};

@@ -18,6 +18,10 @@
 #define FRAGMENT_HEADER_BYTES 8
 #define ADDRESS_WORDS 8
 
+/* Of an ICMPv6 error so much lies before the ports of the packet that it quotes: at() has to reach
+ * behind that. */
+#define MAX_UPPER_OFFSET (MAX_OFFSET - 8 - sizeof(struct ipv6hdr))
+
 struct address
 {
   union {
@@ -34,6 +38,7 @@ struct upper_layer
   __u8 protocol;
   __u8 is_fragment;
   __u8 is_later_fragment;
+  __u8 is_disputable; /* others may find another upper layer, or take it elsewhere */
 };
 
 static __always_inline int load_address(context* ctx, __u32 offset, struct address* to)
@@ -125,6 +130,16 @@ static __always_inline __u32 store_address(context* ctx,
   return change;
 }
 
+/* Routers to be visited (RFC 5095), and options for each hop that are not the first header (RFC
+ * 8200 section 4.1). */
+static __always_inline int is_disputable(const struct upper_layer* upper,
+                                         const __u8* header,
+                                         int number)
+{
+  return (upper->protocol == NEXT_HEADER_ROUTING && header[3])
+         || (upper->protocol == IPPROTO_HOPOPTS && number);
+}
+
 /* Behind the extension headers (RFC 8200 section 4), the first few of them. */
 static __noinline int find_upper_layer(context* ctx, __u32 l3, struct upper_layer* upper)
 {
@@ -143,6 +158,7 @@ static __noinline int find_upper_layer(context* ctx, __u32 l3, struct upper_laye
       return -1;
     }
     __u32 length = (header[1] + 1) * 8;
+    __u8 is_in_fragment = upper->is_fragment; /* where another fragment may lie over it */
     if (upper->protocol == IPPROTO_FRAGMENT) {
       upper->is_fragment = 1;
       upper->identification = *(const __be32*)(header + 4);
@@ -152,10 +168,14 @@ static __noinline int find_upper_layer(context* ctx, __u32 l3, struct upper_laye
                && upper->protocol != NEXT_HEADER_DESTINATION) {
       return 0;
     }
+    upper->is_disputable |= is_in_fragment | is_disputable(upper, header, i);
     upper->protocol = header[0];
     upper->offset += length;
-    if (upper->is_later_fragment || upper->offset > MAX_OFFSET - FRAGMENT_HEADER_BYTES) {
+    if (upper->is_later_fragment) {
       return 0;
+    }
+    if (upper->offset > MAX_UPPER_OFFSET) {
+      return -1;
     }
   }
   return -1;

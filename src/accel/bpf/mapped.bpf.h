@@ -8,6 +8,7 @@
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_ECHO_REPLY 129
 #define ICMPV6_HEADER_BYTES 8
+#define LEAST_TRANSPORT_BYTES 8 /* UDP's header, and that of ICMPv6 */
 
 enum packet_way
 {
@@ -19,11 +20,13 @@ struct mapped_packet
 {
   struct upper_layer upper;
   struct nat_mapped_key key;
-  struct address address; /* outbound: what its source becomes */
-  struct address quoted;  /* outbound, of an error: what the quoted destination becomes */
+  struct address internal; /* outbound: of the flow's guest */
+  struct address address;  /* outbound: what its source becomes */
+  struct address quoted;   /* outbound, of an error: what the quoted destination becomes */
   struct nat_mapped_piece_key piece_key; /* of a fragment */
   struct nat_mapped_piece piece;
   __u32 l3;
+  __u32 end; /* of what the header states to be the packet */
   __u32 length;
   __u8 tcp_flags;
   __u8 is_error;
@@ -55,24 +58,52 @@ static __always_inline int is_same_address(const void* one, const void* other)
   return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]));
 }
 
+/* What the packet's receiver does not see says nothing about its flow: at() would see it too. */
+static __always_inline void* within(context* ctx,
+                                    const struct mapped_packet* m,
+                                    __u32 offset,
+                                    __u32 size)
+{
+  return offset + size > m->end ? 0 : at(ctx, offset, size);
+}
+
+/* Returns -1 for a packet that is not whole, or that its receiver may read in another way. Only a
+ * super-segment of more than 64 KiB states no length. */
+static __noinline int read_headers(context* ctx, __u32 l3, struct mapped_packet* m)
+{
+  const struct ipv6hdr* ip = at(ctx, l3, sizeof(*ip));
+  if (!m || !ip || ip->version != 6) {
+    return -1;
+  }
+  __u32 payload = bpf_ntohs(ip->payload_len);
+  __u32 frame = frame_length(ctx);
+  m->end = payload || !is_super_segment(ctx) ? l3 + sizeof(*ip) + payload : frame;
+  if (m->end > frame || find_upper_layer(ctx, l3, &m->upper) || m->upper.is_disputable) {
+    return -1;
+  }
+  __u32 least = m->upper.is_later_fragment ? 0 : LEAST_TRANSPORT_BYTES;
+  return m->upper.offset + least > m->end ? -1 : 0;
+}
+
 /* Protocol and ports of what the guest has sent, or was sent to it. Returns -1 for what no flow is
  * made of. */
 static __always_inline int read_ends(context* ctx,
                                      __u32 offset,
                                      __u8 protocol,
                                      enum packet_way way,
-                                     struct nat_mapped_key* key)
+                                     struct mapped_packet* m)
 {
+  struct nat_mapped_key* key = &m->key;
   key->protocol = protocol;
   if (protocol == IPPROTO_ICMPV6) {
-    const struct icmp_header* echo = at(ctx, offset, sizeof(*echo));
+    const struct icmp_header* echo = within(ctx, m, offset, sizeof(*echo));
     if (!echo || echo->type != (way == WAY_OUT ? ICMPV6_ECHO_REQUEST : ICMPV6_ECHO_REPLY)) {
       return -1;
     }
     key->port = echo->identifier;
     return 0;
   }
-  const __be16* ports = at(ctx, offset, 4);
+  const __be16* ports = within(ctx, m, offset, 4);
   if (!ports || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)) {
     return -1;
   }
@@ -86,7 +117,7 @@ static __always_inline int read_tcp_flags(context* ctx, struct mapped_packet* m)
   if (m->upper.protocol != IPPROTO_TCP) {
     return 0;
   }
-  const __u8* tcp = at(ctx, m->upper.offset, sizeof(struct tcphdr));
+  const __u8* tcp = within(ctx, m, m->upper.offset, sizeof(struct tcphdr));
   if (!tcp) {
     return -1;
   }
@@ -99,7 +130,7 @@ static __always_inline int find_error(context* ctx, struct mapped_packet* m)
   if (m->upper.protocol != IPPROTO_ICMPV6) {
     return 0;
   }
-  const __u8* type = at(ctx, m->upper.offset, 1);
+  const __u8* type = within(ctx, m, m->upper.offset, 1);
   if (!type) {
     return -1;
   }
@@ -116,7 +147,7 @@ static __always_inline int read_quotation(context* ctx,
                                           struct address* destination)
 {
   __u32 l3 = m->upper.offset + ICMPV6_HEADER_BYTES;
-  const struct ipv6hdr* ip = at(ctx, l3, sizeof(*ip));
+  const struct ipv6hdr* ip = within(ctx, m, l3, sizeof(*ip));
   if (!ip) {
     return -1;
   }
@@ -125,7 +156,7 @@ static __always_inline int read_quotation(context* ctx,
       || load_address(ctx, l3 + DESTINATION_OFFSET, destination)) {
     return -1;
   }
-  return read_ends(ctx, l3 + sizeof(*ip), protocol, way == WAY_OUT ? WAY_IN : WAY_OUT, &m->key);
+  return read_ends(ctx, l3 + sizeof(*ip), protocol, way == WAY_OUT ? WAY_IN : WAY_OUT, m);
 }
 
 /* Of a later fragment: the flow of the first, if that has been seen. */
@@ -170,9 +201,12 @@ static __always_inline int map_outbound(struct address* address, __u32 zone)
 static __noinline int parse_outbound(context* ctx, __u32 l3, __u32 zone, struct mapped_packet* m)
 {
   struct address destination;
-  if (!m || load_address(ctx, l3 + SOURCE_OFFSET, &m->address)
-      || load_address(ctx, l3 + DESTINATION_OFFSET, &destination) || map_outbound(&m->address, zone)
-      || find_upper_layer(ctx, l3, &m->upper)
+  if (!m || load_address(ctx, l3 + SOURCE_OFFSET, &m->internal)
+      || load_address(ctx, l3 + DESTINATION_OFFSET, &destination)) {
+    return -1;
+  }
+  m->address = m->internal;
+  if (map_outbound(&m->address, zone) || read_headers(ctx, l3, m)
       || (m->upper.is_fragment && find_piece(ctx, l3, zone, m))) {
     return -1;
   }
@@ -185,24 +219,28 @@ static __noinline int parse_outbound(context* ctx, __u32 l3, __u32 zone, struct 
   __builtin_memcpy(m->key.remote, &destination, sizeof(destination));
   if (!m->is_error) {
     __builtin_memcpy(m->key.external, &m->address, sizeof(m->address));
-    return read_ends(ctx, m->upper.offset, m->upper.protocol, WAY_OUT, &m->key)
-               || read_tcp_flags(ctx, m)
+    return read_ends(ctx, m->upper.offset, m->upper.protocol, WAY_OUT, m) || read_tcp_flags(ctx, m)
              ? -1
              : 0;
   }
   struct address remote;
-  if (read_quotation(ctx, m, WAY_OUT, &remote, &m->quoted) || map_outbound(&m->quoted, zone)
+  if (read_quotation(ctx, m, WAY_OUT, &remote, &m->internal)
       || !is_same_address(&remote, &destination)) {
+    return -1;
+  }
+  m->quoted = m->internal;
+  if (map_outbound(&m->quoted, zone)) {
     return -1;
   }
   __builtin_memcpy(m->key.external, &m->quoted, sizeof(m->quoted));
   return 0;
 }
 
-static __always_inline struct nat_mapped* mapped_flow(const struct nat_mapped_key* key, __u32 zone)
+/* Two addresses of a guest may be one outside, and policy has been asked about one of them. */
+static __always_inline struct nat_mapped* mapped_flow(const struct mapped_packet* m, __u32 zone)
 {
-  struct nat_mapped* flow = bpf_map_lookup_elem(&mapped, key);
-  return flow && flow->zone == zone ? flow : 0;
+  struct nat_mapped* flow = bpf_map_lookup_elem(&mapped, &m->key);
+  return flow && flow->zone == zone && is_same_address(flow->internal, &m->internal) ? flow : 0;
 }
 
 /* An error keeps no flow alive. */
@@ -262,7 +300,7 @@ static __noinline int forward_mapped(context* ctx, struct origin* origin, struct
   if (p.length > route->mtu && !is_super_segment(ctx)) {
     return to_slirpstack(ctx, origin, &p, NAT_DROP_TOO_BIG);
   }
-  struct nat_mapped* flow = mapped_flow(&m->key, origin->zone);
+  struct nat_mapped* flow = mapped_flow(m, origin->zone);
   if (!flow) {
     return to_slirpstack(ctx, origin, &p, NAT_DROP_NO_SESSION);
   }
@@ -304,13 +342,13 @@ static __always_inline int gives_back(context* ctx,
   }
   m->l3 = ETH_HLEN;
   m->length = sizeof(*ip) + bpf_ntohs(ip->payload_len);
-  return !parse_outbound(ctx, m->l3, origin->zone, m) && mapped_flow(&m->key, origin->zone);
+  return !parse_outbound(ctx, m->l3, origin->zone, m) && mapped_flow(m, origin->zone);
 }
 
 /* The same for what comes from outside. */
 static __noinline int parse_inbound(context* ctx, __u32 l3, struct mapped_packet* m)
 {
-  if (!m || find_upper_layer(ctx, l3, &m->upper)
+  if (!m || read_headers(ctx, l3, m)
       || (m->upper.is_fragment && find_piece(ctx, l3, NAT_PREFIX_EXTERNAL, m))) {
     return -1;
   }
@@ -325,7 +363,7 @@ static __noinline int parse_inbound(context* ctx, __u32 l3, struct mapped_packet
   if (!m->is_error) {
     return load_address(ctx, l3 + SOURCE_OFFSET, remote)
                || load_address(ctx, l3 + DESTINATION_OFFSET, external)
-               || read_ends(ctx, m->upper.offset, m->upper.protocol, WAY_IN, &m->key)
+               || read_ends(ctx, m->upper.offset, m->upper.protocol, WAY_IN, m)
                || read_tcp_flags(ctx, m)
              ? -1
              : 0;
