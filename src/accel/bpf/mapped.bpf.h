@@ -287,6 +287,10 @@ static __noinline int forward_mapped(context* ctx, struct origin* origin, struct
     return VERDICT_DROP;
   }
   struct packet p = {.length = m->length};
+  struct nat_mapped* flow = mapped_flow(m, origin->zone);
+  if (!flow) { /* first: nobody looks for a neighbour that policy has not allowed */
+    return to_slirpstack(ctx, origin, &p, NAT_DROP_NO_SESSION);
+  }
   struct nat_route6_key to = {.prefix_length = 128};
   __builtin_memcpy(to.address, m->key.remote, sizeof(to.address));
   const struct nat_route* route = bpf_map_lookup_elem(&routes6, &to);
@@ -299,10 +303,6 @@ static __noinline int forward_mapped(context* ctx, struct origin* origin, struct
   }
   if (p.length > route->mtu && !is_super_segment(ctx)) {
     return to_slirpstack(ctx, origin, &p, NAT_DROP_TOO_BIG);
-  }
-  struct nat_mapped* flow = mapped_flow(m, origin->zone);
-  if (!flow) {
-    return to_slirpstack(ctx, origin, &p, NAT_DROP_NO_SESSION);
   }
   note_piece(m);
   note_packet(flow, m, 1);

@@ -109,10 +109,9 @@ TEST_CASE("other mistakes have a clear text of their own")
         L,
         "a:1:b:2:c",
         R"("a:1:b:2:c": has too many parts (IPv6 addresses, and paths with a colon, go in brackets))"},
-      {
-        L,
-        "8080:10.0.2.100:80:90:100",
-        R"("8080:10.0.2.100:80:90:100": has too many parts (IPv6 addresses, and paths with a colon, go in brackets))"},
+      {L,
+       "8080:10.0.2.100:80:90:100",
+       R"("8080:10.0.2.100:80:90:100": has too many parts (IPv6 addresses, and paths with a colon, go in brackets))"},
       {L, "::1:80", R"(host "1": is neither an address nor a name)"},
       {L, "[::1:80", R"("[::1:80": the brackets do not pair)"},
       {L, "::1]:80", R"("::1]:80": the brackets do not pair)"},
