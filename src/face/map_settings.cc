@@ -1,5 +1,7 @@
 #include "face/map_settings.hh"
 
+#include "face/values.hh"
+
 #include <algorithm>
 #include <array>
 
@@ -32,7 +34,7 @@ Config::RestrictedSocket parse_restricted_socket(std::string_view text)
   const std::size_t equals = prefixes.find('=');
   try {
     Config::RestrictedSocket socket{
-      .path = std::string(text.substr(0, colon)),
+      .path = parse_control_path(text.substr(0, colon)),
       .internal = parse_prefixes(prefixes.substr(0, equals), MappingPart::internal),
       .external = {}};
     if (equals != std::string_view::npos) {

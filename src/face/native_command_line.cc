@@ -209,6 +209,9 @@ Config parse_command_line(std::span<const std::string> arguments)
   check_forwards(config.forwarding);
   check_distinct_descriptors(config);
   if (runs) {
+    if (values.is_typed("configure") && !values.is_set("configure")) {
+      refuse_pair("-configure=false", "run", "the namespace that it makes has no interface yet");
+    }
     config.action = Config::Action::run;
     config.command = std::move(given.operands);
     config.network.configure = true;

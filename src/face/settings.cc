@@ -191,7 +191,10 @@ void read_forwarding(const OptionValues& values, Manner manner, Config::Forwardi
 
 void read_control(const OptionValues& values, Manner manner, Config::Control& control)
 {
-  values.read("control", [&](std::string_view text) { control.socket = parse_text(text, manner); });
+  values.read("control", [&](std::string_view text) {
+    control.socket
+      = empty_is_none(text, manner) ? std::nullopt : std::optional(parse_control_path(text));
+  });
   values.read("metrics", [&](std::string_view text) {
     control.metrics = empty_is_none(text, manner)
                         ? std::nullopt

@@ -262,4 +262,12 @@ std::string parse_interface(std::string_view text)
   return std::string(text);
 }
 
+std::string parse_control_path(std::string_view text)
+{
+  if (text.starts_with('@')) {
+    throw BadValue("must be a file's path; an abstract name has no permissions");
+  }
+  return std::string(text);
+}
+
 } // namespace slirpstack

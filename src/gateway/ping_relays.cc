@@ -128,7 +128,10 @@ PingMapping* PingRelays::open_mapping(const Endpoint& guest, HostError& error)
 void PingRelays::complain(std::error_code code)
 {
   if (!is_forbidden(code)) {
-    log(LogLevel::warning, "ping refused", {{"reason", code.message()}});
+    const std::string reason = mappings_.size() >= settings_.max_mappings
+                                 ? fmt::format("all {} ping sockets are in use", mappings_.size())
+                                 : code.message();
+    log(LogLevel::warning, "ping refused", {{"reason", reason}});
     return;
   }
   if (!std::exchange(complained_, true)) {

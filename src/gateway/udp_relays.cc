@@ -131,9 +131,10 @@ ByteView SimpleProxyFramer::frame(const SimpleProxyHeader& header, ByteView data
 void UdpRelays::refuse(const FlowKey& key, const GuestDatagram& datagram, const HostError& error)
 {
   drops_.count(Drop::too_many_flows);
-  log(LogLevel::warning,
-      "UDP flow refused",
-      {{"flow", key.to_string()}, {"reason", error.code.message()}});
+  const std::string reason = mappings_.size() >= settings_.max_mappings
+                               ? fmt::format("all {} UDP sockets are in use", mappings_.size())
+                               : error.code.message();
+  log(LogLevel::warning, "UDP flow refused", {{"flow", key.to_string()}, {"reason", reason}});
   icmp_.report_udp(error, key.guest, key.remote, first_datagram(datagram));
 }
 
