@@ -253,7 +253,8 @@ static __always_inline __u32 permit(context* ctx,
   }
   to->source = binding->address;
   to->source_port = binding->port;
-  const __u64* ends = ended_at(to->source_port);
+  int plain = is_plain(now_set, p);
+  const __u64* ends = plain ? ended_at(to->source_port) : 0;
   __u32 ends_before = ends ? (__u32) * (const volatile __u64*)ends : 0;
   /* Where slirpstack is to be asked, a later fragment goes where the first has gone. */
   if (p->fragment != FRAGMENT_LATER || now_set->flags & NAT_ASK_REMOTES) {
@@ -267,7 +268,7 @@ static __always_inline __u32 permit(context* ctx,
     return 0; /* RFC 7857 section 7.1: it may answer a stranger, who keeps no binding alive */
   }
   refresh(&binding->last_out, now);
-  if (is_plain(now_set, p)) {
+  if (plain) {
     struct nat_endpoint internal = {
       .address = p->source, .port = p->source_port, .protocol = p->protocol, .zone = origin->zone};
     binding = bpf_map_lookup_elem(&bindings, &internal); /* since `ends_before` it may have ended */
