@@ -34,9 +34,10 @@ void Connection::admit(const IpHeader& ip, ByteView headers)
   listener.callback_arg = this; // inherited by the pcb that the SYN creates
   {
     const World world(*this);
+    tcp_listen_pcbs.listen_pcbs = &listener; // no other stack's listener, and only for this SYN
     feed(segment, ip, headers.data());
+    tcp_listen_pcbs.listen_pcbs = nullptr;
   }
-  listener.local_port = 0;
   listener.callback_arg = nullptr;
   if (pcb_ == nullptr) {
     return;

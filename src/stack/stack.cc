@@ -109,13 +109,14 @@ Stack::Stack(PacketSink& guest, BlockPool& pool, const HashSecret& secret)
   ::tcp_bind(pcb, IP_ANY_TYPE, 1);
   listener_ = reinterpret_cast<tcp_pcb_listen*>(::tcp_listen(pcb));
   ::tcp_accept(reinterpret_cast<tcp_pcb*>(listener_), StackCallbacks::accepted);
-  listener_->local_port = 0; // listens for nobody; admit() lends it a SYN's port
+  tcp_listen_pcbs.listen_pcbs = nullptr; // listens for nobody; admit() lends it to a SYN
 }
 
 Stack::~Stack()
 {
   assert(ticking_ == nullptr && lists_are_empty());
   enter();
+  tcp_listen_pcbs.listen_pcbs = listener_; // or it could not be taken out
   ::tcp_close(reinterpret_cast<tcp_pcb*>(listener_));
   the_stack = nullptr;
   if (--stacks == 0) {
@@ -153,7 +154,8 @@ void Stack::enter()
 
 bool Stack::lists_are_empty() const
 {
-  return tcp_active_pcbs == nullptr && tcp_tw_pcbs == nullptr && tcp_bound_pcbs == nullptr;
+  return tcp_active_pcbs == nullptr && tcp_tw_pcbs == nullptr && tcp_bound_pcbs == nullptr
+         && tcp_listen_pcbs.listen_pcbs == nullptr;
 }
 
 void Stack::keep_ticking(Connection& connection)

@@ -45,7 +45,8 @@ public:
   /// Runs the timers of the connections that need one: delayed ACKs, retransmission, persist.
   void tick();
 
-  /// The invariant behind "one flow, one world": between calls lwIP knows no connection.
+  /// The invariant behind "one flow, one world": between calls lwIP knows no connection and no
+  /// listener.
   [[nodiscard]] bool lists_are_empty() const;
   /// Connections that the next tick will visit.
   [[nodiscard]] std::size_t ticking() const { return ticking_count_; }

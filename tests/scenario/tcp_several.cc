@@ -56,6 +56,23 @@ TEST_CASE("each guest's losses are made good at its own time, however busy the o
   CHECK(second_world.gateway.next_deadline() > second_world.now() + 1h);
 }
 
+TEST_CASE("port 0 is a port like any other for each of them")
+{
+  World first_world;
+  World second_world;
+  const Endpoint nowhere = endpoint("192.0.2.1", 0);
+  TcpGuest second(second_world);
+  second.connects();
+  TcpGuest first(first_world, endpoint("10.0.2.100", 40000), nowhere);
+  first.connects();
+  TcpGuest third(second_world, endpoint("10.0.2.100", 40001), nowhere);
+  third.connects();
+  first.host().has("for the first");
+  CHECK(first.expects(ACK).data == "for the first");
+  third.host().has("for the third");
+  CHECK(third.expects(ACK).data == "for the third");
+}
+
 TEST_CASE("a guest that goes leaves the others as they are")
 {
   World staying_world;
