@@ -202,7 +202,7 @@ void RuleLoader::put_into_effect(Load& load, FlowReview::Done done)
     if (!answer.addresses.empty()) {
       name.addresses = answer.addresses;
     }
-    name.next_lookup = time_.now + lifetime_of(answer);
+    look_up_at(time_.now + lifetime_of(answer), host, name);
     load.rules.set_addresses(host, name.addresses);
     gateway_.policy().set_addresses(host, name.addresses);
   }
@@ -211,35 +211,44 @@ void RuleLoader::put_into_effect(Load& load, FlowReview::Done done)
   std::ranges::move(gateway_.policy().list_names(), std::back_inserter(names));
   std::ranges::sort(names);
   std::erase_if(followed_, [&](const auto& followed) {
-    return !std::ranges::binary_search(names, followed.first);
+    const bool goes = !std::ranges::binary_search(names, followed.first);
+    if (goes) {
+      due_.erase({followed.second.next_lookup, followed.first});
+    }
+    return goes;
   });
   gateway_.set_rules(std::move(load.rules), std::move(done)); // last: it may tell whoever waits
 }
 
 TimePoint RuleLoader::next_deadline() const
 {
-  TimePoint next = NEVER;
-  for (const auto& [host, name] : followed_) {
-    next = std::min(next, name.next_lookup);
+  return due_.empty() ? NEVER : due_.begin()->first;
+}
+
+void RuleLoader::look_up_at(TimePoint when, const HostName& host, Name& name)
+{
+  due_.erase({name.next_lookup, host});
+  name.next_lookup = when;
+  if (when != NEVER) {
+    due_.emplace(when, host);
   }
-  return next;
 }
 
 void RuleLoader::on_deadline()
 {
-  for (auto& [host, name] : followed_) {
-    if (name.next_lookup <= time_.now) {
-      name.next_lookup = NEVER; // until it is answered
-      name.lookup = names_.look_up_afresh(
-        host, [this, host = host](const LookupAnswer& answer) { on_refreshed(host, answer); });
-    }
+  while (next_deadline() <= time_.now) {
+    const HostName host = due_.begin()->second;
+    Name& name = followed_.at(host);
+    look_up_at(NEVER, host, name); // until it is answered
+    name.lookup = names_.look_up_afresh(
+      host, [this, host](const LookupAnswer& answer) { on_refreshed(host, answer); });
   }
 }
 
 void RuleLoader::on_refreshed(const HostName& name, const LookupAnswer& answer)
 {
   Name& followed = followed_[name];
-  followed.next_lookup = time_.now + lifetime_of(answer);
+  look_up_at(time_.now + lifetime_of(answer), name, followed);
   // A name that fails keeps what it had: a dead name service must not change what is allowed. Many
   // name servers tell the same addresses in another order each time.
   if (answer.addresses.empty()

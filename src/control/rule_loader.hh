@@ -10,7 +10,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace slirpstack {
@@ -58,7 +60,7 @@ private:
   struct Name
   {
     std::unique_ptr<PendingLookup> lookup;
-    TimePoint next_lookup = NEVER;
+    TimePoint next_lookup = NEVER;    ///< kept in `due_` too
     std::vector<IpAddress> addresses; ///< the last that were told
   };
 
@@ -73,6 +75,7 @@ private:
   /// Whether a name in effect had addresses when it was last looked up.
   [[nodiscard]] bool has_addresses(const HostName& name) const;
   void put_into_effect(Load& load, FlowReview::Done done);
+  void look_up_at(TimePoint when, const HostName& host, Name& name);
   void on_refreshed(const HostName& name, const LookupAnswer& answer);
 
   std::string path_;
@@ -82,6 +85,7 @@ private:
   std::unique_ptr<Load> load_;        ///< the one under way
   std::vector<Done> asked_;           ///< those who wait for the next
   std::map<HostName, Name> followed_; ///< the names in effect
+  std::set<std::pair<TimePoint, HostName>> due_;
 };
 
 /// Why rules with that name in them are not put into effect.

@@ -49,12 +49,17 @@ RuleSet::RuleSet(std::vector<Rule> rules, TimePoint now)
 void RuleSet::index()
 {
   by_name_.clear();
-  sketches_.clear();
-  sketches_.reserve(rules_.size());
-  for (const auto& account : rules_) {
-    sketches_.emplace_back(account->rule);
-    if (const auto* name = std::get_if<HostName>(&account->rule.host)) {
-      by_name_[*name].push_back(account.get());
+  sketches_ = {};
+  sketches_.ipv4.reserve(rules_.size());
+  sketches_.ipv6.reserve(rules_.size());
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    const RuleAccount& account = *rules_[i];
+    sketches_.ipv4.emplace_back(account.rule, Family::ipv4);
+    sketches_.ipv6.emplace_back(account.rule, Family::ipv6);
+    if (const auto* name = std::get_if<HostName>(&account.rule.host)) {
+      sketches_.ipv4.back().set_addresses(account.addresses);
+      sketches_.ipv6.back().set_addresses(account.addresses);
+      by_name_[*name].push_back(i);
     }
   }
 }
@@ -65,8 +70,10 @@ const std::shared_ptr<RuleAccount>& RuleSet::find(const FlowRequest& flow,
   static const std::shared_ptr<RuleAccount> none;
   const RuleSketch::Flow sketch(flow);
   const RuleSketch::Flow inner_sketch(inner.value_or(flow));
+  const std::vector<RuleSketch>& sketches = sketches_.about(flow);
+  const std::vector<RuleSketch>& inner_sketches = sketches_.about(inner.value_or(flow));
   for (std::size_t i = 0; i < rules_.size(); ++i) {
-    if (!sketches_[i].may_match(sketch) && (!inner || !sketches_[i].may_match(inner_sketch))) {
+    if (!sketches[i].may_match(sketch) && (!inner || !inner_sketches[i].may_match(inner_sketch))) {
       continue;
     }
     const RuleAccount& account = *rules_[i];
@@ -120,8 +127,8 @@ std::vector<std::string> RuleSet::about(const HostName& name) const
 {
   std::vector<std::string> rules;
   if (const auto found = by_name_.find(name); found != by_name_.end()) {
-    for (const RuleAccount* const account : found->second) {
-      rules.push_back(cited(account->rule));
+    for (const std::size_t place : found->second) {
+      rules.push_back(cited(rules_[place]->rule));
     }
   }
   return rules;
@@ -130,17 +137,18 @@ std::vector<std::string> RuleSet::about(const HostName& name) const
 bool RuleSet::forbids(const HostName& name) const
 {
   const auto found = by_name_.find(name);
-  return found != by_name_.end()
-         && std::ranges::any_of(found->second, [](const RuleAccount* account) {
-              return account->rule.action != RuleAction::allow;
-            });
+  return found != by_name_.end() && std::ranges::any_of(found->second, [this](std::size_t place) {
+           return rules_[place]->rule.action != RuleAction::allow;
+         });
 }
 
 void RuleSet::set_addresses(const HostName& name, std::span<const IpAddress> addresses)
 {
   if (const auto found = by_name_.find(name); found != by_name_.end()) {
-    for (RuleAccount* const account : found->second) {
-      account->addresses.assign(addresses.begin(), addresses.end());
+    for (const std::size_t place : found->second) {
+      rules_[place]->addresses.assign(addresses.begin(), addresses.end());
+      sketches_.ipv4[place].set_addresses(addresses);
+      sketches_.ipv6[place].set_addresses(addresses);
     }
   }
 }

@@ -68,8 +68,18 @@ private:
   void index();
 
   std::vector<std::shared_ptr<RuleAccount>> rules_;
-  std::vector<RuleSketch> sketches_; ///< of the rules, in their order
-  std::map<HostName, std::vector<RuleAccount*>> by_name_;
+  /// Of the rules, in their order, for destinations of each family.
+  struct Sketches
+  {
+    std::vector<RuleSketch> ipv4;
+    std::vector<RuleSketch> ipv6;
+
+    [[nodiscard]] const std::vector<RuleSketch>& about(const FlowRequest& flow) const
+    {
+      return flow.destination.address.is_ipv4() ? ipv4 : ipv6;
+    }
+  } sketches_;
+  std::map<HostName, std::vector<std::size_t>> by_name_; ///< where in `rules_`
 };
 
 } // namespace slirpstack

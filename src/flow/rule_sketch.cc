@@ -95,15 +95,40 @@ RuleSketch::Network::Network(const Prefix* prefix)
   network = bits_of(address);
 }
 
-RuleSketch::RuleSketch(const Rule& rule)
+RuleSketch::RuleSketch(const Rule& rule, Family family)
   : to_(std::get_if<Prefix>(&rule.host))
   , from_(rule.source ? &*rule.source : nullptr)
   , kinds_(kinds_of(rule))
+  , kinds_now_(kinds_)
+  , family_(family)
 {
   if (!rule.ports.empty()) {
     first_port_ = std::ranges::min_element(rule.ports, {}, &PortRange::first)->first;
     last_port_ = std::ranges::max_element(rule.ports, {}, &PortRange::last)->last;
   }
+}
+
+void RuleSketch::set_addresses(std::span<const IpAddress> addresses)
+{
+  constexpr Bits ALL{.high = ~std::uint64_t{0}, .low = ~std::uint64_t{0}};
+  Network common(nullptr);
+  kinds_now_ = 0;
+  for (const IpAddress& address : addresses) {
+    if (address.family() != family_) {
+      continue;
+    }
+    const Bits bits = bits_of(address);
+    if (kinds_now_ == 0) { // the first
+      kinds_now_ = kinds_;
+      common.network = bits;
+      common.mask = ALL;
+    }
+    common.mask.high &= ~(bits.high ^ common.network.high);
+    common.mask.low &= ~(bits.low ^ common.network.low);
+  }
+  common.network.high &= common.mask.high;
+  common.network.low &= common.mask.low;
+  to_ = common;
 }
 
 } // namespace slirpstack

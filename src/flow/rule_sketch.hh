@@ -3,6 +3,7 @@
 #include "flow/rule.hh"
 
 #include <cstdint>
+#include <span>
 
 namespace slirpstack {
 
@@ -28,12 +29,17 @@ public:
     std::uint8_t kind;  ///< one bit: protocol and direction
   };
 
-  explicit RuleSketch(const Rule& rule);
+  /// For flows to addresses of one family.
+  RuleSketch(const Rule& rule, Family family);
+
+  /// What the rule's name stands for now: what its addresses of the family have in common, and
+  /// nothing if there are none. For a rule that has a name.
+  void set_addresses(std::span<const IpAddress> addresses);
 
   /// False: the rule does not match. True says nothing yet.
   [[nodiscard]] bool may_match(const Flow& flow) const
   {
-    return (kinds_ & flow.kind) != 0 && first_port_ <= flow.port && flow.port <= last_port_
+    return (kinds_now_ & flow.kind) != 0 && first_port_ <= flow.port && flow.port <= last_port_
            && to_.may_have(flow.to) && from_.may_have(flow.from);
   }
 
@@ -58,6 +64,8 @@ private:
   std::uint16_t first_port_ = 0;
   std::uint16_t last_port_ = UINT16_MAX;
   std::uint8_t kinds_;
+  std::uint8_t kinds_now_; ///< 0: a name without an address
+  Family family_;
 };
 
 } // namespace slirpstack

@@ -101,4 +101,37 @@ TEST_CASE("a network of mapped addresses is not about IPv4")
   CHECK(rules.find(flow, std::nullopt)->rule.action == RuleAction::allow);
 }
 
+TEST_CASE("a name stands for its addresses of both families, and for no others")
+{
+  RuleSet rules(parse_rules("deny host.example\nallow any\n"), TimePoint{});
+  const auto action = [&](const char* destination) {
+    FlowRequest flow;
+    flow.protocol = PROTOCOL_TCP;
+    flow.source = IpAddress::parse("10.0.2.100").value();
+    flow.destination = {IpAddress::parse(destination).value(), 80};
+    return rules.find(flow, std::nullopt)->rule.action;
+  };
+  const HostName name{.name = "host.example", .server = {}};
+  CHECK(action("192.0.2.1") == RuleAction::allow);
+  const std::vector<IpAddress> addresses{IpAddress::parse("192.0.2.1").value(),
+                                         IpAddress::parse("192.0.2.4").value(),
+                                         IpAddress::parse("2001:db8::1").value()};
+  rules.set_addresses(name, addresses);
+  for (const char* denied : {"192.0.2.1", "192.0.2.4", "2001:db8::1"}) {
+    CHECK(action(denied) == RuleAction::deny);
+  }
+  for (const char* allowed : {"192.0.2.0", "192.0.2.5", "203.0.113.1", "2001:db8::2"}) {
+    CHECK(action(allowed) == RuleAction::allow);
+  }
+  rules.set_addresses(name, std::span(addresses).last(1));
+  CHECK(action("192.0.2.1") == RuleAction::allow);
+  CHECK(action("2001:db8::1") == RuleAction::deny);
+  RuleSet later(parse_rules("deny host.example\nallow any\n"), TimePoint{});
+  later.inherit(rules);
+  std::swap(rules, later);
+  CHECK(action("2001:db8::1") == RuleAction::deny);
+  rules.set_addresses(name, {});
+  CHECK(action("2001:db8::1") == RuleAction::allow);
+}
+
 } // namespace slirpstack
