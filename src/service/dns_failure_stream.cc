@@ -15,6 +15,15 @@ constexpr std::size_t LENGTH_BYTES = 2;
 constexpr std::size_t MAX_WAITING_BYTES = 64 << 10;
 constexpr std::size_t MAX_QUERY_BYTES = LENGTH_BYTES + 65535;
 
+std::size_t total_bytes(std::span<const iovec> pieces)
+{
+  std::size_t total = 0;
+  for (const iovec& piece : pieces) {
+    total += piece.iov_len;
+  }
+  return total;
+}
+
 } // namespace
 
 Transfer DnsFailureStream::send(std::span<const iovec> pieces)
@@ -35,6 +44,10 @@ Transfer DnsFailureStream::send(std::span<const iovec> pieces)
     } // holds a whole query at least
   }
   answer_complete_queries();
+  if (ended_) { // the rest is read by nobody, but taken, or the guest would wait
+    taken.bytes = total_bytes(pieces);
+    queries_.clear();
+  }
   events_->on_writable(); // what was not taken now may come at once
   events_->on_readable(false);
   return taken;
