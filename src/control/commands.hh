@@ -45,8 +45,6 @@ public:
   [[nodiscard]] AcceleratorCommands& accelerator() { return accelerator_; }
 
 private:
-  struct Lookup;
-
   void run(const AddForward& request, const Reply& reply);
   void run(const ListForwards& request, const Reply& reply);
   void run(const RemoveForward& request, const Reply& reply);

@@ -8,10 +8,13 @@
 #include "host/unix_address.hh"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/nsfs.h>
 #include <optional>
 #include <string>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,16 +86,24 @@ bool is_stale(const std::string& path, const UnixAddress& address)
          && errno == ECONNREFUSED;
 }
 
-/// The user namespace of a process; nothing if it is gone or hides it from us.
-std::optional<ino_t> user_namespace(const std::string& process)
+FileDescriptor open_user_namespace(const std::string& process)
 {
-  struct stat status = {};
-  const std::string path = fmt::format("/proc/{}/ns/user", process);
-  return ::stat(path.c_str(), &status) == 0 ? std::optional(status.st_ino) : std::nullopt;
+  return FileDescriptor(
+    ::open(fmt::format("/proc/{}/ns/user", process).c_str(), O_RDONLY | O_CLOEXEC));
 }
 
-/// Whether a Unix socket's client lives in a user namespace other than ours. One that we cannot
-/// look at is another user's, root's say, and no guest of ours: those are our user's children.
+bool is_same_file(const FileDescriptor& one, const FileDescriptor& other)
+{
+  struct stat first = {};
+  struct stat second = {};
+  return ::fstat(one.get(), &first) == 0 && ::fstat(other.get(), &second) == 0
+         && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+/// Whether a Unix socket's client lives in a user namespace below ours, as our guests do. Of one
+/// that is beside or above ours the permissions of the socket's file decide; so they do of a
+/// process that we cannot look at, unless it is one of our own user, whose guests we could not
+/// tell apart.
 bool is_confined(int descriptor)
 {
   ucred peer = {};
@@ -100,8 +111,18 @@ bool is_confined(int descriptor)
   if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
     return true;
   }
-  const auto theirs = user_namespace(std::to_string(peer.pid));
-  return theirs ? theirs != user_namespace("self") : peer.uid == ::geteuid();
+  const FileDescriptor ours = open_user_namespace("self");
+  FileDescriptor theirs = open_user_namespace(std::to_string(peer.pid));
+  if (!ours || !theirs) {
+    return peer.uid == ::geteuid();
+  }
+  if (is_same_file(theirs, ours)) {
+    return false;
+  }
+  do { // the kernel shows no parent but those at or below ours
+    theirs = FileDescriptor(::ioctl(theirs.get(), NS_GET_PARENT));
+  } while (theirs && !is_same_file(theirs, ours));
+  return static_cast<bool>(theirs);
 }
 
 FileDescriptor open_unix(const UnixPath& path, mode_t mode, std::error_code& error)
