@@ -1,7 +1,11 @@
-// Arguments, each ended by a zero byte, become a Config or a UsageError of one line.
+// Arguments, each ended by a zero byte, become a Config or a UsageError of one line, whatever name
+// the program was started by.
 
 #include "base/error.hh"
+#include "face/cgnat.hh"
 #include "face/native_command_line.hh"
+#include "face/slirpnetstack.hh"
+#include "face/slnat.hh"
 #include "require.hh"
 
 #include <algorithm>
@@ -50,12 +54,14 @@ void check(const Config& config)
 // NOLINTNEXTLINE(readability-identifier-naming): the name is libFuzzer's
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-  const std::string bytes(data, data + size);
-  try {
-    check(parse_command_line(arguments_in(bytes)));
-  } catch (const UsageError& error) {
-    const std::string_view text = error.what();
-    require(!text.empty() && text.find('\n') == std::string_view::npos);
+  const std::vector<std::string> arguments = arguments_in(std::string(data, data + size));
+  for (const auto parse : {parse_command_line, parse_slirpnetstack, parse_cgnat, parse_slnat}) {
+    try {
+      check(parse(arguments));
+    } catch (const UsageError& error) {
+      const std::string_view text = error.what();
+      require(!text.empty() && text.find('\n') == std::string_view::npos);
+    }
   }
   return 0;
 }
