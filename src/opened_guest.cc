@@ -46,6 +46,11 @@ Link::Device link_device(OpenedTap& tap, const Config& config)
                       config);
 }
 
+OpenedGuest opened(OpenedTap& tap, const Config& config)
+{
+  return {link_device(tap, config), tap.addresses, std::move(tap.mtu_news)};
+}
+
 Link::Device inherited_device(const Config& config)
 {
   FileDescriptor socket(*config.attach.fd);
@@ -76,7 +81,7 @@ OpenedGuest open_guest(const Config& config,
     watch.emplace(target);
     narrator.opening(config.network.interface);
     OpenedTap tap = open_guest_tap(target, tap_request(config, config.network.configure));
-    return {link_device(tap, config), tap.addresses};
+    return opened(tap, config);
   } catch (const std::exception& error) {
     if (config.imitates_slirpnetstack()) {
       throw StartError(EXIT_INTERFACE, error.what());
@@ -88,7 +93,7 @@ OpenedGuest open_guest(const Config& config,
 OpenedGuest open_guest(const Config& config, const GuestCommand& command)
 {
   OpenedTap tap = open_guest_tap(command.target(), tap_request(config, true));
-  return {link_device(tap, config), tap.addresses};
+  return opened(tap, config);
 }
 
 } // namespace slirpstack

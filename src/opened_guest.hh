@@ -5,6 +5,7 @@
 #include "guest/guest_addresses.hh"
 #include "guest/guest_command.hh"
 #include "guest/link.hh"
+#include "guest/mtu_news.hh"
 #include "guest/namespace_watch.hh"
 
 #include <optional>
@@ -15,7 +16,8 @@ namespace slirpstack {
 struct OpenedGuest
 {
   Link::Device device;
-  GuestAddresses addresses; ///< none behind a socket
+  GuestAddresses addresses;                       ///< none behind a socket
+  std::optional<MtuNews> mtu_news = std::nullopt; ///< where an owner may change the MTU
 };
 
 /// Opens what the configuration names as the guest. `watch` then tells of its end, if it is a

@@ -8,6 +8,7 @@
 #include "guest/guest_command.hh"
 #include "guest/parent_death.hh"
 #include "guest/resolv_conf.hh"
+#include "guest/resolv_conf_keeper.hh"
 #include "host/resolver.hh"
 #include "opened_guest.hh"
 #include "served_addresses.hh"
@@ -64,8 +65,9 @@ void serve(GuestCommand& command,
   Session session(
     config, loop, names, narrator, std::move(guest.device), guest.addresses, flow_limit(config));
   session.set_frame_log(capture.get());
+  session.follow_mtu(std::move(guest.mtu_news));
   session.set_up(config);
-  session.start([&loop] { loop.stop(); });
+  session.start([&session] { session.close_all(); }); // the command decides when it has ended
   ending.on_start();
   std::optional<Watch> ended;
   ended.emplace(loop, command.fd(), [&] {
@@ -73,7 +75,15 @@ void serve(GuestCommand& command,
     session.stop_when_delivered();
     ended.reset(); // it stays readable
   });
-  command.start(resolv_conf_text(dns_servers(config, guest.addresses), read_host_resolv_conf()));
+  const auto resolv_conf = [&] {
+    return resolv_conf_text(dns_servers(config, guest.addresses), read_host_resolv_conf());
+  };
+  ResolvConfKeeper keeper(command.pid(), resolv_conf);
+  std::optional<Watch> kept;
+  if (keeper.fd() >= 0) {
+    kept.emplace(loop, keeper.fd(), [&keeper] { keeper.on_readable(); });
+  }
+  command.start(resolv_conf());
   tell_ready(config);
   loop.run();
   session.close_all();
@@ -207,7 +217,7 @@ int serve_command(const Config& asked, pid_t parent, Narrator& narrator)
     log(LogLevel::info, early.what());
     return ending.status_before_start();
   }
-  return command.exit_status().value_or(EXIT_FAILURE);
+  return command.end();
 }
 
 } // namespace slirpstack

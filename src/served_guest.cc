@@ -40,6 +40,7 @@ ServedGuest::ServedGuest(const Config& config,
   session_ = std::make_unique<Session>(
     config_, loop, names, narrator, std::move(opened.device), opened.addresses, max_flows);
   session_->set_frame_log(capture_.get());
+  session_->follow_mtu(std::move(opened.mtu_news));
   if (acceleration != nullptr) {
     session_->set_accelerator(*acceleration);
   }

@@ -102,6 +102,8 @@ Session::Session(const Config& config,
   warn_of_addresses(config, guest);
   gateway_.set_time(Loop::now());
   gateway_.add_observer(narrator);
+  // What was the internet may be the host's own now.
+  routes_.on_changed([this] { gateway_.end_denied_flows(); });
   if (config.latency == Config::Latency::low) {
     loop_.spin_after_activity(Config::LATENCY_SPIN);
   }
@@ -211,13 +213,30 @@ void Session::announce()
   link_.announce(addresses_.gateway_ipv4, addresses_.guest_ipv4);
 }
 
+void Session::follow_mtu(std::optional<MtuNews> news)
+{
+  mtu_news_ = std::move(news);
+  if (!mtu_news_) {
+    return;
+  }
+  mtu_watch_.emplace(loop_, mtu_news_->fd(), [this] {
+    if (const auto mtu = mtu_news_->take()) {
+      link_.set_mtu_bytes(*mtu);
+      log(LogLevel::debug, "the guest's interface has another MTU", {{"mtu", *mtu}});
+    }
+    mtu_watch_->resume();
+  });
+}
+
 void Session::start(std::function<void()> on_gone)
 {
   on_gone_ = std::move(on_gone);
   link_watch_.emplace(loop_, link_.fd(), [this] {
     if (!link_.read_batch()) {
       log(LogLevel::info, "the guest's interface is gone");
-      on_gone_();
+      const std::function<void()> tell = on_gone_;
+      link_watch_.reset(); // it stays readable; nothing that this function holds is left
+      tell();
       return;
     }
     link_watch_->resume(); // an error that has passed must not leave us deaf
@@ -236,6 +255,21 @@ std::vector<Endpoint> Session::resolvers()
   return endpoints;
 }
 
+void Session::send_waiting_frames()
+{
+  if (!link_.has_waiting()) {
+    return;
+  }
+  if (!link_room_) {
+    link_second_fd_ = link_.second_fd(); // libuv wants one handle a descriptor
+    link_room_.emplace(loop_, link_second_fd_.get(), [this](bool, bool) {
+      link_.send_waiting();
+      link_room_->ask(false, link_.has_waiting());
+    });
+  }
+  link_room_->ask(false, true);
+}
+
 void Session::after_events()
 {
   const bool control_goes_on = control_.flush();
@@ -243,6 +277,7 @@ void Session::after_events()
   if (gateway_.flush() || control_goes_on) {
     loop_.keep_going();
   }
+  send_waiting_frames();
   deadline_.set(std::min(gateway_.next_deadline(), control_.next_deadline()));
   if (pool_.has_untrimmed() && trim_.deadline() == NEVER) {
     trim_.set(Loop::now() + TRIM_AFTER);

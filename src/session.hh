@@ -7,6 +7,7 @@
 #include "gateway/gateway.hh"
 #include "guest/guest_tap.hh"
 #include "guest/link.hh"
+#include "guest/mtu_news.hh"
 #include "host/host_sockets.hh"
 #include "host/loop.hh"
 #include "host/ndp_proxies.hh"
@@ -67,6 +68,8 @@ public:
   /// Writes what was lost or refused into the log.
   void log_losses() const;
   void set_frame_log(FrameLog* log) { link_.set_frame_log(log); }
+  /// Nothing: the MTU stays as it is.
+  void follow_mtu(std::optional<MtuNews> news);
 
 private:
   [[nodiscard]] std::vector<Endpoint> resolvers();
@@ -74,6 +77,8 @@ private:
   void load_mappings(const Config::Mapping& mapping);
   void add_forward(const ForwardSpec& spec, Config::Manner manner);
   void after_events();
+  /// As soon as the device has room.
+  void send_waiting_frames();
   void trim_when_quiet();
   void stop_if_delivered();
 
@@ -90,7 +95,11 @@ private:
   ControlPlane control_;
   NdpProxies neighbors_;
   LoopTurns turns_;
+  std::optional<MtuNews> mtu_news_;
+  std::optional<Watch> mtu_watch_;
   std::optional<Watch> link_watch_;
+  FileDescriptor link_second_fd_;
+  std::optional<Poll> link_room_;
   std::function<void()> on_gone_;
   Timer deadline_;
   Timer trim_;

@@ -39,7 +39,6 @@ UdpRelays::UdpRelays(const Settings& settings,
                      IcmpReporter& icmp,
                      DropCounters& drops)
   : settings_(settings)
-  , secret_(secret)
   , time_(time)
   , host_(host)
   , names_(names)

@@ -128,7 +128,6 @@ private:
                       const HostError& error);
 
   Settings settings_;
-  HashSecret secret_;
   const EventTime& time_;
   HostNetwork& host_;
   NameResolver& names_;

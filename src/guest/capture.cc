@@ -9,6 +9,7 @@
 #include <ctime>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -54,9 +55,12 @@ std::uint64_t nanoseconds_now()
 } // namespace
 
 Capture::Capture(const std::string& path, bool is_ethernet)
-  : file_(system_call(fmt::format("open the capture file {}", path),
-                      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)))
+  : file_(
+    system_call(fmt::format("open the capture file {}", path),
+                ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0600)))
 {
+  struct stat status = {};
+  waits_for_reader_ = ::fstat(file_.get(), &status) == 0 && !S_ISREG(status.st_mode);
   write_headers(is_ethernet);
 }
 
@@ -87,7 +91,7 @@ void Capture::write_headers(bool is_ethernet)
 
 void Capture::on_frame(Direction direction, std::span<const iovec> pieces)
 {
-  if (failed_) {
+  if (failed_ || !write_rest()) {
     return;
   }
   std::uint32_t length = 0;
@@ -119,12 +123,58 @@ void Capture::on_frame(Direction direction, std::span<const iovec> pieces)
   block.insert(block.end(), pieces.begin(), pieces.end());
   block.push_back(tail.view());
   const auto written = ::writev(file_.get(), block.data(), static_cast<int>(block.size()));
-  if (written != static_cast<ssize_t>(block_length)) {
-    failed_ = true;
-    log(LogLevel::error,
-        "the capture file could not be written and ends here",
-        {{"reason", last_error().message()}});
+  if (written == static_cast<ssize_t>(block_length)) {
+    return;
   }
+  if (!waits_for_reader_ || (written < 0 && errno != EAGAIN)) {
+    fail();
+  } else if (written < 0) {
+    leave_out();
+  } else {
+    keep_rest(block, static_cast<std::size_t>(written));
+  }
+}
+
+void Capture::keep_rest(std::span<const iovec> block, std::size_t written_bytes)
+{
+  for (const iovec& piece : block) {
+    const auto* const begin = static_cast<const std::uint8_t*>(piece.iov_base);
+    const std::size_t skipped = std::min(written_bytes, piece.iov_len);
+    rest_.insert(rest_.end(), begin + skipped, begin + piece.iov_len);
+    written_bytes -= skipped;
+  }
+}
+
+bool Capture::write_rest()
+{
+  if (rest_.empty()) {
+    return true;
+  }
+  const ssize_t written = ::write(file_.get(), rest_.data(), rest_.size());
+  if (written < 0 && errno != EAGAIN) {
+    fail();
+    return false;
+  }
+  rest_.erase(rest_.begin(), rest_.begin() + std::max<ssize_t>(written, 0));
+  if (!rest_.empty()) {
+    leave_out();
+  }
+  return rest_.empty();
+}
+
+void Capture::leave_out()
+{
+  if (left_out_++ == 0) {
+    log(LogLevel::warning, "the reader of the capture is too slow: frames are left out");
+  }
+}
+
+void Capture::fail()
+{
+  failed_ = true;
+  log(LogLevel::error,
+      "the capture file could not be written and ends here",
+      {{"reason", last_error().message()}});
 }
 
 } // namespace slirpstack

@@ -28,10 +28,13 @@ FileDescriptor open_pidfd(pid_t pid)
     system_call("open a pidfd of the command", ::syscall(SYS_pidfd_open, pid, 0))));
 }
 
-void kill_and_reap(pid_t pid)
+/// Returns the wait status.
+int kill_and_reap(pid_t pid)
 {
+  int wait_status = 0;
   ::kill(pid, SIGKILL);
-  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
+  while (::waitpid(pid, &wait_status, 0) < 0 && errno == EINTR) {}
+  return wait_status;
 }
 
 } // namespace
@@ -109,6 +112,14 @@ std::optional<int> GuestCommand::exit_status()
     exit_status_ = shell_status(wait_status);
   }
   return exit_status_;
+}
+
+int GuestCommand::end()
+{
+  if (!exit_status_) {
+    exit_status_ = shell_status(kill_and_reap(pid_));
+  }
+  return *exit_status_;
 }
 
 std::vector<std::string> default_command(const char* shell)

@@ -52,6 +52,8 @@ public:
   /// The child's exit status as a shell tells it, 128 + N for signal N; nothing while it runs.
   /// A command that cannot be executed ends with 126, one not found with 127.
   [[nodiscard]] std::optional<int> exit_status();
+  /// Kills the child if it still runs, waits for it and returns its exit status.
+  [[nodiscard]] int end();
 
 private:
   void await_namespaces() const;

@@ -24,6 +24,7 @@ struct Facts
   bool vnet_header = false;
   bool udp_segmentation = false;
   unsigned mtu_bytes = 0;
+  int index = 0;
   MacAddress guest_mac;
   GuestAddresses addresses;
 };
@@ -102,12 +103,14 @@ Handover open_inside(const Namespace& guest, const TapRequest& request)
                     device.vnet_header,
                     device.udp_segmentation,
                     interface.mtu_bytes,
+                    interface.index,
                     interface.mac,
                     addresses};
   Handover handover;
   handover.bytes.resize(sizeof facts);
   std::memcpy(handover.bytes.data(), &facts, sizeof facts);
   handover.descriptors.push_back(std::move(device.fd));
+  handover.descriptors.push_back(MtuNews::open_socket());
   return handover;
 }
 
@@ -127,13 +130,14 @@ OpenedTap open_guest_tap(const NamespaceTarget& target, const TapRequest& reques
   }
   Handover handover = run_in_child([&] { return open_inside(guest, request); });
   Facts facts;
-  assert(handover.bytes.size() == sizeof facts && handover.descriptors.size() == 1);
+  assert(handover.bytes.size() == sizeof facts && handover.descriptors.size() == 2);
   std::memcpy(static_cast<void*>(&facts), handover.bytes.data(), sizeof facts);
   return {std::move(handover.descriptors.front()),
           facts.is_tap,
           facts.vnet_header,
           facts.udp_segmentation,
           facts.mtu_bytes,
+          MtuNews(std::move(handover.descriptors[1]), facts.index, facts.mtu_bytes),
           facts.guest_mac,
           facts.addresses};
 }

@@ -2,6 +2,7 @@
 
 #include "base/file_descriptor.hh"
 #include "guest/guest_addresses.hh"
+#include "guest/mtu_news.hh"
 #include "guest/namespace.hh"
 
 #include <optional>
@@ -37,6 +38,7 @@ struct OpenedTap
   bool udp_segmentation = false;
   /// The interface's own, whoever set it.
   unsigned mtu_bytes = 0;
+  MtuNews mtu_news;
   /// Zero for a tun device.
   MacAddress guest_mac;
   /// What the interface has: as its owner set it, or as we did. A family that is missing has no

@@ -304,11 +304,27 @@ void Link::write_frame(std::uint16_t ethertype, const OutboundPacket& packet)
   }
   std::ranges::copy(packet.pieces, pieces.begin() + static_cast<std::ptrdiff_t>(count));
   count += packet.pieces.size();
-  if (::writev(device_.fd.get(), pieces.data(), static_cast<int>(count)) < 0) {
-    drops_.count(Drop::tap_full);
-  }
+  write_or_keep(std::span(pieces).first(count));
   if (frame_log_ != nullptr) {
     log_frame(std::span(pieces).first(count), headers_bytes);
+  }
+}
+
+void Link::write_or_keep(std::span<const iovec> frame)
+{
+  const bool is_next = waiting_.empty();
+  if (is_next && ::writev(device_.fd.get(), frame.data(), static_cast<int>(frame.size())) >= 0) {
+    return;
+  }
+  if ((is_next && errno != EAGAIN) || !waiting_.push(frame)) {
+    drops_.count(Drop::tap_full);
+  }
+}
+
+void Link::send_waiting()
+{
+  for (std::size_t lost = waiting_.write_to(device_.fd.get()); lost > 0; --lost) {
+    drops_.count(Drop::tap_full);
   }
 }
 

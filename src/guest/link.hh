@@ -5,6 +5,7 @@
 #include "flow/guest_packet.hh"
 #include "flow/packet_sink.hh"
 #include "guest/frame_log.hh"
+#include "guest/frame_queue.hh"
 #include "wire/address.hh"
 #include "wire/drop.hh"
 #include "wire/ip.hh"
@@ -65,7 +66,13 @@ public:
   [[nodiscard]] std::uint32_t mtu_bytes() const override { return device_.mtu_bytes; }
   void set_mtu_bytes(std::uint32_t mtu_bytes) { device_.mtu_bytes = mtu_bytes; }
 
+  /// Whether there are frames that the device had no room for, to be sent once it is writable.
+  [[nodiscard]] bool has_waiting() const { return !waiting_.empty(); }
+  void send_waiting();
+
   [[nodiscard]] int fd() const { return device_.fd.get(); }
+  /// A descriptor of the same device, to be watched for something else. Throws std::system_error.
+  [[nodiscard]] FileDescriptor second_fd() const { return device_.fd.duplicate(); }
 
 private:
   enum class Reading
@@ -90,6 +97,7 @@ private:
                                                std::uint16_t ethertype,
                                                const OutboundPacket& packet) const;
   void write_frame(std::uint16_t ethertype, const OutboundPacket& packet);
+  void write_or_keep(std::span<const iovec> frame);
   void finish_checksum(const OutboundPacket& packet);
   void log_frame(std::span<iovec> pieces, std::size_t headers_bytes);
 
@@ -98,6 +106,7 @@ private:
   DropCounters& drops_;
   PacketHandler on_packet_;
   std::vector<IpAddress> guest_addresses_;
+  FrameQueue waiting_;
   FrameLog* frame_log_ = nullptr;
   unsigned lone_batches_ = 0; ///< in a row, that brought a single frame
   unsigned batches_since_retry_ = 0;

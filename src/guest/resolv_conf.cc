@@ -39,10 +39,11 @@ void write_file(const fs::path& path, std::string_view text)
   system_call(attempt, ::fchmod(file.get(), 0644)); // whatever the umask
 }
 
-/// A directory to cover for a moment: any but those on the way to `avoid`.
+/// A directory to cover for a moment, in which nobody looks for anything: any but those on the way
+/// to `avoid`.
 fs::path scratch_directory(const fs::path& avoid)
 {
-  for (const char* candidate : {"/tmp", "/run", "/var", "/mnt"}) {
+  for (const char* candidate : {"/mnt", "/media", "/srv", "/opt", "/tmp", "/run", "/var"}) {
     std::error_code ignored;
     if (fs::is_directory(candidate, ignored)
         && !avoid.native().starts_with(std::string(candidate) + "/")) {
@@ -113,6 +114,19 @@ void cover_file(const fs::path& file, std::string_view text)
   bind(scratch / "resolv.conf", file);
 }
 
+/// Without waiting, whatever the file is.
+bool says(const fs::path& path, std::string_view text)
+{
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  struct stat status = {};
+  if (!file || ::fstat(file.get(), &status) < 0 || !S_ISREG(status.st_mode)) {
+    return false;
+  }
+  std::string said(text.size() + 1, '\0');
+  const ssize_t length = ::read(file.get(), said.data(), said.size());
+  return length >= 0 && std::string_view(said).substr(0, static_cast<std::size_t>(length)) == text;
+}
+
 } // namespace
 
 std::string resolv_conf_text(std::span<const IpAddress> servers, std::string_view host_text)
@@ -150,6 +164,17 @@ void install_resolv_conf(std::string_view text)
   } else {
     cover_file(file, text);
   }
+}
+
+bool restore_resolv_conf(std::string_view text)
+{
+  std::error_code missing;
+  const fs::path file = fs::canonical(RESOLV_CONF, missing);
+  if (missing || says(file, text)) {
+    return false;
+  }
+  cover_file(file, text);
+  return true;
 }
 
 } // namespace slirpstack

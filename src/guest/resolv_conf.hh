@@ -24,4 +24,9 @@ namespace slirpstack {
 /// entry of the host's stands again. Throws std::system_error.
 void install_resolv_conf(std::string_view text);
 
+/// Puts it there again where the host has replaced its file since: with that, the kernel takes away
+/// what covered it, in every mount namespace. False: there was nothing to do. Throws
+/// std::system_error.
+bool restore_resolv_conf(std::string_view text);
+
 } // namespace slirpstack

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 import subprocess
 
@@ -99,6 +100,35 @@ class Command(suite.AreaTest):
         self.said("--", "sh", "-c", "echo nameserver 192.0.2.1 > /etc/resolv.conf")
         after = self.topology.host.shell("cat /etc/resolv.conf; cat /proc/self/mounts")
         self.assertEqual(after, before)
+
+    def test_a_replaced_resolv_conf_of_the_host_stays_covered(self) -> None:
+        # In an /etc of its own, since that of the machine is not to be touched.
+        own_etc = (
+            "mount -t tmpfs tmpfs /media; mkdir /media/upper /media/work; chmod 777 /media; "
+            "mount -t overlay overlay -o lowerdir=/etc,upperdir=/media/upper,workdir=/media/work /etc; "
+            "rm -f /etc/resolv.conf; echo nameserver 192.0.2.1 > /etc/resolv.conf; "
+        )
+        wait = "for i in $(seq 200); do {} && break; sleep 0.05; done; "
+        in_guest = "cat /etc/resolv.conf; echo; touch /media/begun; "
+        in_guest += wait.format("grep -q new.example /etc/resolv.conf") + "cat /etc/resolv.conf"
+        replace = wait.format("test -e /media/begun")
+        replace += "echo search new.example > /etc/new; echo nameserver 127.0.0.53 >> /etc/new; "
+        replace += "mv /etc/new /etc/resolv.conf"
+        start = shlex.join([*self.identity.prefix, str(PROGRAM), "run", "--", "sh", "-c", in_guest])
+        script = f"{own_etc}({replace}) & {start}"
+        words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+        done = run(self.topology.host.command(words), check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        before, after = done.stdout.split("\n\n")
+        self.assertIn("nameserver 10.0.2.3\n", before)
+        self.assertIn("nameserver 10.0.2.3\n", after)
+        self.assertNotIn("127.0.0.53", after)
+        self.assertIn("search new.example\n", after)
+
+    def test_without_its_interface_the_command_goes_on(self) -> None:
+        done = self.run_command("--", "sh", "-c", "ip link del tun0; echo still here; exit 3")
+        self.assertEqual((done.returncode, done.stdout), (3, "still here\n"))
+        self.assertIn("the guest's interface is gone", done.stderr)
 
     def test_it_works_from_the_first_moment(self) -> None:
         for version in SERVER:

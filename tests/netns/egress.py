@@ -27,6 +27,13 @@ class EgressTest(suite.GuestTest):
         with guest.socket(FAMILY[version_of(address)]) as client:
             return client.connect_ex((address, port))
 
+    def is_refused(self, client: socket.socket) -> bool:
+        try:
+            client.send(b"to the host")
+        except OSError as error:
+            return error.errno == PROHIBITED[4]
+        return False
+
     def refused(self, guest: RunGuest, address: str, reason: str, port: int = 80) -> None:
         """TCP and UDP are refused, with this reason in the log."""
         version = version_of(address)
@@ -72,6 +79,10 @@ class Default(EgressTest):
 
     def test_a_new_address_of_the_host_is_refused_soon(self) -> None:
         address = "192.0.2.200"
+        known = self.shared.socket(FAMILY[4], socket.SOCK_DGRAM)
+        self.addCleanup(known.close)
+        known.connect((address, 5000))
+        known.send(b"to the internet")
         self.topology.host.shell(f"ip address add {address}/32 dev lo")
         try:
             # Changes are read once they have settled.
@@ -80,6 +91,9 @@ class Default(EgressTest):
                 "the new address refused",
             )
             self.refused(self.shared, address, "address of the host")
+            with self.topology.host.socket(FAMILY[4], socket.SOCK_DGRAM) as service:
+                service.bind((address, 5000))
+                wait_until(lambda: self.is_refused(known), "the flow that was open before refused")
         finally:
             self.topology.host.shell(f"ip address del {address}/32 dev lo")
 

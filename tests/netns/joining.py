@@ -66,6 +66,14 @@ class Joining(suite.AreaTest):
         self.assertIn(" 0% packet loss", said, "the gateway is the owner's")
         self.assertIn("mtu 65521", guest.run("ip", "link", "show", "tun0").stdout)
 
+    def test_its_owner_changes_the_mtu(self) -> None:
+        guest = self.made(setup=OWNERS_SETUP.format(mode="tap"))
+        words = ("-interface", "tun0", "-log-level", "debug", str(guest.pid))
+        process = self.slirpstack(*words)
+        guest.shell("ip link set tun0 mtu 9000")
+        self.assertIn(" mtu=9000", process.wait_for_log("has another MTU"))
+        self.works(guest)
+
     def test_a_tun_that_its_owner_configured(self) -> None:
         guest = self.made(setup=OWNERS_SETUP.format(mode="tun"))
         self.slirpstack("-interface", "tun0", "-netns", f"/proc/{guest.pid}/ns/net")

@@ -3,8 +3,11 @@
 #include <array>
 #include <cstring>
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <filesystem>
+#include <fmt/format.h>
 #include <fstream>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <vector>
@@ -122,6 +125,45 @@ TEST_CASE("a capture file that cannot be made is told with its path")
   CHECK_THROWS_WITH_AS(Capture("/nowhere/capture.pcapng", true),
                        doctest::Contains("/nowhere/capture.pcapng"),
                        std::system_error);
+}
+
+TEST_CASE("a slow reader of a pipe gets whole frames, some of them not")
+{
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) == 0);
+  const FileDescriptor reader(ends[0]);
+  const FileDescriptor writer(ends[1]);
+  Capture capture(fmt::format("/proc/self/fd/{}", writer.get()), true);
+  Bytes frame(1001, 'x');
+  const iovec piece{frame.data(), frame.size()};
+  const auto send_all = [&] {
+    for (int i = 0; i < 200; ++i) {
+      capture.on_frame(FrameLog::Direction::from_guest, {&piece, 1});
+    }
+  };
+  send_all(); // returns, though nobody reads
+  Bytes heard;
+  const auto hear = [&] {
+    Bytes part(1 << 17);
+    const ssize_t length = ::read(reader.get(), part.data(), part.size());
+    REQUIRE(length > 0);
+    heard.insert(heard.end(), part.begin(), part.begin() + length);
+  };
+  hear();
+  capture.on_frame(FrameLog::Direction::from_guest, {&piece, 1}); // what was begun goes on
+  hear();
+  const std::vector<PcapngBlock> blocks = blocks_of(heard);
+  CHECK(blocks.size() > 50);
+  CHECK(blocks.size() < 200);
+}
+
+TEST_CASE("a FIFO without a reader is an error, not a wait")
+{
+  const File place;
+  const std::string path = place.path() + ".fifo";
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  CHECK_THROWS_AS(Capture(path, true), std::system_error);
+  ::unlink(path.c_str());
 }
 
 } // namespace slirpstack

@@ -385,10 +385,31 @@ TEST_CASE("a guest that has gone is noticed, and one that takes nothing loses by
   {
     Wire wire;
     const Bytes packet = datagram(SERVER, GUEST);
-    for (int i = 0; i < 5000; ++i) {
+    constexpr int SENT = 200000; // more than is kept for it
+    for (int i = 0; i < SENT; ++i) {
       wire.link.send_whole(packet);
     }
     CHECK(wire.drops.of(Drop::tap_full) > 0);
+    CHECK(wire.drops.of(Drop::tap_full) < SENT);
+  }
+  SUBCASE("takes all, but later")
+  {
+    Wire wire;
+    constexpr std::uint16_t SENT = 500; // its queue holds about ten
+    for (std::uint16_t i = 0; i < SENT; ++i) {
+      Bytes packet = datagram(SERVER, GUEST);
+      Writer(MutableBytes(packet).last(2)).u16(i);
+      wire.link.send_whole(packet);
+    }
+    CHECK(wire.link.has_waiting());
+    for (std::uint16_t i = 0; i < SENT; ++i) {
+      const Bytes frame = wire.guest_receives();
+      REQUIRE(frame.size() > 2);
+      CHECK(Reader(ByteView(frame).last(2)).u16() == i);
+      wire.link.send_waiting();
+    }
+    CHECK_FALSE(wire.link.has_waiting());
+    CHECK(wire.drops.of(Drop::tap_full) == 0);
   }
   SUBCASE("has gone")
   {

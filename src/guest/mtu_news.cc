@@ -1,0 +1,57 @@
+#include "guest/mtu_news.hh"
+
+#include "base/error.hh"
+#include "guest/rtnetlink.hh"
+
+#include <array>
+#include <sys/socket.h>
+#include <utility>
+
+namespace slirpstack {
+
+FileDescriptor MtuNews::open_socket()
+{
+  FileDescriptor socket(
+    system_call("make an rtnetlink socket",
+                ::socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE)));
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = RTMGRP_LINK;
+  system_call("hear of the guest's interfaces",
+              ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address));
+  return socket;
+}
+
+MtuNews::MtuNews(FileDescriptor socket, int index, std::uint32_t mtu_bytes)
+  : socket_(std::move(socket)), index_(index), mtu_bytes_(mtu_bytes)
+{}
+
+std::optional<std::uint32_t> MtuNews::take()
+{
+  const std::uint32_t before = mtu_bytes_;
+  alignas(nlmsghdr) std::array<char, 16384> buffer; // NOLINT: only what is received is read
+  for (;;) {
+    const ssize_t length = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (length < 0 && errno == ENOBUFS) {
+      continue; // some were lost; the next one has the MTU again
+    }
+    if (length <= 0) {
+      break;
+    }
+    int left = static_cast<int>(length);
+    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+         mnl_nlmsg_ok(message, left);
+         message = mnl_nlmsg_next(message, &left)) {
+      const auto* const body = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
+      if (message->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(message) < sizeof *body
+          || body->ifi_index != index_) {
+        continue;
+      }
+      const std::uint32_t mtu = Attributes<IFLA_MAX>(*message, sizeof *body).u32(IFLA_MTU);
+      mtu_bytes_ = mtu != 0 ? mtu : mtu_bytes_;
+    }
+  }
+  return mtu_bytes_ != before ? std::optional(mtu_bytes_) : std::nullopt;
+}
+
+} // namespace slirpstack
