@@ -68,6 +68,7 @@ PortPool::Options pool_options(const RunningNat::Settings& settings)
 
 RunningNat::RunningNat(Loop& loop, const Settings& settings)
   : settings_(settings)
+  , pin_lock_(settings.pin_folder)
   , nat_(settings.hook, settings.sizes, settings.pin_folder)
   , interfaces_(nat_.object().map("interfaces"))
   , ledger_(nat_.object())

@@ -7,6 +7,7 @@
 #include "accel/nat_events.hh"
 #include "accel/nat_ledger.hh"
 #include "accel/nat_plan.hh"
+#include "accel/pin_lock.hh"
 #include "accel/prefix_mirror.hh"
 #include "accel/route_mirror.hh"
 #include "accel/zones.hh"
@@ -48,8 +49,8 @@ public:
     std::optional<MacAddress> mac;
   };
 
-  /// Attaches the external interface. Takes over what is pinned. Throws std::system_error,
-  /// UsageError.
+  /// Attaches the external interface. Takes over what is pinned, and keeps others from it as long
+  /// as it lives. Throws std::system_error, UsageError.
   RunningNat(Loop& loop, const Settings& settings);
   ~RunningNat();
   RunningNat(const RunningNat&) = delete;
@@ -97,6 +98,7 @@ private:
   [[nodiscard]] std::map<unsigned, unsigned> former_zones() const;
 
   Settings settings_;
+  PinLock pin_lock_; ///< before the maps are
   NatAccelerator nat_;
   NatTable<std::uint32_t, nat_interface> interfaces_;
   NatLedger ledger_;

@@ -503,10 +503,20 @@ class Ending(AcceleratorTest):
             again.end()
             self.assertNotIn("nat_", self.topology.host.shell("tc filter show dev up0 ingress"))
 
-    def test_a_restart_with_pinned_maps_loses_no_connection(self) -> None:
+    def mount_bpf(self) -> None:
         self.topology.host.shell(
             f"mkdir -p {BPF_FOLDER} && (mountpoint -q {BPF_FOLDER} || mount -t bpf bpf {BPF_FOLDER})"
         )
+
+    def remove_pairs(self) -> None:
+        """Those that a process with pinned maps has left for its successor."""
+        for line in self.interfaces().splitlines():
+            if ": slv" in line:
+                name = line.split(": ")[1].split("@")[0]
+                self.topology.host.shell(f"ip link del {name}")
+
+    def test_a_restart_with_pinned_maps_loses_no_connection(self) -> None:
+        self.mount_bpf()
         for hook, binds in itertools.product(HOOKS, BINDERS):
             with self.subTest(hook, binds=binds), listening(self.topology.internet, 4, SERVER[4]) as listener:
                 guest = self.namespace()
@@ -526,11 +536,34 @@ class Ending(AcceleratorTest):
                         self.assertEqual(receive_exactly(client, 3), b"yes")
                         self.assertIn(f":{seen[1]}", self.asks("accel", "bindings"))
                         again.end()
-                self.topology.host.shell("ip link del type veth 2>/dev/null || :")
-                for line in self.interfaces().splitlines():
-                    name = line.split(": ")[1].split("@")[0] if ": slv" in line else ""
-                    if name:
-                        self.topology.host.shell(f"ip link del {name}")
+                self.remove_pairs()
+
+    def test_pinned_maps_are_one_process_s_own(self) -> None:
+        self.mount_bpf()
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                folder = f"{BPF_FOLDER}/own-{hook}-{binds}"
+                process = self.accelerated(hook, [guest], "-pin", folder, binds=binds)
+                seen = self.seen_from(guest, echo)
+                words = ["-accel", hook, "-external", "up0", f"-xdp-alloc={binds}", "-pin", folder]
+                same = [str(PROGRAM), *words, "-netns", guest.path]
+                done = run(self.topology.host.command(same), check=False)
+                self.assertEqual(done.returncode, 2)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                self.assertIn(f'invalid value "{folder}" for flag -pin: another', done.stderr)
+                # Who was there first has all that he had.
+                self.last.sendto(b"still there?", echo.endpoint)
+                self.assertEqual(self.last.recv(100), b"still there?")
+                self.assertEqual(echo.seen[-1][0][:2], seen)
+                self.seen_from(guest, echo)
+                # A killed process keeps nobody out.
+                process.signal(signal.SIGKILL)
+                process.exit_status()
+                again = self.accelerated(hook, [guest], "-pin", folder, binds=binds)
+                self.seen_from(guest, echo)
+                again.end()
+                self.remove_pairs()
 
     def test_a_second_process_for_one_namespace_is_refused(self) -> None:
         guest = self.namespace()
