@@ -37,9 +37,12 @@ BINDERS = ("kernel", "user")
 GUEST = "10.0.2.100"
 FIRST_SHARED_PORT = 61000
 BPF_FOLDER = "/mnt/bpf"
+OLD_KERNEL = (sys.executable, str(Path(without_tcx.__file__).resolve()))
 
 IP_MTU_DISCOVER = 10
 IP_PMTUDISC_DONT = 0
+
+TC_ACT_SHOT = 2
 
 SIOCETHTOOL = 0x8946
 ETHTOOL_STXCSUM = 0x17
@@ -475,10 +478,9 @@ class Ending(AcceleratorTest):
                 again.end()
 
     def test_what_a_kill_leaves_on_an_old_kernel_stops_by_itself(self) -> None:
-        old = [sys.executable, str(Path(without_tcx.__file__).resolve())]
         with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
             guest = self.namespace()
-            process = self.accelerated("tc", [guest], wrapper=old)
+            process = self.accelerated("tc", [guest], wrapper=OLD_KERNEL)
             self.seen_from(guest, echo)
             self.assertIn("nat_", self.topology.host.shell("tc filter show dev up0 ingress"))
             self.last.settimeout(0.5)
@@ -498,7 +500,7 @@ class Ending(AcceleratorTest):
             process.exit_status()
             wait_until(lambda: not is_answered(), "an end of what the killed process has left")
             self.assertFalse(is_answered())
-            again = self.accelerated("tc", [guest], wrapper=old)
+            again = self.accelerated("tc", [guest], wrapper=OLD_KERNEL)
             self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
             again.end()
             self.assertNotIn("nat_", self.topology.host.shell("tc filter show dev up0 ingress"))
@@ -583,32 +585,70 @@ class Ending(AcceleratorTest):
 
 
 class Cgnat(AcceleratorTest):
-    def test_two_interfaces_of_a_router(self) -> None:
-        self.topology.router.shell("ip route replace 192.0.2.200/32 via 198.51.100.2")
-        inside = self.namespace()
+    EXTERNAL = "192.0.2.200"
+    INSIDE = "10.1.2.3"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.topology.router.shell(f"ip route replace {self.EXTERNAL}/32 via {HOST_ADDRESS[4]}")
+        self.inside = self.namespace()
+        self.make_inside_link()
+        self.addCleanup(self.topology.host.shell, "ip link del inside0")
+
+    def make_inside_link(self) -> None:
         self.topology.host.shell(
-            f"ip link add inside0 type veth peer name eth0 netns {inside.pid}"
+            f"ip link add inside0 type veth peer name eth0 netns {self.inside.pid}"
             " && ip address add 10.0.0.1/8 dev inside0 && ip link set inside0 up"
         )
-        self.addCleanup(self.topology.host.shell, "ip link del inside0")
-        inside.shell(
-            "ip link set eth0 up && ip address add 10.1.2.3/8 dev eth0"
+        self.inside.shell(
+            f"ip link set eth0 up && ip address add {self.INSIDE}/8 dev eth0"
             " && ip route add default via 10.0.0.1"
         )
-        set_feature(inside, "eth0", ETHTOOL_SGRO, 1)
-        set_feature(inside, "eth0", ETHTOOL_STXCSUM, 0)
+        set_feature(self.inside, "eth0", ETHTOOL_SGRO, 1)
+        set_feature(self.inside, "eth0", ETHTOOL_STXCSUM, 0)
+
+    def translating(self, hook: str, *options: str, wrapper: Sequence[str] = ()) -> Process:
+        words = ["-e", "up0", "-i", "inside0", "-E", self.EXTERNAL, "-I", "10.0.0.0/8"]
+        command = [*wrapper, str(self.cgnat()), *words, "-accel", hook, *options]
+        process = Process(self.topology.host.command(command), WORK)
+        self.addCleanup(process.stop)
+        process.wait_for_log("NAT in the kernel")
+        return process
+
+    def end(self, process: Process) -> None:
+        process.signal(signal.SIGTERM)
+        self.assertEqual(process.exit_status(), 0)
+
+    def test_two_interfaces_of_a_router(self) -> None:
         for hook in HOOKS:
             with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
-                words = ["-e", "up0", "-i", "inside0", "-E", "192.0.2.200", "-I", "10.0.0.0/8"]
-                process = Process(
-                    self.topology.host.command([str(self.cgnat()), *words, "-accel", hook]), WORK
-                )
-                self.addCleanup(process.stop)
-                process.wait_for_log("NAT in the kernel")
-                self.assertEqual(self.seen_from(inside, echo)[0], "192.0.2.200")
-                inside.run("ping", "-n", "-c1", "-W5", SERVER[4])
-                process.signal(signal.SIGTERM)
-                self.assertEqual(process.exit_status(), 0)
+                process = self.translating(hook)
+                self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
+                self.inside.run("ping", "-n", "-c1", "-W5", SERVER[4])
+                self.end(process)
+
+    def test_filters_of_the_router_s_own_see_what_is_not_translated(self) -> None:
+        host = self.topology.host
+        neighbours = {"up0": (self.topology.router, HOST_ADDRESS[4]), "inside0": (self.inside, "10.0.0.1")}
+        for device in neighbours:
+            host.shell(f"tc qdisc replace dev {device} clsact")
+        self.addCleanup(host.shell, "tc qdisc del dev up0 clsact")
+
+        def is_answered(device: str) -> bool:
+            place, address = neighbours[device]
+            return place.run("ping", "-n", "-c1", "-W1", address, check=False).returncode == 0
+
+        for wrapper in ((), OLD_KERNEL):
+            with self.subTest(wrapper=wrapper), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                process = self.translating("tc", wrapper=wrapper)
+                for device in neighbours:
+                    self.assertTrue(is_answered(device))
+                    behind = f"dev {device} ingress prio 40000"
+                    host.shell(f"tc filter add {behind} bpf da bytecode '1,6 0 0 {TC_ACT_SHOT},'")
+                    self.assertFalse(is_answered(device))
+                    host.shell(f"tc filter del {behind}")
+                self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
+                self.end(process)
 
 
 class WithoutPrivileges(suite.AreaTest):
