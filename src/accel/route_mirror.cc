@@ -9,11 +9,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fmt/format.h>
 #include <iterator>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
+#include <utility>
 #include <vector>
 
 namespace slirpstack {
@@ -84,9 +84,9 @@ void report_full(const char* what, const std::system_error& error)
 
 RouteMirror::RouteMirror(Loop& loop,
                          const NatObject& object,
-                         const std::string& external,
+                         Look look,
                          const WayTable::Settings& settings)
-  : external_(external)
+  : look_(std::move(look))
   , table_(settings)
   , routes_(object.map("routes"))
   , exempt_(object.map("exempt"))
@@ -95,12 +95,6 @@ RouteMirror::RouteMirror(Loop& loop,
   , settled_(loop, [this] { read_all(); })
   , watch_(loop, changes_.get(), [this] { note_changes(); })
 {
-  read_link();
-  if (link_.index == 0) {
-    throw UsageError(fmt::format("invalid value \"{}\" for flag -external: there is no Ethernet "
-                                 "interface of that name",
-                                 external));
-  }
   routes_.clear(); // of a predecessor, whose maps were pinned
   exempt_.clear();
   routes6_.clear();
@@ -109,21 +103,6 @@ RouteMirror::RouteMirror(Loop& loop,
 }
 
 RouteMirror::~RouteMirror() = default;
-
-void RouteMirror::read_link()
-{
-  RouteRequest request(RTM_GETLINK, NLM_F_ACK);
-  request.body<ifinfomsg>().ifi_family = AF_UNSPEC;
-  request.put(IFLA_IFNAME, external_);
-  link_ = {};
-  const std::error_code error = reader_.transact(request, [this](const nlmsghdr& message) {
-    link_ = parse_external_link(message).value_or(link_);
-  });
-  if (error != std::errc::no_such_device) {
-    check(error, "look the external interface up");
-  }
-  table_.set_link(link_);
-}
 
 void RouteMirror::read_neighbours(Family family)
 {
@@ -154,7 +133,9 @@ std::vector<HostRoute> RouteMirror::read_routes(Family family)
 void RouteMirror::read_all()
 {
   try {
-    read_link();
+    const Outlook seen = look_();
+    link_ = seen.link;
+    table_.set_link(link_);
     table_.clear_neighbours();
     read_neighbours(Family::ipv4);
     read_neighbours(Family::ipv6);
@@ -162,10 +143,21 @@ void RouteMirror::read_all()
     std::ranges::copy(read_routes(Family::ipv6), std::back_inserter(routes));
     table_.set_routes(routes);
     apply();
+    complaint_.clear();
+    if (!seen.is_settled) {
+      settled_.set(Loop::now() + RETRY_TIME);
+    }
   } catch (const std::system_error& error) {
-    log(LogLevel::warning, "cannot follow the host's routes", {{"reason", error.what()}});
-    settled_.set(Loop::now() + RETRY_TIME);
+    try_again(error.what());
   }
+}
+
+void RouteMirror::try_again(const std::string& reason)
+{
+  if (std::exchange(complaint_, reason) != reason) {
+    log(LogLevel::warning, "cannot follow the host's routes", {{"reason", reason}});
+  }
+  settled_.set(Loop::now() + RETRY_TIME);
 }
 
 void RouteMirror::note_changes()

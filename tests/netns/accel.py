@@ -30,12 +30,13 @@ from harness.namespace import HeldNamespace, Namespace
 from harness.processes import Process, run, wait_until
 from harness.sandbox import PROGRAM, WORK
 from harness.servers import Datagrams, file_server, listening, receive_exactly
-from harness.topology import HOST_ADDRESS, RESOLVERS, SERVER
+from harness.topology import HOST_ADDRESS, LAN_PEER, RESOLVERS, ROUTER_ADDRESS, SERVER
 
 HOOKS = ("xdp", "tc")
 BINDERS = ("kernel", "user")
 GUEST = "10.0.2.100"
 FIRST_SHARED_PORT = 61000
+LAN_ADDRESS = "203.0.113.1"
 BPF_FOLDER = "/mnt/bpf"
 OLD_KERNEL = (sys.executable, str(Path(without_tcx.__file__).resolve()))
 
@@ -567,6 +568,114 @@ class Ending(AcceleratorTest):
                 again.end()
                 self.remove_pairs()
 
+    def make_external_link(self) -> None:
+        """up0 and the router's end of it, as the topology has them."""
+        self.topology.host.shell(
+            f"ip link add up0 type veth peer name down0 netns {self.topology.router.pid}"
+        )
+        self.topology.router.shell(
+            f"ip link set down0 up && ip address add {ROUTER_ADDRESS[4]}/30 dev down0"
+            f" && ip address add {ROUTER_ADDRESS[6]}/64 dev down0 nodad"
+        )
+        set_feature(self.topology.router, "down0", ETHTOOL_SGRO, 1)
+        set_feature(self.topology.router, "down0", ETHTOOL_STXCSUM, 0)
+        self.topology.host.shell(
+            f"ip link set up0 up && ip address add {HOST_ADDRESS[4]}/30 dev up0"
+            f" && ip address add {HOST_ADDRESS[6]}/64 dev up0 nodad"
+            f" && ip route add default via {ROUTER_ADDRESS[4]}"
+            f" && ip route add default via {ROUTER_ADDRESS[6]}"
+        )
+
+    def is_carried(self, echo: Datagrams) -> bool:
+        """By the kernel: what the guest's last socket asks."""
+        before = self.counted("out")
+        with contextlib.suppress(OSError):
+            self.last.settimeout(0.5)
+            self.last.sendto(b"carried?", echo.endpoint)
+            return self.last.recv(100) == b"carried?" and self.counted("out") > before
+        return False
+
+    def test_an_external_interface_that_is_made_anew(self) -> None:
+        detour = f"default via {LAN_PEER} metric 1000"
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest], binds=binds)
+                seen = self.seen_from(guest, echo)
+                before = self.last
+                self.topology.host.shell("ip link del up0")
+                try:
+                    process.wait_for_log("an interface is gone")
+                    self.topology.host.shell(f"ip route add {detour}")
+                    if binds == "user":
+                        # A socket of the host does as well.
+                        self.assertEqual(self.seen_from(guest, echo)[0], LAN_ADDRESS)
+                    self.topology.host.shell(f"ip route del {detour}")
+                finally:
+                    self.make_external_link()
+                process.wait_for_log("an interface is back")
+                # What there was before goes on, and what is new is carried too.
+                self.last = before
+                wait_until(lambda: self.is_carried(echo), "a flow that goes on")
+                self.assertEqual(echo.seen[-1][0][:2], seen)
+                self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
+                self.assertTrue(self.is_carried(echo))
+                self.assertEqual(process.log.count("an interface is"), 2, process.log)
+                process.end()
+
+    def test_an_external_interface_gets_another_name(self) -> None:
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest], binds=binds)
+                seen = self.seen_from(guest, echo)
+                self.topology.host.shell("ip link set up0 name wan0")
+                try:
+                    line = process.wait_for_log("an interface has another name now")
+                    self.assertIn("interface=external was=up0 is=wan0", line)
+                    self.assertTrue(self.is_carried(echo))
+                    self.assertEqual(echo.seen[-1][0][:2], seen)
+                    self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
+                    self.assertTrue(self.is_carried(echo))
+                    self.assertIn(" and wan0,", self.asks("accel", "status"))
+                finally:
+                    self.topology.host.shell("ip link set wan0 name up0")
+                process.end()
+
+    def test_an_external_interface_gets_another_address(self) -> None:
+        ours, theirs = "198.51.100.34", "198.51.100.33"
+        host, router = self.topology.host, self.topology.router
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest], "-log-bindings", binds=binds)
+                self.seen_from(guest, echo)
+                local = self.last.getsockname()[1]
+                router.shell(f"ip address add {theirs}/30 dev down0")
+                host.shell(f"ip address del {HOST_ADDRESS[4]}/30 dev up0")
+                try:
+                    host.shell(
+                        f"ip address add {ours}/30 dev up0 && ip route replace default via {theirs}"
+                    )
+                    line = process.wait_for_log("the external interface has another address")
+                    self.assertIn(f"was={HOST_ADDRESS[4]} is={ours}", line)
+                    process.wait_for_log(f"unbound protocol=udp internal={GUEST}:{local}")
+                    wait_until(lambda: self.is_carried(echo), "a flow under the new address")
+                    self.assertEqual(echo.seen[-1][0][0], ours)
+                    self.assertGreaterEqual(echo.seen[-1][0][1], FIRST_SHARED_PORT)
+                    self.assertEqual(self.seen_from(guest, echo)[0], ours)
+                finally:
+                    host.shell(
+                        f"ip address del {ours}/30 dev up0 2>/dev/null || :\n"
+                        f"ip address replace {HOST_ADDRESS[4]}/30 dev up0\n"
+                        f"ip route replace default via {ROUTER_ADDRESS[4]}"
+                    )
+                    router.shell(f"ip address del {theirs}/30 dev down0")
+                # Back to the old one, whose ports rest.
+                wait_until(lambda: self.is_carried(echo), "a flow under the old address")
+                self.assertEqual(echo.seen[-1][0][0], HOST_ADDRESS[4])
+                process.end()
+
     def test_a_second_process_for_one_namespace_is_refused(self) -> None:
         guest = self.namespace()
         process = self.accelerated("tc", [guest])
@@ -601,7 +710,7 @@ class Cgnat(AcceleratorTest):
             " && ip address add 10.0.0.1/8 dev inside0 && ip link set inside0 up"
         )
         self.inside.shell(
-            f"ip link set eth0 up && ip address add {self.INSIDE}/8 dev eth0"
+            f"ip link set eth0 up address 02:00:00:00:00:09 && ip address add {self.INSIDE}/8 dev eth0"
             " && ip route add default via 10.0.0.1"
         )
         set_feature(self.inside, "eth0", ETHTOOL_SGRO, 1)
@@ -625,6 +734,28 @@ class Cgnat(AcceleratorTest):
                 process = self.translating(hook)
                 self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
                 self.inside.run("ping", "-n", "-c1", "-W5", SERVER[4])
+                self.end(process)
+
+    def test_an_internal_interface_that_is_made_anew(self) -> None:
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                process = self.translating(hook)
+                seen = self.seen_from(self.inside, echo)
+                self.topology.host.shell("ip link del inside0")
+                process.wait_for_log("an interface is gone")
+                self.make_inside_link()
+                self.assertIn("interface=internal", process.wait_for_log("an interface is back"))
+                self.last.settimeout(0.5)
+
+                def is_answered() -> bool:
+                    with contextlib.suppress(OSError):
+                        self.last.sendto(b"still there?", echo.endpoint)
+                        return self.last.recv(100) == b"still there?"
+                    return False
+
+                wait_until(is_answered, "a flow that goes on")
+                self.assertEqual(echo.seen[-1][0][:2], seen)
+                self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
                 self.end(process)
 
     def test_filters_of_the_router_s_own_see_what_is_not_translated(self) -> None:
