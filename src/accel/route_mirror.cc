@@ -29,6 +29,8 @@ constexpr std::size_t MAX_ASKED_A_SECOND = 64;
 constexpr std::size_t MESSAGE_BYTES = 32768;
 constexpr int MESSAGES_AT_ONCE = 64;
 
+const Prefix EVERYTHING(IpAddress::any(Family::ipv4), 0);
+
 FileDescriptor open_changes()
 {
   FileDescriptor socket(
@@ -194,36 +196,64 @@ void RouteMirror::note_changes()
   }
 }
 
-void RouteMirror::apply_exempt(const std::set<Prefix>& exempt)
+bool RouteMirror::add_exempt(const std::set<Prefix>& exempt)
 {
-  const Prefix everything(IpAddress::any(Family::ipv4), 0);
   try {
     for (const Prefix& prefix : exempt) {
       if (!applied_exempt_.contains(prefix)) {
-        exempt_.put(key_of(prefix), 1);
+        exempt_.put(key_of(prefix), NAT_EXEMPT);
         applied_exempt_.insert(prefix);
       }
     }
+    return true;
   } catch (const std::system_error& error) {
-    report_full("exempt: everything is left to the user-mode stack", error);
-    if (!applied_exempt_.empty()) {
-      exempt_.erase(key_of(*applied_exempt_.rbegin()));
-      applied_exempt_.erase(std::prev(applied_exempt_.end()));
+    if (!is_closed_) {
+      report_full("exempt: everything else is left to the user-mode stack, or dropped", error);
     }
-    exempt_.put(key_of(everything), 1);
-    applied_exempt_.insert(everything);
+    return false;
+  }
+}
+
+void RouteMirror::erase_exempt(const std::set<Prefix>& but)
+{
+  std::erase_if(applied_exempt_, [&](const Prefix& prefix) {
+    return !but.contains(prefix) && (exempt_.erase(key_of(prefix)), true);
+  });
+}
+
+/// Nothing is translated, and nothing leaves, that might be for another interface.
+void RouteMirror::close()
+{
+  if (std::exchange(is_closed_, true)) {
     return;
   }
-  std::erase_if(applied_exempt_, [&](const Prefix& prefix) {
-    return !exempt.contains(prefix) && (exempt_.erase(key_of(prefix)), true);
-  });
+  if (!applied_exempt_.empty()) { // room for it
+    exempt_.erase(key_of(*applied_exempt_.rbegin()));
+    applied_exempt_.erase(std::prev(applied_exempt_.end()));
+  }
+  exempt_.put(key_of(EVERYTHING), NAT_EXEMPT_UNKNOWN);
+}
+
+/// What is closed goes first. Where that does not fit, what is open no longer makes room.
+void RouteMirror::apply_exempt(const std::set<Prefix>& exempt)
+{
+  bool fits = add_exempt(exempt);
+  if (!fits) {
+    close();
+  }
+  erase_exempt(exempt);
+  fits = fits || add_exempt(exempt);
+  if (fits && std::exchange(is_closed_, false)) {
+    exempt_.erase(key_of(EVERYTHING));
+    log(LogLevel::info, "the host's routes fit into the accelerator again");
+  }
 }
 
 void RouteMirror::apply()
 {
   const auto ways = table_.ways();
   const auto exempt = table_.exempt();
-  apply_exempt(exempt); // what is closed goes first
+  apply_exempt(exempt);
   std::erase_if(applied_routes_, [&](const auto& entry) {
     return !ways.contains(entry.first) && (routes_.erase(key_of(entry.first)), true);
   });

@@ -50,6 +50,10 @@ private:
   void note_changes();
   void apply();
   void apply_exempt(const std::set<Prefix>& exempt);
+  /// False: they do not all fit.
+  bool add_exempt(const std::set<Prefix>& exempt);
+  void erase_exempt(const std::set<Prefix>& but);
+  void close();
   void apply_ipv6();
   void ask_kernel(const IpAddress& neighbour);
 
@@ -62,6 +66,7 @@ private:
   std::map<Prefix, nat_route> applied_routes_;
   std::map<Prefix, nat_route> applied_routes6_;
   std::set<Prefix> applied_exempt_;
+  bool is_closed_ = false; ///< for want of room, but for what is in `applied_exempt_`
   FileDescriptor changes_;
   RouteSocket reader_;
   std::set<IpAddress> asked_; ///< neighbours, since `asked_since_`

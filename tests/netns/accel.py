@@ -37,6 +37,7 @@ BINDERS = ("kernel", "user")
 GUEST = "10.0.2.100"
 FIRST_SHARED_PORT = 61000
 LAN_ADDRESS = "203.0.113.1"
+MAX_ROUTES = 16384
 BPF_FOLDER = "/mnt/bpf"
 OLD_KERNEL = (sys.executable, str(Path(without_tcx.__file__).resolve()))
 
@@ -145,7 +146,7 @@ class AcceleratorTest(suite.AreaTest):
         return str(address), int(port)
 
     @contextlib.contextmanager
-    def untranslated(self) -> Iterator[list[bytes]]:
+    def untranslated(self, source: str = GUEST) -> Iterator[list[bytes]]:
         """Packets that reach the router under a guest's own address."""
         seen: list[bytes] = []
         with self.topology.router.socket(
@@ -155,7 +156,7 @@ class AcceleratorTest(suite.AreaTest):
             yield seen
             while select.select([wire], [], [], 0.05)[0]:
                 frame = wire.recv(2048)
-                if frame[26:30] == socket.inet_aton(GUEST):
+                if frame[26:30] == socket.inet_aton(source):
                     seen.append(frame)
 
 
@@ -757,6 +758,84 @@ class Cgnat(AcceleratorTest):
                 self.assertEqual(echo.seen[-1][0][:2], seen)
                 self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
                 self.end(process)
+
+    def sends(self, echo: Datagrams) -> None:
+        """Whether or not anybody answers."""
+        with self.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            for _ in range(5):
+                with contextlib.suppress(OSError):
+                    client.sendto(b"anyone?", echo.endpoint)
+
+    def test_more_routes_than_there_is_room_for(self) -> None:
+        host = self.topology.host
+        routes = WORK / "routes"
+        lines = [f"route add 100.64.{i // 250}.{i % 250} via {LAN_PEER}" for i in range(MAX_ROUTES)]
+        routes.write_text("".join(f"{line}\n" for line in lines))
+        control = str(WORK / "cgnat.sock")
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                process = self.translating(hook, "-control", control)
+                host.run("ip", "-batch", str(routes))
+                try:
+                    process.wait_for_log("not all of the host's routes fit into the accelerator")
+                    with self.untranslated(self.INSIDE) as leaked:
+                        self.sends(echo)
+                    self.assertEqual(leaked, [])
+                    self.assertEqual(echo.seen, [])
+                    asked = [str(PROGRAM), "ctl", control, "accel", "status"]
+                    status = run(host.command(asked)).stdout
+                    self.assertIn("drop_no_route: 5 packets", status)
+                    # The host's own is still there.
+                    self.inside.run("ping", "-n", "-c1", "-W5", "10.0.0.1")
+                finally:
+                    host.run("ip", "route", "flush", "root", "100.64.0.0/10")
+                process.wait_for_log("the host's routes fit into the accelerator again")
+                self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
+                self.end(process)
+
+    def test_a_killed_router_with_the_example_s_rule_leaks_nothing(self) -> None:
+        host = self.topology.host
+        undo = f"nft delete table ip cgnat\nip route del blackhole {self.EXTERNAL}"
+        self.topology.router.shell(f"ip route add 10.0.0.0/8 via {LAN_ADDRESS}")
+        self.addCleanup(self.topology.router.shell, "ip route del 10.0.0.0/8")
+        script = Path(__file__).resolve().parents[2] / "examples" / "cgnat-router.sh"
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                # What the rule and the route are for.
+                plain = self.translating(hook)
+                self.seen_from(self.inside, echo)
+                plain.signal(signal.SIGKILL)
+                plain.exit_status()
+                with self.untranslated(self.INSIDE) as leaked:
+                    self.sends(echo)
+                self.assertGreaterEqual(len(leaked), 5) # errors about answers may be among them
+
+                self.cgnat()
+                process = Process(
+                    host.command(
+                        ["env", f"PATH={WORK}:/usr/sbin:/usr/bin:/sbin:/bin", "sh", str(script)]
+                        + ["up0", "inside0", self.EXTERNAL, "10.0.0.0/8", "-accel", hook]
+                    ),
+                    WORK,
+                )
+                self.addCleanup(process.stop)
+                process.wait_for_log("NAT in the kernel")
+                self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
+                self.inside.run("ping", "-n", "-c1", "-W5", SERVER[4])
+                # What is exempt is forwarded still.
+                self.inside.run("ping", "-n", "-c1", "-W5", LAN_PEER)
+                process.signal(signal.SIGKILL)
+                process.exit_status()
+                with self.untranslated(self.INSIDE) as leaked:
+                    self.sends(echo)
+                self.assertEqual(leaked, [])
+                # Nor do packets for guests go back and forth between the routers.
+                with self.untranslated(SERVER[4]) as returned:
+                    with self.topology.internet.socket(socket.AF_INET, socket.SOCK_DGRAM) as remote:
+                        remote.bind((SERVER[4], 0))
+                        remote.sendto(b"back?", (self.EXTERNAL, 5000))
+                self.assertEqual(returned, [])
+                host.shell(undo)
 
     def test_filters_of_the_router_s_own_see_what_is_not_translated(self) -> None:
         host = self.topology.host
