@@ -40,7 +40,7 @@ ExternalLink FollowedInterface::look()
     auto& body = request.body<ifinfomsg>();
     body.ifi_family = AF_UNSPEC;
     body.ifi_index = static_cast<int>(link_.index);
-    if (const ExternalLink same = ask(request); same.index != 0) {
+    if (ExternalLink same = ask(request); same.index != 0) {
       return same;
     }
   }
