@@ -13,7 +13,6 @@
 #include "base/error.hh"
 #include "base/log.hh"
 #include "guest/host_tap.hh"
-#include "guest/interface.hh"
 #include "guest/veth_pair.hh"
 #include "nat_request.hh"
 #include "planned_guest.hh"
@@ -65,7 +64,7 @@ class NatGuest final : public AcceleratedGuest
 public:
   NatGuest(RunningNat& nat, const NamespaceTarget& target, const Config& config)
     : nat_(nat)
-    , mtu_bytes_(config.network.mtu.value_or(std::min(1500U, nat.routes().link().mtu_bytes)))
+    , mtu_bytes_(config.network.mtu.value_or(std::min(1500U, nat.external().link().mtu_bytes)))
     , tap_(open_tap(target))
     , veth_(target,
             {.host_name = veth_name(target),
@@ -159,17 +158,7 @@ private:
 class RunningAcceleration final : public Acceleration
 {
 public:
-  RunningAcceleration(Loop& loop, const RunningNat::Settings& settings, const Config& config)
-    : nat_(loop, settings)
-  {
-    if (config.action == Config::Action::translate) {
-      const std::string& name = config.acceleration.internal_interface;
-      RouteSocket socket;
-      if (const auto interface = find_interface(socket, name)) {
-        nat_.add_guest({.interface = interface->index, .tap = 0, .mac = {}});
-      }
-    }
-  }
+  RunningAcceleration(Loop& loop, const RunningNat::Settings& settings) : nat_(loop, settings) {}
 
   std::unique_ptr<AcceleratedGuest> join(const NamespaceTarget& target,
                                          const Config& config) override
@@ -190,7 +179,7 @@ AcceleratorStatus RunningAcceleration::status() const
   const RunningNat::Settings& settings = nat_.settings();
   AcceleratorStatus status{.hook = hook_name(settings.hook),
                            .binds = settings.plan.kernel_allocates ? "kernel" : "user",
-                           .external = settings.external,
+                           .external = nat_.external().name(),
                            .guests = names_of(nat_.guests()),
                            .addresses = addresses_text(settings.plan),
                            .ports = settings.plan.ports.to_string(),
@@ -224,11 +213,10 @@ void RunningAcceleration::for_each_binding(
 
 std::unique_ptr<Acceleration> start_at(const HookChoice& choice,
                                        RunningNat::Settings settings,
-                                       const Config& config,
                                        Loop& loop)
 {
   settings.hook = choice.hook;
-  auto started = std::make_unique<RunningAcceleration>(loop, settings, config);
+  auto started = std::make_unique<RunningAcceleration>(loop, settings);
   log(LogLevel::info,
       "NAT in the kernel",
       {{"hook", hook_name(choice.hook)},
@@ -246,12 +234,12 @@ std::unique_ptr<Acceleration> start_at_best(const RunningNat::Settings& settings
   const HookChoice choice = choose_hook(settings.external, config.network.mtu.value_or(0));
   if (choice.hook == NatHook::xdp) {
     try {
-      return start_at(choice, settings, config, loop);
+      return start_at(choice, settings, loop);
     } catch (const std::system_error& error) {
-      return start_at({NatHook::tc, reason_of(error, settings)}, settings, config, loop);
+      return start_at({NatHook::tc, reason_of(error, settings)}, settings, loop);
     }
   }
-  return start_at(choice, settings, config, loop);
+  return start_at(choice, settings, loop);
 }
 
 } // namespace
@@ -268,7 +256,7 @@ std::unique_ptr<Acceleration> Acceleration::start(const Config& config, Loop& lo
       return start_at_best(settings, config, loop);
     }
     const NatHook hook = config.acceleration.hook == Hook::xdp ? NatHook::xdp : NatHook::tc;
-    return start_at({hook, "-accel says so"}, settings, config, loop);
+    return start_at({hook, "-accel says so"}, settings, loop);
   } catch (const std::system_error& error) {
     throw AccelerationUnavailable(reason_of(error, settings));
   }

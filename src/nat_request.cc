@@ -1,5 +1,6 @@
 #include "nat_request.hh"
 
+#include "accel/own_addresses.hh"
 #include "base/error.hh"
 #include "flow/policy.hh"
 #include "guest/interface.hh"
@@ -9,10 +10,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <fstream>
-#include <ifaddrs.h>
 #include <linux/magic.h>
-#include <memory>
-#include <netinet/in.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <variant>
@@ -24,23 +22,6 @@ namespace {
 static_assert(Config::Acceleration::MAX_RANGES == NAT_MAX_RANGES);
 
 constexpr PortRange ALL_PORTS{1024, 65535};
-
-/// The IPv4 addresses of an interface, or of all of them.
-std::vector<IpAddress> own_addresses(const std::string& interface = {})
-{
-  ifaddrs* first = nullptr;
-  system_call("read the host's addresses", ::getifaddrs(&first));
-  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> list(first, ::freeifaddrs);
-  std::vector<IpAddress> found;
-  for (const ifaddrs* each = first; each != nullptr; each = each->ifa_next) {
-    if (each->ifa_addr != nullptr && each->ifa_addr->sa_family == AF_INET
-        && (interface.empty() || interface == each->ifa_name)) {
-      const auto& address = *reinterpret_cast<const sockaddr_in*>(each->ifa_addr);
-      found.push_back(IpAddress::ipv4(ntohl(address.sin_addr.s_addr)));
-    }
-  }
-  return found;
-}
 
 std::vector<AddressRange> external_addresses(const Config::Acceleration& asked)
 {
@@ -220,6 +201,8 @@ RunningNat::Settings nat_request(const Config& config)
                        .tcp_transitory = timeouts.tcp_transitory,
                        .icmp = timeouts.ping};
   settings.external = asked.external;
+  settings.internal = asked.internal_interface;
+  settings.follows_address = asked.addresses.empty();
   if (config.action
       == Config::Action::translate) { // a router between two, whose guests go anywhere
     settings.ways = {.allows_attached = true, .closed = {}};

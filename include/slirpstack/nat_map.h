@@ -190,6 +190,12 @@ struct nat_route_key
   __be32 address;
 };
 
+/* Values of `exempt`. With the second one it is not known whose the destination is, as the host has
+ * more routes than there is room for: it is left to slirpstack, and where that serves nobody such
+ * packets are dropped, since the host might send them to the world as they are. */
+#define NAT_EXEMPT 1U
+#define NAT_EXEMPT_UNKNOWN 2U
+
 #define NAT_ROUTE_UNRESOLVED 1U /* the neighbour's Ethernet address is not known yet */
 
 /* The way to a destination: an entry for each neighbour (/32) and each route. */

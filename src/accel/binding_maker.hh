@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <variant>
 
 namespace slirpstack {
@@ -71,6 +72,13 @@ public:
   void end(const nat_endpoint& internal, const Made& made, TimePoint now);
   /// It has ended there: its port rests.
   void give_back(const nat_endpoint& internal, const Made& made, TimePoint now);
+
+  /// What is made from now on has its ports from there. Nothing made out of the old one is left.
+  void replace_pool(PortPool pool, TimePoint now)
+  {
+    pool_ = std::move(pool);
+    adopt_resting(now);
+  }
 
   [[nodiscard]] NatBindings& bindings() { return bindings_; }
   [[nodiscard]] PortPool& pool() { return pool_; }

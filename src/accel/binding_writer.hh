@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 namespace slirpstack {
 
@@ -89,6 +90,8 @@ public:
                                                         TimePoint now);
   /// Ends it, and the connections through it. False: there is none.
   bool remove_static(const Endpoint& external, std::uint8_t protocol, TimePoint now);
+  /// The external addresses are others now; all that was bound at the old ones has ended.
+  void replace_pool(PortPool pool, TimePoint now) { maker_.replace_pool(std::move(pool), now); }
   /// See PortPool: for ports that sockets of the host use.
   [[nodiscard]] bool reserve(const Endpoint& external, std::uint8_t protocol)
   {

@@ -53,8 +53,12 @@ bool NatScope::translates(const IpAddress& source, const IpAddress& destination)
       || is_never_routed(to)) {
     return false;
   }
-  return (settings.flags & NAT_EXEMPTIONS) == 0 || is_external(settings, to)
-         || !exempt_.find({32, htonl(to)});
+  if (is_external(settings, to)) {
+    return true;
+  }
+  const bool is_exempt
+    = (settings.flags & NAT_EXEMPTIONS) != 0 && exempt_.find({32, htonl(to)}).has_value();
+  return !is_exempt && routes_.find({32, htonl(to)}).has_value();
 }
 
 bool NatScope::is_nobodys(const Endpoint& remote, std::uint8_t protocol) const

@@ -16,8 +16,8 @@ class NatScope
 public:
   explicit NatScope(const NatObject& object);
 
-  /// Whether packets of a guest from `source` to `destination`, both IPv4, are translated. All
-  /// others are the user-mode stack's, even if there were a binding.
+  /// Whether packets of a guest from `source` to `destination`, both IPv4, are translated, and have
+  /// a way. All others are the user-mode stack's, even if there were a binding.
   [[nodiscard]] bool translates(const IpAddress& source, const IpAddress& destination) const;
   /// Whether `remote` is an external endpoint that is no guest's: if the host has its address, a
   /// service of the host.

@@ -9,11 +9,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fmt/format.h>
 #include <iterator>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
+#include <utility>
 #include <vector>
 
 namespace slirpstack {
@@ -28,6 +28,8 @@ constexpr std::chrono::seconds RETRY_TIME(1);
 constexpr std::size_t MAX_ASKED_A_SECOND = 64;
 constexpr std::size_t MESSAGE_BYTES = 32768;
 constexpr int MESSAGES_AT_ONCE = 64;
+
+const Prefix EVERYTHING(IpAddress::any(Family::ipv4), 0);
 
 FileDescriptor open_changes()
 {
@@ -84,9 +86,9 @@ void report_full(const char* what, const std::system_error& error)
 
 RouteMirror::RouteMirror(Loop& loop,
                          const NatObject& object,
-                         const std::string& external,
+                         Look look,
                          const WayTable::Settings& settings)
-  : external_(external)
+  : look_(std::move(look))
   , table_(settings)
   , routes_(object.map("routes"))
   , exempt_(object.map("exempt"))
@@ -95,12 +97,6 @@ RouteMirror::RouteMirror(Loop& loop,
   , settled_(loop, [this] { read_all(); })
   , watch_(loop, changes_.get(), [this] { note_changes(); })
 {
-  read_link();
-  if (link_.index == 0) {
-    throw UsageError(fmt::format("invalid value \"{}\" for flag -external: there is no Ethernet "
-                                 "interface of that name",
-                                 external));
-  }
   routes_.clear(); // of a predecessor, whose maps were pinned
   exempt_.clear();
   routes6_.clear();
@@ -109,21 +105,6 @@ RouteMirror::RouteMirror(Loop& loop,
 }
 
 RouteMirror::~RouteMirror() = default;
-
-void RouteMirror::read_link()
-{
-  RouteRequest request(RTM_GETLINK, NLM_F_ACK);
-  request.body<ifinfomsg>().ifi_family = AF_UNSPEC;
-  request.put(IFLA_IFNAME, external_);
-  link_ = {};
-  const std::error_code error = reader_.transact(request, [this](const nlmsghdr& message) {
-    link_ = parse_external_link(message).value_or(link_);
-  });
-  if (error != std::errc::no_such_device) {
-    check(error, "look the external interface up");
-  }
-  table_.set_link(link_);
-}
 
 void RouteMirror::read_neighbours(Family family)
 {
@@ -154,7 +135,9 @@ std::vector<HostRoute> RouteMirror::read_routes(Family family)
 void RouteMirror::read_all()
 {
   try {
-    read_link();
+    const Outlook seen = look_();
+    link_ = seen.link;
+    table_.set_link(link_);
     table_.clear_neighbours();
     read_neighbours(Family::ipv4);
     read_neighbours(Family::ipv6);
@@ -162,10 +145,21 @@ void RouteMirror::read_all()
     std::ranges::copy(read_routes(Family::ipv6), std::back_inserter(routes));
     table_.set_routes(routes);
     apply();
+    complaint_.clear();
+    if (!seen.is_settled) {
+      settled_.set(Loop::now() + RETRY_TIME);
+    }
   } catch (const std::system_error& error) {
-    log(LogLevel::warning, "cannot follow the host's routes", {{"reason", error.what()}});
-    settled_.set(Loop::now() + RETRY_TIME);
+    try_again(error.what());
   }
+}
+
+void RouteMirror::try_again(const std::string& reason)
+{
+  if (std::exchange(complaint_, reason) != reason) {
+    log(LogLevel::warning, "cannot follow the host's routes", {{"reason", reason}});
+  }
+  settled_.set(Loop::now() + RETRY_TIME);
 }
 
 void RouteMirror::note_changes()
@@ -202,36 +196,64 @@ void RouteMirror::note_changes()
   }
 }
 
-void RouteMirror::apply_exempt(const std::set<Prefix>& exempt)
+bool RouteMirror::add_exempt(const std::set<Prefix>& exempt)
 {
-  const Prefix everything(IpAddress::any(Family::ipv4), 0);
   try {
     for (const Prefix& prefix : exempt) {
       if (!applied_exempt_.contains(prefix)) {
-        exempt_.put(key_of(prefix), 1);
+        exempt_.put(key_of(prefix), NAT_EXEMPT);
         applied_exempt_.insert(prefix);
       }
     }
+    return true;
   } catch (const std::system_error& error) {
-    report_full("exempt: everything is left to the user-mode stack", error);
-    if (!applied_exempt_.empty()) {
-      exempt_.erase(key_of(*applied_exempt_.rbegin()));
-      applied_exempt_.erase(std::prev(applied_exempt_.end()));
+    if (!is_closed_) {
+      report_full("exempt: everything else is left to the user-mode stack, or dropped", error);
     }
-    exempt_.put(key_of(everything), 1);
-    applied_exempt_.insert(everything);
+    return false;
+  }
+}
+
+void RouteMirror::erase_exempt(const std::set<Prefix>& but)
+{
+  std::erase_if(applied_exempt_, [&](const Prefix& prefix) {
+    return !but.contains(prefix) && (exempt_.erase(key_of(prefix)), true);
+  });
+}
+
+/// Nothing is translated, and nothing leaves, that might be for another interface.
+void RouteMirror::close()
+{
+  if (std::exchange(is_closed_, true)) {
     return;
   }
-  std::erase_if(applied_exempt_, [&](const Prefix& prefix) {
-    return !exempt.contains(prefix) && (exempt_.erase(key_of(prefix)), true);
-  });
+  if (!applied_exempt_.empty()) { // room for it
+    exempt_.erase(key_of(*applied_exempt_.rbegin()));
+    applied_exempt_.erase(std::prev(applied_exempt_.end()));
+  }
+  exempt_.put(key_of(EVERYTHING), NAT_EXEMPT_UNKNOWN);
+}
+
+/// What is closed goes first. Where that does not fit, what is open no longer makes room.
+void RouteMirror::apply_exempt(const std::set<Prefix>& exempt)
+{
+  bool fits = add_exempt(exempt);
+  if (!fits) {
+    close();
+  }
+  erase_exempt(exempt);
+  fits = fits || add_exempt(exempt);
+  if (fits && std::exchange(is_closed_, false)) {
+    exempt_.erase(key_of(EVERYTHING));
+    log(LogLevel::info, "the host's routes fit into the accelerator again");
+  }
 }
 
 void RouteMirror::apply()
 {
   const auto ways = table_.ways();
   const auto exempt = table_.exempt();
-  apply_exempt(exempt); // what is closed goes first
+  apply_exempt(exempt);
   std::erase_if(applied_routes_, [&](const auto& entry) {
     return !ways.contains(entry.first) && (routes_.erase(key_of(entry.first)), true);
   });

@@ -6,6 +6,7 @@
 #include "guest/rtnetlink.hh"
 #include "host/loop.hh"
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -18,17 +19,22 @@ namespace slirpstack {
 class RouteMirror
 {
 public:
-  /// `loop` and `object` must outlive this. Throws std::system_error, UsageError if the interface
-  /// is not there or no Ethernet.
-  RouteMirror(Loop& loop,
-              const NatObject& object,
-              const std::string& external,
-              const WayTable::Settings& settings);
+  /// What stands outside.
+  struct Outlook
+  {
+    ExternalLink link;
+    bool is_settled = true; ///< false: look again in a moment, though the kernel tells nothing new
+  };
+  /// Asked before the routes are read: links, addresses or routes may have changed. May throw
+  /// std::system_error.
+  using Look = std::function<Outlook()>;
+
+  /// `loop` and `object` must outlive this. Throws std::system_error.
+  RouteMirror(Loop& loop, const NatObject& object, Look look, const WayTable::Settings& settings);
   ~RouteMirror();
   RouteMirror(const RouteMirror&) = delete;
   RouteMirror& operator=(const RouteMirror&) = delete;
 
-  [[nodiscard]] const ExternalLink& link() const { return link_; }
   /// A packet could not be sent to `destination`: has the kernel find the neighbour that it takes.
   /// The answer comes by itself.
   void resolve(const IpAddress& destination);
@@ -38,16 +44,20 @@ public:
 
 private:
   void read_all();
-  void read_link();
+  void try_again(const std::string& reason);
   void read_neighbours(Family family);
   [[nodiscard]] std::vector<HostRoute> read_routes(Family family);
   void note_changes();
   void apply();
   void apply_exempt(const std::set<Prefix>& exempt);
+  /// False: they do not all fit.
+  bool add_exempt(const std::set<Prefix>& exempt);
+  void erase_exempt(const std::set<Prefix>& but);
+  void close();
   void apply_ipv6();
   void ask_kernel(const IpAddress& neighbour);
 
-  std::string external_;
+  Look look_;
   WayTable table_;
   ExternalLink link_;
   NatTable<nat_route_key, nat_route> routes_;
@@ -56,11 +66,13 @@ private:
   std::map<Prefix, nat_route> applied_routes_;
   std::map<Prefix, nat_route> applied_routes6_;
   std::set<Prefix> applied_exempt_;
+  bool is_closed_ = false; ///< for want of room, but for what is in `applied_exempt_`
   FileDescriptor changes_;
   RouteSocket reader_;
   std::set<IpAddress> asked_; ///< neighbours, since `asked_since_`
   TimePoint asked_since_{};
   Timer settled_;
+  std::string complaint_; ///< what the log says about the last attempt
   Watch watch_;
 };
 

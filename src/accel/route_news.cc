@@ -34,6 +34,12 @@ std::optional<MacAddress> mac_of(ByteView bytes)
   return mac;
 }
 
+/// With or without its terminating zero.
+std::string text_of(ByteView bytes)
+{
+  return {bytes.begin(), std::ranges::find(bytes, '\0')};
+}
+
 bool is_looked_at(std::uint32_t table)
 {
   return table == RT_TABLE_MAIN || table == RT_TABLE_DEFAULT || table == RT_TABLE_LOCAL;
@@ -123,7 +129,10 @@ std::optional<ExternalLink> parse_external_link(const nlmsghdr& message)
   if (body.ifi_type != ARPHRD_ETHER || !mac) {
     return std::nullopt;
   }
-  return ExternalLink{static_cast<unsigned>(body.ifi_index), attributes.u32(IFLA_MTU), *mac};
+  return ExternalLink{static_cast<unsigned>(body.ifi_index),
+                      attributes.u32(IFLA_MTU),
+                      *mac,
+                      text_of(attributes.bytes(IFLA_IFNAME))};
 }
 
 } // namespace slirpstack

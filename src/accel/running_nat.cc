@@ -1,12 +1,12 @@
 #include "accel/running_nat.hh"
 
+#include "accel/own_addresses.hh"
+#include "accel/planned_pool.hh"
 #include "base/error.hh"
 #include "base/log.hh"
-#include "wire/protocol_name.hh"
 
-#include <arpa/inet.h>
+#include <algorithm>
 #include <cerrno>
-#include <fmt/format.h>
 #include <utility>
 
 namespace slirpstack {
@@ -15,13 +15,6 @@ namespace {
 
 // The shortest timeout is a minute (RFC 5508 REQ-2); a binding may last this much longer.
 constexpr std::chrono::seconds SWEEP_PERIOD(10);
-
-// What has not heard of us for so long takes us for dead: a turn of the loop takes milliseconds.
-constexpr std::chrono::seconds HEARTBEAT_PERIOD(1);
-constexpr std::chrono::seconds HEARTBEAT_LASTS(4);
-
-/// Those that there is room for in a PortPool.
-constexpr std::uint64_t MOST_ADDRESSES = 65536;
 
 // A flood from outside leaves the guests as much (RFC 6888 REQ-5).
 constexpr std::uint32_t VISITORS_PART = 2;
@@ -32,47 +25,23 @@ std::chrono::nanoseconds now()
   return Clock::now().time_since_epoch();
 }
 
-/// RFC 7422: which ports an address has for itself.
-PortRange block_of(const NatPlan& plan, std::uint16_t port)
-{
-  const unsigned number = (port - plan.ports.first) / plan.block_ports;
-  const unsigned first = plan.ports.first + number * plan.block_ports;
-  return {static_cast<std::uint16_t>(first),
-          static_cast<std::uint16_t>(first + plan.block_ports - 1)};
-}
-
-std::vector<IpAddress> all_of(const std::vector<AddressRange>& ranges)
-{
-  std::vector<IpAddress> addresses;
-  for (const AddressRange& range : ranges) {
-    for (std::uint64_t i = 0; i < range.size(); ++i) {
-      addresses.push_back(
-        IpAddress::ipv4(static_cast<std::uint32_t>(range.first.ipv4_value() + i)));
-    }
-  }
-  return addresses;
-}
-
-PortPool::Options pool_options(const RunningNat::Settings& settings)
-{
-  const NatPlan& plan = settings.plan;
-  return {.first_port = plan.ports.first,
-          .last_port = plan.ports.last,
-          .has_low_ports = !plan.pool_is_local,
-          .block_ports = static_cast<std::uint16_t>(plan.block_ports),
-          .quota = plan.quota,
-          .is_shared = settings.is_shared};
-}
-
 } // namespace
 
 RunningNat::RunningNat(Loop& loop, const Settings& settings)
   : settings_(settings)
+  , pin_lock_(settings.pin_folder)
   , nat_(settings.hook, settings.sizes, settings.pin_folder)
   , interfaces_(nat_.object().map("interfaces"))
+  , program_settings_(nat_.object(), settings.sizes.sessions / VISITORS_PART)
   , ledger_(nat_.object())
   , zones_(former_zones())
-  , routes_(loop, nat_.object(), settings.external, settings.ways)
+  , binding_log_(settings_.plan, settings.logs_bindings)
+  , external_(settings.external, external_role())
+  , routes_(
+      loop,
+      nat_.object(),
+      [this] { return follow(); },
+      settings.ways)
   , prefixes_(nat_.object())
   , mapped_(nat_.object(),
             settings.timeouts,
@@ -82,92 +51,137 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
   , events_(nat_.object(), [this](const nat_event& event) { on_event(event); })
   , event_watch_(loop, events_.fd(), [this] { events_.read(); })
   , sweep_(loop, [this] { sweep(); })
-  , heartbeat_(loop, [this] { beat(); })
+  , heartbeat_(loop, nat_.object())
 {
   interfaces_.clear();
-  nat_settings first = settings_of(settings_.plan, next_generation());
-  first.recent_sets = nat_.object().recent_sets();
-  first.max_visitors = settings_.sizes.sessions / VISITORS_PART;
-  NatTable<std::uint32_t, nat_settings>(nat_.object().map("settings")).put(0, first);
-  nat_.attach_external(static_cast<int>(routes_.link().index));
-  if (nat_.has_filters()) {
-    start_heartbeat();
+  // What a predecessor's policy has allowed, this one's has not; the kernel by itself has none.
+  program_settings_.begin(settings_.plan, program_settings_.generation() + (writer_ ? 1 : 0));
+  external_.attach();
+  if (!settings_.internal.empty()) {
+    internal_.emplace(settings_.internal, internal_role()).attach();
   }
-}
-
-void RunningNat::start_heartbeat()
-{
-  beat();
-  NatTable<std::uint32_t, nat_settings> settings(nat_.object().map("settings"));
-  nat_settings asked = settings.find(0).value_or(nat_settings{});
-  asked.flags |= NAT_HEARTBEAT;
-  settings.put(0, asked);
-}
-
-void RunningNat::beat()
-{
-  const std::chrono::nanoseconds until = now() + HEARTBEAT_LASTS;
-  NatTable<std::uint32_t, std::uint64_t>(nat_.object().map("heartbeat"))
-    .put(0, static_cast<std::uint64_t>(until.count()));
-  heartbeat_.set(Loop::now() + HEARTBEAT_PERIOD);
+  is_following_ = true;
+  if (nat_.has_filters()) {
+    heartbeat_.begin();
+    program_settings_.expect_heartbeat();
+  }
 }
 
 RunningNat::~RunningNat() = default;
 
+FollowedInterface::Role RunningNat::external_role()
+{
+  return {
+    .flag = "-external",
+    .name = "external",
+    .attach
+    = [this](const ExternalLink& link) { nat_.attach_external(static_cast<int>(link.index)); },
+    .detach = [this](const ExternalLink& link) { nat_.detach(static_cast<int>(link.index)); }};
+}
+
+FollowedInterface::Role RunningNat::internal_role()
+{
+  return {.flag = "-i",
+          .name = "internal",
+          .attach =
+            [this](const ExternalLink& link) {
+              add_guest({.interface = static_cast<int>(link.index), .tap = 0, .mac = {}});
+            },
+          .detach = [this](const ExternalLink& link) { take_out(static_cast<int>(link.index)); }};
+}
+
+RouteMirror::Outlook RunningNat::follow()
+{
+  if (!is_following_) {
+    return {.link = external_.link(), .is_settled = true};
+  }
+  bool is_settled = external_.follow();
+  if (internal_) {
+    is_settled = internal_->follow() && is_settled;
+    follow_gateway();
+  }
+  follow_address();
+  return {.link = external_.link(), .is_settled = is_settled};
+}
+
+/// The router as those behind the internal interface know it.
+void RunningNat::follow_gateway()
+{
+  if (internal_->link().index == 0) {
+    return;
+  }
+  NatPlan& plan = settings_.plan;
+  const std::vector<IpAddress> own = own_addresses(internal_->name());
+  const IpAddress gateway = own.empty() ? plan.gateway : own.front();
+  if (gateway != plan.gateway || internal_->link().mac != plan.gateway_mac) {
+    plan.gateway = gateway;
+    plan.gateway_mac = internal_->link().mac;
+    program_settings_.change(settings_.plan);
+  }
+}
+
+/// An interface without an address may get the same one back.
+void RunningNat::follow_address()
+{
+  if (!settings_.follows_address || external_.link().index == 0) {
+    return;
+  }
+  const std::vector<IpAddress> own = own_addresses(external_.name());
+  if (!own.empty() && std::ranges::find(own, settings_.plan.external.front().first) == own.end()) {
+    move_to(own.front());
+  }
+}
+
+void RunningNat::move_to(const IpAddress& address)
+{
+  log(LogLevel::warning,
+      "the external interface has another address: guests have that now, and flows of the old end",
+      {{"was", addresses_text(settings_.plan)}, {"is", address.to_string()}});
+  settings_.plan.external = {{address, address}};
+  program_settings_.change(settings_.plan);
+  end_unplanned();
+  binding_log_.begin_anew();
+  if (BindingWriter* const binds = publisher()) {
+    binds->replace_pool(make_pool(), Clock::now());
+  }
+}
+
 NatExpiry RunningNat::make_expiry()
 {
   if (settings_.plan.kernel_allocates) {
-    make_publisher();
+    if (fits_pool(settings_.plan)) { // only what is published is made here
+      publisher_.emplace(nat_.object(), make_pool(), BindingWriter::Limits{});
+    }
     return {nat_.object(), settings_.timeouts, [this](const auto& internal, const auto& external) {
-              log_ended(internal, external);
+              binding_log_.ended(internal, external);
             }};
   }
   writer_.emplace(make_writer());
   return {nat_.object(), settings_.timeouts, {}, &*writer_};
 }
 
-/// In the kernel's own NAT only what is published is made here.
-void RunningNat::make_publisher()
+PortPool RunningNat::make_pool() const
 {
-  std::uint64_t addresses = 0;
-  for (const AddressRange& range : settings_.plan.external) {
-    addresses += range.size();
+  PortPool pool = planned_pool(settings_.plan, settings_.is_shared);
+  if (binding_log_.is_kept()) {
+    pool.set_block_log(BindingLog::block);
   }
-  if (addresses <= MOST_ADDRESSES) {
-    publisher_.emplace(
-      nat_.object(),
-      PortPool(all_of(settings_.plan.external),
-               {.first_port = settings_.plan.ports.first, .last_port = settings_.plan.ports.last},
-               HashSecret::random()),
-      BindingWriter::Limits{});
-  }
+  return pool;
 }
 
 BindingWriter RunningNat::make_writer()
 {
-  PortPool pool(all_of(settings_.plan.external), pool_options(settings_), HashSecret::random());
-  if (settings_.logs_bindings) {
-    pool.set_block_log(
-      [this](const PortBlock& block, bool is_assigned) { log_block(block, is_assigned); });
-  }
   return {nat_.object(),
-          std::move(pool),
+          make_pool(),
           {.max_flows = settings_.sizes.bindings, .is_shared = settings_.is_shared},
           [this](const nat_endpoint& internal, const nat_endpoint& external, bool is_bound) {
             if (is_bound) {
               look_after_bindings();
-              log_bound(internal, external);
+              binding_log_.bound(internal, external);
             } else {
-              log_ended(internal, external);
+              binding_log_.ended(internal, external);
             }
           }};
-}
-
-/// What a predecessor's policy has allowed, this one's has not; the kernel by itself has none.
-std::uint32_t RunningNat::next_generation() const
-{
-  const NatTable<std::uint32_t, nat_settings> settings(nat_.object().map("settings"));
-  return settings.find(0).value_or(nat_settings{}).generation + (writer_ ? 1 : 0);
 }
 
 std::map<unsigned, unsigned> RunningNat::former_zones() const
@@ -200,6 +214,14 @@ std::uint8_t RunningNat::add_guest(const Guest& guest)
 
 void RunningNat::remove_guest(int interface)
 {
+  if (guests_.contains(interface)) {
+    take_out(interface);
+    end_unplanned();
+  }
+}
+
+void RunningNat::take_out(int interface)
+{
   const auto guest = guests_.find(interface);
   if (guest == guests_.end()) {
     return;
@@ -214,7 +236,6 @@ void RunningNat::remove_guest(int interface)
   zones_.give_back(zone_of_[interface]);
   zone_of_.erase(interface);
   guests_.erase(guest);
-  end_unplanned();
 }
 
 void RunningNat::end_unplanned()
@@ -274,7 +295,7 @@ void RunningNat::on_event(const nat_event& event)
   switch (event.kind) {
     case NAT_EVENT_BOUND:
       look_after_bindings();
-      log_bound(event.internal, event.external);
+      binding_log_.bound(event.internal, event.external);
       break;
     case NAT_EVENT_EXHAUSTED:
       log(LogLevel::warning,
@@ -295,55 +316,6 @@ void RunningNat::on_event(const nat_event& event)
     default:
       break;
   }
-}
-
-// RFC 6888 REQ-12: protocol, subscriber, external address and port, and the time, which each line
-// has; not the destination. With blocks one line for all of an address's ports.
-void RunningNat::log_bound(const nat_endpoint& internal, const nat_endpoint& external)
-{
-  if (!settings_.logs_bindings || (writer_ && settings_.plan.block_ports != 0)) {
-    return; // or the pool tells of its blocks
-  }
-  const unsigned zone = internal.zone;
-  if (settings_.plan.block_ports == 0) {
-    log_record("bound",
-               {{"protocol", protocol_name(internal.protocol)},
-                {"internal", endpoint_of(internal).to_string()},
-                {"zone", zone},
-                {"external", endpoint_of(external).to_string()}});
-    return;
-  }
-  const std::uint64_t subscriber = (std::uint64_t{zone} << 32U) | internal.address;
-  if (logged_blocks_.insert(subscriber).second) {
-    log_record("ports of a subscriber",
-               {{"internal", address_of(internal.address).to_string()},
-                {"zone", zone},
-                {"external", address_of(external.address).to_string()},
-                {"ports", block_of(settings_.plan, ntohs(external.port)).to_string()}});
-  }
-}
-
-void RunningNat::log_block(const PortBlock& block, bool is_assigned) const
-{
-  const unsigned zone = block.zone;
-  log_record(is_assigned ? "ports of a subscriber" : "ports no longer of a subscriber",
-             {{"internal", block.internal.to_string()},
-              {"zone", zone},
-              {"external", block.external.to_string()},
-              {"ports", PortRange{block.first, block.last}.to_string()}});
-}
-
-void RunningNat::log_ended(const nat_endpoint& internal, const nat_endpoint& external) const
-{
-  if (!settings_.logs_bindings || settings_.plan.block_ports != 0) {
-    return;
-  }
-  const unsigned zone = internal.zone;
-  log_record("unbound",
-             {{"protocol", protocol_name(internal.protocol)},
-              {"internal", endpoint_of(internal).to_string()},
-              {"zone", zone},
-              {"external", endpoint_of(external).to_string()}});
 }
 
 } // namespace slirpstack

@@ -1,13 +1,18 @@
 #pragma once
 
+#include "accel/binding_log.hh"
 #include "accel/binding_writer.hh"
 #include "accel/expiry.hh"
+#include "accel/followed_interface.hh"
+#include "accel/heartbeat.hh"
 #include "accel/mapped_flows.hh"
 #include "accel/nat_accelerator.hh"
 #include "accel/nat_events.hh"
 #include "accel/nat_ledger.hh"
 #include "accel/nat_plan.hh"
+#include "accel/pin_lock.hh"
 #include "accel/prefix_mirror.hh"
+#include "accel/program_settings.hh"
 #include "accel/route_mirror.hh"
 #include "accel/zones.hh"
 #include "host/loop.hh"
@@ -22,6 +27,10 @@ namespace slirpstack {
 /// The NAT at work, with all that keeps it so: its programs on the external interface and those of
 /// the guests, the host's routes in its maps, its events, and the end of what is silent. It needs
 /// the loop, and wakes it only while there are bindings.
+///
+/// It follows its interfaces (FollowedInterface). While the external one is gone there are no
+/// routes, so that what the user-mode stack offers is declined and gets sockets; bindings stay. An
+/// address of the interface's own that becomes another one takes its bindings with it.
 class RunningNat
 {
 public:
@@ -33,6 +42,10 @@ public:
     NatPlan plan;
     NatExpiry::Timeouts timeouts;
     std::string external; ///< the interface that leads to the world
+    /// The interface behind which all guests are; empty: each joins with its own.
+    std::string internal;
+    /// The plan's only external address is the one of `external`, whichever that is.
+    bool follows_address = false;
     WayTable::Settings ways;
     bool logs_bindings = false;
     bool is_shared = false; ///< by several guests
@@ -48,8 +61,8 @@ public:
     std::optional<MacAddress> mac;
   };
 
-  /// Attaches the external interface. Takes over what is pinned. Throws std::system_error,
-  /// UsageError.
+  /// Attaches the external interface, and the internal one. Takes over what is pinned, and keeps
+  /// others from it as long as it lives. Throws std::system_error, UsageError.
   RunningNat(Loop& loop, const Settings& settings);
   ~RunningNat();
   RunningNat(const RunningNat&) = delete;
@@ -76,20 +89,22 @@ public:
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] const NatObject& object() const { return nat_.object(); }
   [[nodiscard]] const NatLedger& ledger() const { return ledger_; }
-  [[nodiscard]] const RouteMirror& routes() const { return routes_; }
+  /// The interface that leads to the world, as it is just now.
+  [[nodiscard]] const FollowedInterface& external() const { return external_; }
 
 private:
   void on_event(const nat_event& event);
-  void log_bound(const nat_endpoint& internal, const nat_endpoint& external);
-  void log_ended(const nat_endpoint& internal, const nat_endpoint& external) const;
-  void log_block(const PortBlock& block, bool is_assigned) const;
+  [[nodiscard]] FollowedInterface::Role external_role();
+  [[nodiscard]] FollowedInterface::Role internal_role();
+  [[nodiscard]] RouteMirror::Outlook follow();
+  void follow_gateway();
+  void follow_address();
+  void move_to(const IpAddress& address);
+  /// Undoes add_guest() but for the bindings.
+  void take_out(int interface);
+  [[nodiscard]] PortPool make_pool() const;
   [[nodiscard]] BindingWriter make_writer();
-  void make_publisher();
   [[nodiscard]] NatExpiry make_expiry();
-  [[nodiscard]] std::uint32_t next_generation() const;
-  /// Where the programs would outlive us.
-  void start_heartbeat();
-  void beat();
   void end_unplanned();
   /// There are bindings: those that fall silent have to be ended.
   void look_after_bindings();
@@ -97,13 +112,18 @@ private:
   [[nodiscard]] std::map<unsigned, unsigned> former_zones() const;
 
   Settings settings_;
+  PinLock pin_lock_; ///< before the maps are
   NatAccelerator nat_;
   NatTable<std::uint32_t, nat_interface> interfaces_;
+  ProgramSettings program_settings_;
   NatLedger ledger_;
   Zones zones_;
   std::map<int, Guest> guests_;
   std::map<int, unsigned> zone_of_;
-  std::set<std::uint64_t> logged_blocks_;
+  BindingLog binding_log_;
+  FollowedInterface external_;
+  std::optional<FollowedInterface> internal_;
+  bool is_following_ = false; ///< all is there that has to follow
   RouteMirror routes_;
   PrefixMirror prefixes_;
   MappedFlows mapped_;
@@ -113,7 +133,7 @@ private:
   NatEvents events_;
   Watch event_watch_;
   Timer sweep_;
-  Timer heartbeat_;
+  Heartbeat heartbeat_; ///< where the programs would outlive us
 };
 
 } // namespace slirpstack

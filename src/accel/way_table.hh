@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 namespace slirpstack {
@@ -24,12 +25,13 @@ struct HostRoute
   auto operator<=>(const HostRoute&) const = default;
 };
 
-/// The interface that leads to the world.
+/// The interface that leads to the world; its number is 0 while there is none.
 struct ExternalLink
 {
   unsigned index = 0;
   std::uint32_t mtu_bytes = 1500;
   MacAddress mac;
+  std::string name;
 
   auto operator<=>(const ExternalLink&) const = default;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <cstdint>
 #include <cstring>
 
 namespace slirpstack::test {
@@ -30,7 +31,7 @@ Verdict verdict_of(NatHook hook, std::uint32_t value)
   if (value == (is_xdp ? 4U : 7U)) { // XDP_REDIRECT, TC_ACT_REDIRECT
     return Verdict::redirect;
   }
-  if (value == (is_xdp ? 2U : 0U)) { // XDP_PASS, TC_ACT_OK
+  if (value == (is_xdp ? 2U : UINT32_MAX)) { // XDP_PASS, TC_ACT_UNSPEC
     return Verdict::host;
   }
   REQUIRE(value == (is_xdp ? 1U : 2U)); // XDP_DROP, TC_ACT_SHOT

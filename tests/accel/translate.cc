@@ -247,6 +247,28 @@ TEST_CASE("a destination that is exempt is left alone, and its neighbours are no
   }
 }
 
+TEST_CASE("where the routes do not fit nothing of the inside is left to the host's forwarding")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.flags |= NAT_EXEMPTIONS;
+    nat.apply();
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+    NatTable<nat_route_key, std::uint32_t> exempt(nat.object().map("exempt"));
+    exempt.put({0, 0}, NAT_EXEMPT_UNKNOWN);
+    exempt.put({24, to_map(at("192.0.2.0:0"), 0).address}, NAT_EXEMPT);
+    CHECK(nat.from_guest(between({}, GUEST, REMOTE)).verdict == Verdict::drop);
+    CHECK(nat.counted(NAT_DROP_NO_ROUTE) == 1);
+    for (const Endpoint& to : {at("192.0.2.7:53"), OTHER_GUEST, at("224.0.0.1:53")}) {
+      CHECK(nat.from_guest(between({}, GUEST, to)).verdict == Verdict::host);
+    }
+    CHECK(nat.from_guest(between({}, at("172.16.0.1:53"), REMOTE)).verdict == Verdict::host);
+    nat.set_tap();
+    CHECK(nat.from_guest(between({}, GUEST, REMOTE)).verdict == Verdict::redirect);
+    CHECK(nat.counted(NAT_DROP_NO_ROUTE) == 1);
+  }
+}
+
 TEST_CASE("guests with the same address are told apart by their zone")
 {
   FOR_BOTH_HOOKS(nat)

@@ -30,16 +30,21 @@ from harness.namespace import HeldNamespace, Namespace
 from harness.processes import Process, run, wait_until
 from harness.sandbox import PROGRAM, WORK
 from harness.servers import Datagrams, file_server, listening, receive_exactly
-from harness.topology import HOST_ADDRESS, RESOLVERS, SERVER
+from harness.topology import HOST_ADDRESS, LAN_PEER, RESOLVERS, ROUTER_ADDRESS, SERVER
 
 HOOKS = ("xdp", "tc")
 BINDERS = ("kernel", "user")
 GUEST = "10.0.2.100"
 FIRST_SHARED_PORT = 61000
+LAN_ADDRESS = "203.0.113.1"
+MAX_ROUTES = 16384
 BPF_FOLDER = "/mnt/bpf"
+OLD_KERNEL = (sys.executable, str(Path(without_tcx.__file__).resolve()))
 
 IP_MTU_DISCOVER = 10
 IP_PMTUDISC_DONT = 0
+
+TC_ACT_SHOT = 2
 
 SIOCETHTOOL = 0x8946
 ETHTOOL_STXCSUM = 0x17
@@ -141,7 +146,7 @@ class AcceleratorTest(suite.AreaTest):
         return str(address), int(port)
 
     @contextlib.contextmanager
-    def untranslated(self) -> Iterator[list[bytes]]:
+    def untranslated(self, source: str = GUEST) -> Iterator[list[bytes]]:
         """Packets that reach the router under a guest's own address."""
         seen: list[bytes] = []
         with self.topology.router.socket(
@@ -151,7 +156,7 @@ class AcceleratorTest(suite.AreaTest):
             yield seen
             while select.select([wire], [], [], 0.05)[0]:
                 frame = wire.recv(2048)
-                if frame[26:30] == socket.inet_aton(GUEST):
+                if frame[26:30] == socket.inet_aton(source):
                     seen.append(frame)
 
 
@@ -475,10 +480,9 @@ class Ending(AcceleratorTest):
                 again.end()
 
     def test_what_a_kill_leaves_on_an_old_kernel_stops_by_itself(self) -> None:
-        old = [sys.executable, str(Path(without_tcx.__file__).resolve())]
         with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
             guest = self.namespace()
-            process = self.accelerated("tc", [guest], wrapper=old)
+            process = self.accelerated("tc", [guest], wrapper=OLD_KERNEL)
             self.seen_from(guest, echo)
             self.assertIn("nat_", self.topology.host.shell("tc filter show dev up0 ingress"))
             self.last.settimeout(0.5)
@@ -498,15 +502,25 @@ class Ending(AcceleratorTest):
             process.exit_status()
             wait_until(lambda: not is_answered(), "an end of what the killed process has left")
             self.assertFalse(is_answered())
-            again = self.accelerated("tc", [guest], wrapper=old)
+            again = self.accelerated("tc", [guest], wrapper=OLD_KERNEL)
             self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
             again.end()
             self.assertNotIn("nat_", self.topology.host.shell("tc filter show dev up0 ingress"))
 
-    def test_a_restart_with_pinned_maps_loses_no_connection(self) -> None:
+    def mount_bpf(self) -> None:
         self.topology.host.shell(
             f"mkdir -p {BPF_FOLDER} && (mountpoint -q {BPF_FOLDER} || mount -t bpf bpf {BPF_FOLDER})"
         )
+
+    def remove_pairs(self) -> None:
+        """Those that a process with pinned maps has left for its successor."""
+        for line in self.interfaces().splitlines():
+            if ": slv" in line:
+                name = line.split(": ")[1].split("@")[0]
+                self.topology.host.shell(f"ip link del {name}")
+
+    def test_a_restart_with_pinned_maps_loses_no_connection(self) -> None:
+        self.mount_bpf()
         for hook, binds in itertools.product(HOOKS, BINDERS):
             with self.subTest(hook, binds=binds), listening(self.topology.internet, 4, SERVER[4]) as listener:
                 guest = self.namespace()
@@ -526,11 +540,142 @@ class Ending(AcceleratorTest):
                         self.assertEqual(receive_exactly(client, 3), b"yes")
                         self.assertIn(f":{seen[1]}", self.asks("accel", "bindings"))
                         again.end()
-                self.topology.host.shell("ip link del type veth 2>/dev/null || :")
-                for line in self.interfaces().splitlines():
-                    name = line.split(": ")[1].split("@")[0] if ": slv" in line else ""
-                    if name:
-                        self.topology.host.shell(f"ip link del {name}")
+                self.remove_pairs()
+
+    def test_pinned_maps_are_one_process_s_own(self) -> None:
+        self.mount_bpf()
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                folder = f"{BPF_FOLDER}/own-{hook}-{binds}"
+                process = self.accelerated(hook, [guest], "-pin", folder, binds=binds)
+                seen = self.seen_from(guest, echo)
+                words = ["-accel", hook, "-external", "up0", f"-xdp-alloc={binds}", "-pin", folder]
+                same = [str(PROGRAM), *words, "-netns", guest.path]
+                done = run(self.topology.host.command(same), check=False)
+                self.assertEqual(done.returncode, 2)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                self.assertIn(f'invalid value "{folder}" for flag -pin: another', done.stderr)
+                # Who was there first has all that he had.
+                self.last.sendto(b"still there?", echo.endpoint)
+                self.assertEqual(self.last.recv(100), b"still there?")
+                self.assertEqual(echo.seen[-1][0][:2], seen)
+                self.seen_from(guest, echo)
+                # A killed process keeps nobody out.
+                process.signal(signal.SIGKILL)
+                process.exit_status()
+                again = self.accelerated(hook, [guest], "-pin", folder, binds=binds)
+                self.seen_from(guest, echo)
+                again.end()
+                self.remove_pairs()
+
+    def make_external_link(self) -> None:
+        """up0 and the router's end of it, as the topology has them."""
+        self.topology.host.shell(
+            f"ip link add up0 type veth peer name down0 netns {self.topology.router.pid}"
+        )
+        self.topology.router.shell(
+            f"ip link set down0 up && ip address add {ROUTER_ADDRESS[4]}/30 dev down0"
+            f" && ip address add {ROUTER_ADDRESS[6]}/64 dev down0 nodad"
+        )
+        set_feature(self.topology.router, "down0", ETHTOOL_SGRO, 1)
+        set_feature(self.topology.router, "down0", ETHTOOL_STXCSUM, 0)
+        self.topology.host.shell(
+            f"ip link set up0 up && ip address add {HOST_ADDRESS[4]}/30 dev up0"
+            f" && ip address add {HOST_ADDRESS[6]}/64 dev up0 nodad"
+            f" && ip route add default via {ROUTER_ADDRESS[4]}"
+            f" && ip route add default via {ROUTER_ADDRESS[6]}"
+        )
+
+    def is_carried(self, echo: Datagrams) -> bool:
+        """By the kernel: what the guest's last socket asks."""
+        before = self.counted("out")
+        with contextlib.suppress(OSError):
+            self.last.settimeout(0.5)
+            self.last.sendto(b"carried?", echo.endpoint)
+            return self.last.recv(100) == b"carried?" and self.counted("out") > before
+        return False
+
+    def test_an_external_interface_that_is_made_anew(self) -> None:
+        detour = f"default via {LAN_PEER} metric 1000"
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest], binds=binds)
+                seen = self.seen_from(guest, echo)
+                before = self.last
+                self.topology.host.shell("ip link del up0")
+                try:
+                    process.wait_for_log("an interface is gone")
+                    self.topology.host.shell(f"ip route add {detour}")
+                    if binds == "user":
+                        # A socket of the host does as well.
+                        self.assertEqual(self.seen_from(guest, echo)[0], LAN_ADDRESS)
+                    self.topology.host.shell(f"ip route del {detour}")
+                finally:
+                    self.make_external_link()
+                process.wait_for_log("an interface is back")
+                # What there was before goes on, and what is new is carried too.
+                self.last = before
+                wait_until(lambda: self.is_carried(echo), "a flow that goes on")
+                self.assertEqual(echo.seen[-1][0][:2], seen)
+                self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
+                self.assertTrue(self.is_carried(echo))
+                self.assertEqual(process.log.count("an interface is"), 2, process.log)
+                process.end()
+
+    def test_an_external_interface_gets_another_name(self) -> None:
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest], binds=binds)
+                seen = self.seen_from(guest, echo)
+                self.topology.host.shell("ip link set up0 name wan0")
+                try:
+                    line = process.wait_for_log("an interface has another name now")
+                    self.assertIn("interface=external was=up0 is=wan0", line)
+                    self.assertTrue(self.is_carried(echo))
+                    self.assertEqual(echo.seen[-1][0][:2], seen)
+                    self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
+                    self.assertTrue(self.is_carried(echo))
+                    self.assertIn(" and wan0,", self.asks("accel", "status"))
+                finally:
+                    self.topology.host.shell("ip link set wan0 name up0")
+                process.end()
+
+    def test_an_external_interface_gets_another_address(self) -> None:
+        ours, theirs = "198.51.100.34", "198.51.100.33"
+        host, router = self.topology.host, self.topology.router
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest], "-log-bindings", binds=binds)
+                self.seen_from(guest, echo)
+                local = self.last.getsockname()[1]
+                router.shell(f"ip address add {theirs}/30 dev down0")
+                host.shell(f"ip address del {HOST_ADDRESS[4]}/30 dev up0")
+                try:
+                    host.shell(
+                        f"ip address add {ours}/30 dev up0 && ip route replace default via {theirs}"
+                    )
+                    line = process.wait_for_log("the external interface has another address")
+                    self.assertIn(f"was={HOST_ADDRESS[4]} is={ours}", line)
+                    process.wait_for_log(f"unbound protocol=udp internal={GUEST}:{local}")
+                    wait_until(lambda: self.is_carried(echo), "a flow under the new address")
+                    self.assertEqual(echo.seen[-1][0][0], ours)
+                    self.assertGreaterEqual(echo.seen[-1][0][1], FIRST_SHARED_PORT)
+                    self.assertEqual(self.seen_from(guest, echo)[0], ours)
+                finally:
+                    host.shell(
+                        f"ip address del {ours}/30 dev up0 2>/dev/null || :\n"
+                        f"ip address replace {HOST_ADDRESS[4]}/30 dev up0\n"
+                        f"ip route replace default via {ROUTER_ADDRESS[4]}"
+                    )
+                    router.shell(f"ip address del {theirs}/30 dev down0")
+                # Back to the old one, whose ports rest.
+                wait_until(lambda: self.is_carried(echo), "a flow under the old address")
+                self.assertEqual(echo.seen[-1][0][0], HOST_ADDRESS[4])
+                process.end()
 
     def test_a_second_process_for_one_namespace_is_refused(self) -> None:
         guest = self.namespace()
@@ -550,32 +695,170 @@ class Ending(AcceleratorTest):
 
 
 class Cgnat(AcceleratorTest):
-    def test_two_interfaces_of_a_router(self) -> None:
-        self.topology.router.shell("ip route replace 192.0.2.200/32 via 198.51.100.2")
-        inside = self.namespace()
+    EXTERNAL = "192.0.2.200"
+    INSIDE = "10.1.2.3"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.topology.router.shell(f"ip route replace {self.EXTERNAL}/32 via {HOST_ADDRESS[4]}")
+        self.inside = self.namespace()
+        self.make_inside_link()
+        self.addCleanup(self.topology.host.shell, "ip link del inside0")
+
+    def make_inside_link(self) -> None:
         self.topology.host.shell(
-            f"ip link add inside0 type veth peer name eth0 netns {inside.pid}"
+            f"ip link add inside0 type veth peer name eth0 netns {self.inside.pid}"
             " && ip address add 10.0.0.1/8 dev inside0 && ip link set inside0 up"
         )
-        self.addCleanup(self.topology.host.shell, "ip link del inside0")
-        inside.shell(
-            "ip link set eth0 up && ip address add 10.1.2.3/8 dev eth0"
+        self.inside.shell(
+            f"ip link set eth0 up address 02:00:00:00:00:09 && ip address add {self.INSIDE}/8 dev eth0"
             " && ip route add default via 10.0.0.1"
         )
-        set_feature(inside, "eth0", ETHTOOL_SGRO, 1)
-        set_feature(inside, "eth0", ETHTOOL_STXCSUM, 0)
+        set_feature(self.inside, "eth0", ETHTOOL_SGRO, 1)
+        set_feature(self.inside, "eth0", ETHTOOL_STXCSUM, 0)
+
+    def translating(self, hook: str, *options: str, wrapper: Sequence[str] = ()) -> Process:
+        words = ["-e", "up0", "-i", "inside0", "-E", self.EXTERNAL, "-I", "10.0.0.0/8"]
+        command = [*wrapper, str(self.cgnat()), *words, "-accel", hook, *options]
+        process = Process(self.topology.host.command(command), WORK)
+        self.addCleanup(process.stop)
+        process.wait_for_log("NAT in the kernel")
+        return process
+
+    def end(self, process: Process) -> None:
+        process.signal(signal.SIGTERM)
+        self.assertEqual(process.exit_status(), 0)
+
+    def test_two_interfaces_of_a_router(self) -> None:
         for hook in HOOKS:
             with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
-                words = ["-e", "up0", "-i", "inside0", "-E", "192.0.2.200", "-I", "10.0.0.0/8"]
+                process = self.translating(hook)
+                self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
+                self.inside.run("ping", "-n", "-c1", "-W5", SERVER[4])
+                self.end(process)
+
+    def test_an_internal_interface_that_is_made_anew(self) -> None:
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                process = self.translating(hook)
+                seen = self.seen_from(self.inside, echo)
+                self.topology.host.shell("ip link del inside0")
+                process.wait_for_log("an interface is gone")
+                self.make_inside_link()
+                self.assertIn("interface=internal", process.wait_for_log("an interface is back"))
+                self.last.settimeout(0.5)
+
+                def is_answered() -> bool:
+                    with contextlib.suppress(OSError):
+                        self.last.sendto(b"still there?", echo.endpoint)
+                        return self.last.recv(100) == b"still there?"
+                    return False
+
+                wait_until(is_answered, "a flow that goes on")
+                self.assertEqual(echo.seen[-1][0][:2], seen)
+                self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
+                self.end(process)
+
+    def sends(self, echo: Datagrams) -> None:
+        """Whether or not anybody answers."""
+        with self.inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            for _ in range(5):
+                with contextlib.suppress(OSError):
+                    client.sendto(b"anyone?", echo.endpoint)
+
+    def test_more_routes_than_there_is_room_for(self) -> None:
+        host = self.topology.host
+        routes = WORK / "routes"
+        lines = [f"route add 100.64.{i // 250}.{i % 250} via {LAN_PEER}" for i in range(MAX_ROUTES)]
+        routes.write_text("".join(f"{line}\n" for line in lines))
+        control = str(WORK / "cgnat.sock")
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                process = self.translating(hook, "-control", control)
+                host.run("ip", "-batch", str(routes))
+                try:
+                    process.wait_for_log("not all of the host's routes fit into the accelerator")
+                    with self.untranslated(self.INSIDE) as leaked:
+                        self.sends(echo)
+                    self.assertEqual(leaked, [])
+                    self.assertEqual(echo.seen, [])
+                    asked = [str(PROGRAM), "ctl", control, "accel", "status"]
+                    status = run(host.command(asked)).stdout
+                    self.assertIn("drop_no_route: 5 packets", status)
+                    # The host's own is still there.
+                    self.inside.run("ping", "-n", "-c1", "-W5", "10.0.0.1")
+                finally:
+                    host.run("ip", "route", "flush", "root", "100.64.0.0/10")
+                process.wait_for_log("the host's routes fit into the accelerator again")
+                self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
+                self.end(process)
+
+    def test_a_killed_router_with_the_example_s_rule_leaks_nothing(self) -> None:
+        host = self.topology.host
+        undo = f"nft delete table ip cgnat\nip route del blackhole {self.EXTERNAL}"
+        self.topology.router.shell(f"ip route add 10.0.0.0/8 via {LAN_ADDRESS}")
+        self.addCleanup(self.topology.router.shell, "ip route del 10.0.0.0/8")
+        script = Path(__file__).resolve().parents[2] / "examples" / "cgnat-router.sh"
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                # What the rule and the route are for.
+                plain = self.translating(hook)
+                self.seen_from(self.inside, echo)
+                plain.signal(signal.SIGKILL)
+                plain.exit_status()
+                with self.untranslated(self.INSIDE) as leaked:
+                    self.sends(echo)
+                self.assertGreaterEqual(len(leaked), 5) # errors about answers may be among them
+
+                self.cgnat()
                 process = Process(
-                    self.topology.host.command([str(self.cgnat()), *words, "-accel", hook]), WORK
+                    host.command(
+                        ["env", f"PATH={WORK}:/usr/sbin:/usr/bin:/sbin:/bin", "sh", str(script)]
+                        + ["up0", "inside0", self.EXTERNAL, "10.0.0.0/8", "-accel", hook]
+                    ),
+                    WORK,
                 )
                 self.addCleanup(process.stop)
                 process.wait_for_log("NAT in the kernel")
-                self.assertEqual(self.seen_from(inside, echo)[0], "192.0.2.200")
-                inside.run("ping", "-n", "-c1", "-W5", SERVER[4])
-                process.signal(signal.SIGTERM)
-                self.assertEqual(process.exit_status(), 0)
+                self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
+                self.inside.run("ping", "-n", "-c1", "-W5", SERVER[4])
+                # What is exempt is forwarded still.
+                self.inside.run("ping", "-n", "-c1", "-W5", LAN_PEER)
+                process.signal(signal.SIGKILL)
+                process.exit_status()
+                with self.untranslated(self.INSIDE) as leaked:
+                    self.sends(echo)
+                self.assertEqual(leaked, [])
+                # Nor do packets for guests go back and forth between the routers.
+                with self.untranslated(SERVER[4]) as returned:
+                    with self.topology.internet.socket(socket.AF_INET, socket.SOCK_DGRAM) as remote:
+                        remote.bind((SERVER[4], 0))
+                        remote.sendto(b"back?", (self.EXTERNAL, 5000))
+                self.assertEqual(returned, [])
+                host.shell(undo)
+
+    def test_filters_of_the_router_s_own_see_what_is_not_translated(self) -> None:
+        host = self.topology.host
+        neighbours = {"up0": (self.topology.router, HOST_ADDRESS[4]), "inside0": (self.inside, "10.0.0.1")}
+        for device in neighbours:
+            host.shell(f"tc qdisc replace dev {device} clsact")
+        self.addCleanup(host.shell, "tc qdisc del dev up0 clsact")
+
+        def is_answered(device: str) -> bool:
+            place, address = neighbours[device]
+            return place.run("ping", "-n", "-c1", "-W1", address, check=False).returncode == 0
+
+        for wrapper in ((), OLD_KERNEL):
+            with self.subTest(wrapper=wrapper), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                process = self.translating("tc", wrapper=wrapper)
+                for device in neighbours:
+                    self.assertTrue(is_answered(device))
+                    behind = f"dev {device} ingress prio 40000"
+                    host.shell(f"tc filter add {behind} bpf da bytecode '1,6 0 0 {TC_ACT_SHOT},'")
+                    self.assertFalse(is_answered(device))
+                    host.shell(f"tc filter del {behind}")
+                self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
+                self.end(process)
 
 
 class WithoutPrivileges(suite.AreaTest):

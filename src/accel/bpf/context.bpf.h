@@ -12,7 +12,9 @@
 
 #ifdef NAT_TC
 typedef struct __sk_buff context;
-#define VERDICT_HOST TC_ACT_OK
+/* The next program or filter of the interface is asked, and if there is none the host's stack gets
+ * the packet. TC_ACT_OK would pass over the host's own policing. */
+#define VERDICT_HOST TC_ACT_UNSPEC
 #define VERDICT_DROP TC_ACT_SHOT
 #else
 typedef struct xdp_md context;

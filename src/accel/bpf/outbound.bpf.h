@@ -8,11 +8,8 @@
 static __always_inline int is_translatable(const struct nat_settings* now_set,
                                            const struct packet* p)
 {
-  __u8 first = bpf_ntohl(p->destination) >> 24;
-  if (!is_internal(now_set, p->source) || is_internal(now_set, p->destination)) {
-    return 0;
-  }
-  if (first == 0 || first == 127 || first >= 224) {
+  if (!is_internal(now_set, p->source) || is_internal(now_set, p->destination)
+      || is_never_routed(p->destination)) {
     return 0;
   }
   /* An external address may be one of the host's own: then it is exempt but for its bindings. */

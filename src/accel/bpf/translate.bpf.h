@@ -51,12 +51,34 @@ static __always_inline int to_slirpstack(context* ctx,
   return redirect_frame(ctx, origin->tap);
 }
 
+/* This host, loopback, multicast and above. */
+static __always_inline int is_never_routed(__be32 address)
+{
+  __u8 first = bpf_ntohl(address) >> 24;
+  return first == 0 || first == 127 || first >= 224;
+}
+
+/* Whether the host, which is left to forward the packet, might send it to the world under its
+ * internal source. */
+static __noinline int may_leak(__be32 source, __be32 destination)
+{
+  const struct nat_settings* now_set = current_settings();
+  if (!now_set || !(now_set->flags & NAT_EXEMPTIONS) || !is_internal(now_set, source)
+      || is_internal(now_set, destination) || is_never_routed(destination)) {
+    return 0;
+  }
+  struct nat_route_key key = {.prefix_length = 32, .address = destination};
+  const __u32* exemption = bpf_map_lookup_elem(&exempt, &key);
+  return exemption && *exemption == NAT_EXEMPT_UNKNOWN;
+}
+
 /* Not ours to translate. */
 static __always_inline int aside(context* ctx, struct origin* origin, const struct packet* p)
 {
   look_up(origin);
   if (origin->again || !origin->tap) {
-    return to_host(p->length);
+    return may_leak(p->source, p->destination) ? dropped(NAT_DROP_NO_ROUTE, p->length)
+                                               : to_host(p->length);
   }
   count(NAT_TO_SLIRPSTACK, p->length);
   return redirect_frame(ctx, origin->tap);

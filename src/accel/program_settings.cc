@@ -1,0 +1,38 @@
+#include "accel/program_settings.hh"
+
+namespace slirpstack {
+
+ProgramSettings::ProgramSettings(const NatObject& object, std::uint32_t max_visitors)
+  : table_(object.map("settings")), recent_sets_(object.recent_sets()), max_visitors_(max_visitors)
+{}
+
+void ProgramSettings::put(const NatPlan& plan,
+                          std::uint32_t generation,
+                          std::uint32_t further_flags)
+{
+  nat_settings wanted = settings_of(plan, generation);
+  wanted.flags |= further_flags;
+  wanted.recent_sets = recent_sets_;
+  wanted.max_visitors = max_visitors_;
+  table_.put(0, wanted);
+}
+
+void ProgramSettings::begin(const NatPlan& plan, std::uint32_t generation)
+{
+  put(plan, generation, 0);
+}
+
+void ProgramSettings::change(const NatPlan& plan)
+{
+  const nat_settings former = now();
+  put(plan, former.generation, former.flags & NAT_HEARTBEAT);
+}
+
+void ProgramSettings::expect_heartbeat()
+{
+  nat_settings wanted = now();
+  wanted.flags |= NAT_HEARTBEAT;
+  table_.put(0, wanted);
+}
+
+} // namespace slirpstack
