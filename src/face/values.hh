@@ -47,8 +47,8 @@ public:
 /// `%` or blank.
 [[nodiscard]] std::string parse_interface(std::string_view text);
 
-/// The path of a control socket. An abstract name (`@…`) is refused: it has no permissions, so every
-/// user of the host could connect.
+/// The path of a control socket. An abstract name (`@…`) is refused: it has no permissions, so
+/// every user of the host could connect.
 [[nodiscard]] std::string parse_control_path(std::string_view text);
 
 } // namespace slirpstack
