@@ -106,8 +106,9 @@ enum nat_tcp_state
 #define NAT_ALLOWED 1U /* policy lets the guest send there */
 #define NAT_VISITOR 2U /* a remote has made it */
 /* Both sides have ended the connection, and its place under policy's limits is another's: what goes
- * on all the same has to be asked about. */
+ * on all the same has to be asked about. No packet prolongs it. */
 #define NAT_RELEASED 4U
+#define NAT_RESUMED 8U /* released, and its remote has sent data since */
 
 struct nat_session
 {

@@ -71,7 +71,8 @@ std::chrono::seconds NatExpiry::session_timeout(const nat_session_key& key,
   // RFC 6146 section 3.5.2.2: a half-closed connection is established still.
   const bool is_open = session.state == NAT_TCP_ESTABLISHED || session.state == NAT_TCP_FIN_OUT
                        || session.state == NAT_TCP_FIN_IN;
-  return is_open ? timeouts_.tcp_established : timeouts_.tcp_transitory;
+  const bool is_released = (session.flags & NAT_RELEASED) != 0;
+  return is_open && !is_released ? timeouts_.tcp_established : timeouts_.tcp_transitory;
 }
 
 std::chrono::seconds NatExpiry::binding_timeout(std::uint8_t protocol) const

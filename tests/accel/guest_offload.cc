@@ -289,11 +289,13 @@ TEST_CASE(
       SlowPath at(hook);
       at.opens(to(REMOTE, PROTOCOL_TCP));
       const Endpoint external = at.nat.external_of(GUEST, PROTOCOL_TCP);
-      const auto says
-        = [&](std::uint8_t flags) { return between(GUEST, REMOTE, PROTOCOL_TCP, flags); };
+      const auto says = [&](std::uint8_t flags) {
+        return without_data(between(GUEST, REMOTE, PROTOCOL_TCP, flags));
+      };
       const auto hears = [&](std::uint8_t flags) {
-        REQUIRE(at.nat.from_world(between(REMOTE, external, PROTOCOL_TCP, flags)).verdict
-                == Verdict::redirect);
+        REQUIRE(
+          at.nat.from_world(without_data(between(REMOTE, external, PROTOCOL_TCP, flags))).verdict
+          == Verdict::redirect);
       };
       hears(TCP_FLAG_SYN | TCP_FLAG_ACK);
       CHECK_FALSE(at.is_asked_about(says(TCP_FLAG_FIN | TCP_FLAG_ACK)));

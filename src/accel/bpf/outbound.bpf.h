@@ -29,12 +29,16 @@ static __always_inline const struct nat_route* route_to(__be32 destination)
   return bpf_map_lookup_elem(&routes, &key);
 }
 
-/* A flow that the kernel has bound cannot go on in the user-mode stack, which does not know it. */
-static __always_inline int no_route(context* ctx,
-                                    const struct nat_settings* now_set,
-                                    struct origin* origin,
-                                    const struct packet* p)
+/* A flow that the kernel has bound cannot go on in the user-mode stack, which does not know it. A
+ * function of its own, since the stack of its callers is nearly full. */
+static __noinline int no_route(context* ctx,
+                               const struct nat_settings* now_set,
+                               struct origin* origin,
+                               const struct packet* p)
 {
+  if (!now_set || !origin || !p) {
+    return VERDICT_DROP;
+  }
   struct nat_endpoint internal = {.address = p->source};
   struct nat_endpoint external = {.address = p->destination};
   report(NAT_EVENT_UNRESOLVED, &internal, &external);
@@ -256,9 +260,10 @@ static __always_inline __u32 permit(context* ctx,
   int plain = is_plain(now_set, p);
   const __u64* ends = plain ? ended_at(to->source_port) : 0;
   __u32 ends_before = ends ? (__u32) * (const volatile __u64*)ends : 0;
+  int is_over = 0;
   /* Where slirpstack is to be asked, a later fragment goes where the first has gone. */
   if (p->fragment != FRAGMENT_LATER || now_set->flags & NAT_ASK_REMOTES) {
-    failure = session_out(now_set, p, binding, now);
+    failure = session_out(now_set, p, binding, now, &is_over);
     if (failure) {
       return failure;
     }
@@ -266,6 +271,9 @@ static __always_inline __u32 permit(context* ctx,
   if (p->tcp_flags & TCP_RST) {
     note_end(to->source_port); /* the next segment takes it back: it must not be missed */
     return 0; /* RFC 7857 section 7.1: it may answer a stranger, who keeps no binding alive */
+  }
+  if (is_over) {
+    return 0;
   }
   refresh(&binding->last_out, now);
   if (plain) {
