@@ -99,7 +99,9 @@ enum nat_tcp_state
   NAT_TCP_FIN_OUT,
   NAT_TCP_FIN_IN,
   NAT_TCP_FIN_BOTH,
-  NAT_TCP_RESET, /* a RST was seen; state is kept for four minutes (RFC 7857 section 2.2) */
+  NAT_TCP_RESET,       /* a RST was seen; state is kept for four minutes (RFC 7857 section 2.2) */
+  NAT_TCP_REFUSED_OUT, /* the same after NAT_TCP_SYN_OUT: it has never been established */
+  NAT_TCP_REFUSED_IN,
 };
 
 /* Flags of nat_session. */

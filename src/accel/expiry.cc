@@ -22,8 +22,15 @@ constexpr nanoseconds LAG(NAT_RECENT_NS);
 
 bool is_closed(const nat_session_key& key, const nat_session& session)
 {
-  return key.protocol == PROTOCOL_TCP
-         && (session.state == NAT_TCP_FIN_BOTH || session.state == NAT_TCP_RESET);
+  switch (session.state) {
+    case NAT_TCP_FIN_BOTH:
+    case NAT_TCP_RESET:
+    case NAT_TCP_REFUSED_OUT:
+    case NAT_TCP_REFUSED_IN:
+      return key.protocol == PROTOCOL_TCP;
+    default:
+      return false;
+  }
 }
 
 /// A time of the kernel's may be newer than ours.

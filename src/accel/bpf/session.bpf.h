@@ -18,25 +18,45 @@ static __always_inline __u32 after_fin(__u32 state, int outbound)
   return state == other || state == NAT_TCP_FIN_BOTH ? NAT_TCP_FIN_BOTH : mine;
 }
 
+static __always_inline int was_established(__u32 state)
+{
+  return state >= NAT_TCP_ESTABLISHED && state <= NAT_TCP_RESET;
+}
+
+static __always_inline __u32 after_rst(__u32 state)
+{
+  return was_established(state)     ? NAT_TCP_RESET
+         : state == NAT_TCP_SYN_OUT ? NAT_TCP_REFUSED_OUT
+         : state == NAT_TCP_SYN_IN  ? NAT_TCP_REFUSED_IN
+                                    : state;
+}
+
+/* The other side's answer, or a simultaneous open (RFC 5382 REQ-2). */
+static __always_inline int is_answer_to(__u32 state, int outbound)
+{
+  return outbound ? state == NAT_TCP_SYN_IN || state == NAT_TCP_REFUSED_IN
+                  : state == NAT_TCP_SYN_OUT || state == NAT_TCP_REFUSED_OUT;
+}
+
 static __always_inline __u32 after_syn(__u32 state, int outbound)
 {
-  if (state == (outbound ? NAT_TCP_SYN_IN : NAT_TCP_SYN_OUT)) {
-    return NAT_TCP_ESTABLISHED; /* the answer, or a simultaneous open (RFC 5382 REQ-2) */
+  if (is_answer_to(state, outbound)) {
+    return NAT_TCP_ESTABLISHED;
   }
-  if (state == NAT_TCP_NONE || state == NAT_TCP_RESET || state == NAT_TCP_FIN_BOTH) {
+  if (state == NAT_TCP_NONE || state == NAT_TCP_FIN_BOTH || state >= NAT_TCP_RESET) {
     return outbound ? NAT_TCP_SYN_OUT : NAT_TCP_SYN_IN;
   }
   return state;
 }
 
-/* RFC 6146 section 3.5.2.2. A reset only shortens the timer: it may be forged, and a segment that
- * follows takes it back. */
+/* RFC 6146 section 3.5.2.2: what is not answered with a SYN is never established. A reset only
+ * shortens the timer: it may be forged, and a segment that follows takes it back. */
 static __always_inline __u32 next_state(__u32 state, __u8 flags, int outbound)
 {
   if (flags & TCP_RST) {
-    return NAT_TCP_RESET;
+    return after_rst(state);
   }
-  if (flags & TCP_FIN) {
+  if (flags & TCP_FIN && was_established(state)) {
     return after_fin(state, outbound);
   }
   if (flags & TCP_SYN) {
