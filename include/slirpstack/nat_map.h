@@ -59,7 +59,7 @@ struct nat_binding
   __u16 flags;
   __u64 last_out;   /* when the guest last sent */
   __u32 generation; /* nat_settings.generation when policy allowed it; void once that is newer */
-  __u32 zero;
+  __u32 sender;     /* the programs' own: a digest of the Ethernet address that it last came from */
 };
 
 /* Whose an external endpoint is. To insert it, with BPF_NOEXIST, is to claim the endpoint: it
@@ -70,7 +70,7 @@ struct nat_owner
   __be16 port;
   __u16 flags;
   __u64 last_in; /* when a remote last sent; quarantined: when it was freed */
-  __u32 ifindex; /* where the guest is */
+  __u32 ifindex; /* where the guest is; like guest_mac, as its last packets say */
   __u8 guest_mac[6];
   __u8 zone;
   __u8 zero;

@@ -51,6 +51,17 @@ TEST_CASE("a mapped flow that policy has allowed passes, out and in")
   });
 }
 
+TEST_CASE("what comes in of a mapped flow goes to where the guest last sent from")
+{
+  for_each_flow([](MappedBed& bed, const Packet& sent) {
+    bed.carry(sent);
+    CHECK(bed.run("nat_internal", frame({GATEWAY_MAC, OTHER_GUEST_MAC, {}}, build_v6(sent)))
+          == Fate::world);
+    bed.from_world(build_v6(reply_to(outside(bed, sent))));
+    CHECK(bed.seen == frame(TO_OTHER_GUEST, build_v6(one_hop_on(reply_to(sent)))));
+  });
+}
+
 TEST_CASE("extension headers are passed over")
 {
   const std::vector<Extension> some = {{PROTOCOL_HOP_BY_HOP}, {}, {PROTOCOL_ROUTING}};

@@ -243,6 +243,15 @@ static __always_inline struct nat_mapped* mapped_flow(const struct mapped_packet
   return flow && flow->zone == zone && is_same_address(flow->internal, &m->internal) ? flow : 0;
 }
 
+/* As for IPv4, what comes in goes to where the guest last sent from. */
+static __always_inline void follow_mapped(context* ctx, struct nat_mapped* flow)
+{
+  struct sender sender;
+  if (!read_sender(ctx, &sender)) {
+    move_guest(flow->guest_mac, &sender);
+  }
+}
+
 /* An error keeps no flow alive. */
 static __always_inline void note_packet(struct nat_mapped* flow,
                                         const struct mapped_packet* m,
@@ -306,6 +315,7 @@ static __noinline int forward_mapped(context* ctx, struct origin* origin, struct
   }
   note_piece(m);
   note_packet(flow, m, 1);
+  follow_mapped(ctx, flow);
   __u32 ifindex = route->ifindex;
   rewrite_macs(ctx, route->destination_mac, route->source_mac);
   write_mapped(ctx, m->l3, m, WAY_OUT);

@@ -229,6 +229,27 @@ static __always_inline struct nat_binding* binding_of(context* ctx,
   return *failure ? 0 : bpf_map_lookup_elem(&bindings, &internal);
 }
 
+/* What comes in goes to where the guest last sent from: the router before it may be another one by
+ * now. The owner is not looked up before the digest differs, and for one binding at most once in
+ * the time that the clock stands still: two routers may take turns. */
+static __noinline int follow_guest(context* ctx,
+                                   const struct origin* origin,
+                                   struct nat_binding* binding,
+                                   __u8 protocol)
+{
+  struct sender sender;
+  if (!origin || !binding || read_sender(ctx, &sender) || binding->sender == digest_of(&sender)) {
+    return 0;
+  }
+  binding->sender = digest_of(&sender);
+  struct nat_owner* owner = owner_of(binding->address, binding->port, protocol);
+  if (owner) {
+    move_guest(owner->guest_mac, &sender);
+    owner->ifindex = origin->guest;
+  }
+  return 0;
+}
+
 static __always_inline int without_binding(context* ctx,
                                            const struct nat_settings* now_set,
                                            struct origin* origin,
@@ -275,7 +296,10 @@ static __always_inline __u32 permit(context* ctx,
   if (is_over) {
     return 0;
   }
-  refresh(&binding->last_out, now);
+  if (binding->last_out != now) {
+    binding->last_out = now;
+    follow_guest(ctx, origin, binding, p->protocol);
+  }
   if (plain) {
     struct nat_endpoint internal = {
       .address = p->source, .port = p->source_port, .protocol = p->protocol, .zone = origin->zone};
