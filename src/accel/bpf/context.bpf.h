@@ -84,10 +84,10 @@ static __always_inline void make_readable(context* ctx, __u32 bytes)
   }
 }
 
-/* A super-segment's length says nothing: its segments are what must fit. */
-static __always_inline int is_super_segment(context* ctx)
+/* How much of a super-segment's data each of its segments carries; 0: it is none. */
+static __always_inline __u32 segment_bytes(context* ctx)
 {
-  return ctx->gso_size != 0;
+  return ctx->gso_size;
 }
 
 static __always_inline int redirect_frame(context* ctx, __u32 ifindex)
@@ -144,7 +144,7 @@ static __always_inline int has_tag_aside(context* ctx)
   return 0;
 }
 
-static __always_inline int is_super_segment(context* ctx)
+static __always_inline __u32 segment_bytes(context* ctx)
 {
   return 0;
 }
@@ -174,3 +174,10 @@ static __always_inline void fix_transport(context* ctx,
 }
 
 #endif
+
+/* What has to fit the way: a packet, or each segment of a super-segment. */
+static __always_inline __u32 length_on_wire(context* ctx, __u32 length, __u32 headers)
+{
+  __u32 segment = segment_bytes(ctx);
+  return segment ? headers + segment : length;
+}

@@ -78,7 +78,7 @@ static __always_inline int emit(context* ctx,
   if (!route || route->flags & NAT_ROUTE_UNRESOLVED) {
     return no_route(ctx, now_set, origin, p);
   }
-  if (p->length > route->mtu && !is_super_segment(ctx)) {
+  if (length_on_wire(ctx, p->length, p->l4 - p->l3 + p->header_bytes) > route->mtu) {
     return too_big(ctx, now_set, origin, p, route->mtu);
   }
   __u32 ifindex = route->ifindex;
