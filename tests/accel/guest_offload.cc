@@ -218,7 +218,7 @@ TEST_CASE(
   at.opens(packet);
   packet.tcp_flags = TCP_FLAG_ACK;
   packet.dont_fragment = true;
-  packet.data.assign(3000, 'x');
+  packet.data.assign(1400, 'x');
   const Bytes super = frame(FROM_GUEST, build(packet));
   at.nat.route(Prefix::parse("198.51.100.0/24").value(), 1400);
   constexpr std::uint32_t FITTING = 1400 - IPV4_HEADER_BYTES - TCP_HEADER_BYTES;

@@ -117,6 +117,17 @@ static __always_inline void fix_transport(context* ctx,
   }
 }
 
+/* A device may have summed up the frame (CHECKSUM_COMPLETE), and the sum has to follow it. For IPv4
+ * it does: the header's checksum cancels out what changes there, and the helpers see to the rest.
+ * To be told of an IPv6 packet is what no checksum in it cancels out, and what its addresses change
+ * by: fix_transport() takes that from the sum, as if it were IPv4's, since the helper
+ * (inet_proto_csum_replace_by_diff() in net/core/utils.c) does so unless it is given BPF_F_IPV6,
+ * which kernels before 6.16 refuse. Without such a sum nothing is done. */
+static __always_inline void note_change(context* ctx, __u32 change)
+{
+  bpf_csum_update(ctx, change);
+}
+
 #else
 
 static __always_inline __u32 arrival(context* ctx)
@@ -172,6 +183,8 @@ static __always_inline void fix_transport(context* ctx,
                        : adjusted(*checksum, addresses + ports);
   }
 }
+
+static __always_inline void note_change(context* ctx, __u32 change) {}
 
 #endif
 

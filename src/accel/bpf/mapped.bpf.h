@@ -282,7 +282,7 @@ static __always_inline void write_mapped(context* ctx,
   if (!ip) {
     return;
   }
-  ip->hop_limit--;
+  lower_hop_limit(ctx, ip);
   __u32 change = store_address(ctx, l3 + here, &m->address);
   __u32 quoted = m->is_error
                    ? store_address(ctx, m->upper.offset + ICMPV6_HEADER_BYTES + there, &m->quoted)
@@ -290,6 +290,7 @@ static __always_inline void write_mapped(context* ctx,
   if (!m->upper.is_later_fragment) {
     fix_checksum(ctx, &m->upper, fold(change), quoted);
   }
+  note_change(ctx, fold(change));
 }
 
 static __noinline int forward_mapped(context* ctx, struct origin* origin, struct mapped_packet* m)
