@@ -59,7 +59,7 @@ struct nat_binding
   __u16 flags;
   __u64 last_out;   /* when the guest last sent */
   __u32 generation; /* nat_settings.generation when policy allowed it; void once that is newer */
-  __u32 zero;
+  __u32 sender;     /* the programs' own: a digest of the Ethernet address that it last came from */
 };
 
 /* Whose an external endpoint is. To insert it, with BPF_NOEXIST, is to claim the endpoint: it
@@ -70,7 +70,7 @@ struct nat_owner
   __be16 port;
   __u16 flags;
   __u64 last_in; /* when a remote last sent; quarantined: when it was freed */
-  __u32 ifindex; /* where the guest is */
+  __u32 ifindex; /* where the guest is; like guest_mac, as its last packets say */
   __u8 guest_mac[6];
   __u8 zone;
   __u8 zero;
@@ -99,15 +99,18 @@ enum nat_tcp_state
   NAT_TCP_FIN_OUT,
   NAT_TCP_FIN_IN,
   NAT_TCP_FIN_BOTH,
-  NAT_TCP_RESET, /* a RST was seen; state is kept for four minutes (RFC 7857 section 2.2) */
+  NAT_TCP_RESET,       /* a RST was seen; state is kept for four minutes (RFC 7857 section 2.2) */
+  NAT_TCP_REFUSED_OUT, /* the same after NAT_TCP_SYN_OUT: it has never been established */
+  NAT_TCP_REFUSED_IN,
 };
 
 /* Flags of nat_session. */
 #define NAT_ALLOWED 1U /* policy lets the guest send there */
 #define NAT_VISITOR 2U /* a remote has made it */
 /* Both sides have ended the connection, and its place under policy's limits is another's: what goes
- * on all the same has to be asked about. */
+ * on all the same has to be asked about. No packet prolongs it. */
 #define NAT_RELEASED 4U
+#define NAT_RESUMED 8U /* released, and its remote has sent data since */
 
 struct nat_session
 {

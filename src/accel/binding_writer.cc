@@ -1,7 +1,6 @@
 #include "accel/binding_writer.hh"
 
 #include "base/log.hh"
-#include "flow/fair_share.hh"
 #include "wire/ip.hh"
 
 #include <algorithm>
@@ -11,6 +10,9 @@
 namespace slirpstack {
 
 namespace {
+
+// Its own, and that of the remote's address (nat_session_key).
+constexpr int SESSIONS_OF_A_FLOW = 2;
 
 std::uint32_t filter_of(const nat_settings& settings, std::uint8_t protocol)
 {
@@ -30,7 +32,7 @@ BindingWriter::BindingWriter(const NatObject& object,
                              PortPool pool,
                              const Limits& limits,
                              OnBinding on_binding)
-  : limits_(limits)
+  : shares_(limits)
   , on_binding_(std::move(on_binding))
   , maker_(object, std::move(pool))
   , bindings_(object.map("bindings"))
@@ -85,14 +87,27 @@ nat_settings BindingWriter::current_settings() const
   return settings_.find(0).value_or(nat_settings{});
 }
 
-bool BindingWriter::has_room_for(const GuestFlows& guest) const
+bool BindingWriter::make_room_for(const GuestFlows& guest)
 {
-  std::size_t all = 0;
-  for (const GuestFlows* const each : guests_) {
-    all += each->flows();
+  auto excess = shares_.excess(guest);
+  while (excess && *excess > 0 && end_oldest_released(guest)) {
+    --*excess;
   }
-  return limits_.is_shared ? may_have_one_more(guest.flows(), all, limits_.max_flows)
-                           : all < limits_.max_flows;
+  return excess == std::size_t{0};
+}
+
+bool BindingWriter::end_oldest_released(const GuestFlows& guest)
+{
+  const auto oldest = shares_.oldest_ended(guest);
+  if (oldest) {
+    end_session(*oldest);
+  }
+  return oldest.has_value();
+}
+
+void BindingWriter::end_released(const GuestFlows& guest)
+{
+  while (end_oldest_released(guest)) {}
 }
 
 std::optional<PortRefusal> BindingWriter::open(const FlowKey& flow,
@@ -102,14 +117,19 @@ std::optional<PortRefusal> BindingWriter::open(const FlowKey& flow,
 {
   const nat_settings settings = current_settings();
   const nat_endpoint internal = map_endpoint(flow.guest, flow.protocol, place.zone);
-  if (!has_room_for(guest)) {
+  if (!make_room_for(guest)) {
     return refuse(internal, PortRefusal::exhausted);
   }
   if (const auto refusal = bind(internal, place, settings.generation, now)) {
     return refuse(internal, *refusal);
   }
   const auto bound = bound_.find(internal);
-  if (!add_sessions(settings, bound->second.made.external, flow, now)) {
+  const auto add = [&] { return add_sessions(settings, bound->second.made.external, flow, now); };
+  bool is_added = add();
+  for (int i = 0; !is_added && i < SESSIONS_OF_A_FLOW && end_oldest_released(guest); ++i) {
+    is_added = add();
+  }
+  if (!is_added) {
     end_if_unused(bound, now);
     return refuse(internal, PortRefusal::exhausted);
   }
@@ -179,7 +199,7 @@ bool BindingWriter::add_sessions(const nat_settings& settings,
     return true;
   }
   if (added == Added::added) {
-    maker_.bindings().end_session(key);
+    end_session(key);
   }
   return false;
 }
@@ -189,8 +209,9 @@ void BindingWriter::allow(const nat_session_key& key)
 {
   if (auto session = sessions_.find(key)) {
     session->flags |= NAT_ALLOWED;
-    session->flags &= ~NAT_RELEASED;
+    session->flags &= ~(NAT_RELEASED | NAT_RESUMED);
     sessions_.put(key, *session);
+    shares_.remove_ended(key);
   }
 }
 
@@ -213,12 +234,18 @@ void BindingWriter::end_session(const FlowKey& flow, std::uint8_t zone)
   }
 }
 
+void BindingWriter::end_session(const nat_session_key& session)
+{
+  maker_.bindings().end_session(session);
+  shares_.remove_ended(session);
+}
+
 void BindingWriter::end_sessions(const nat_endpoint& external, const FlowKey& flow)
 {
   nat_session_key key = map_session(external, flow.remote);
-  maker_.bindings().end_session(key);
+  end_session(key);
   key.remote_port = 0; // made anew by the next packet of another flow to that address
-  maker_.bindings().end_session(key);
+  end_session(key);
 }
 
 void BindingWriter::end_if_unused(AllBound::iterator bound, TimePoint now)
@@ -275,6 +302,7 @@ void BindingWriter::detach(const GuestFlows& guest)
       entry.flows = 0;
     }
   }
+  shares_.remove(guest);
 }
 
 std::optional<StaticRefusal> BindingWriter::add_static(const StaticForward& forward, TimePoint now)
@@ -313,36 +341,38 @@ void BindingWriter::end_sessions_of(const nat_endpoint& external)
     }
   });
   for (const nat_session_key& key : through) {
-    maker_.bindings().end_session(key);
+    end_session(key);
   }
 }
 
 void BindingWriter::on_session_closed(const nat_session_key& session)
 {
-  if (forget_flow(session)) {
-    maker_.bindings().release_session(session);
+  const GuestFlows* const guest = forget_flow(session);
+  if (guest != nullptr && maker_.bindings().release_session(session)) {
+    shares_.add_ended(session, *guest);
   }
 }
 
 void BindingWriter::on_session_ended(const nat_session_key& session)
 {
   forget_flow(session);
+  shares_.remove_ended(session);
 }
 
-bool BindingWriter::forget_flow(const nat_session_key& session)
+GuestFlows* BindingWriter::forget_flow(const nat_session_key& session)
 {
   const auto internal = internals_.find(external_of(session));
   if (internal == internals_.end()) {
-    return false;
+    return nullptr;
   }
   Bound& bound = bound_.at(internal->second);
   const FlowKey flow{session.protocol, endpoint_of(internal->second), remote_of(session)};
   // It may have come from outside, or only let a whole address in.
   if (bound.guest == nullptr || !bound.guest->forget(flow)) {
-    return false;
+    return nullptr;
   }
   --bound.flows;
-  return true;
+  return bound.guest;
 }
 
 void BindingWriter::on_binding_ended(const nat_endpoint& internal, TimePoint now)

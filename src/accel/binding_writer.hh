@@ -1,6 +1,7 @@
 #pragma once
 
 #include "accel/binding_maker.hh"
+#include "accel/guest_shares.hh"
 #include "accel/nat_endings.hh"
 #include "accel/nat_endpoints.hh"
 
@@ -12,19 +13,6 @@
 #include <utility>
 
 namespace slirpstack {
-
-/// Whoever keeps the records of a guest's flows.
-class GuestFlows
-{
-public:
-  virtual ~GuestFlows() = default;
-  /// The kernel carries the flow no longer. False: it was none of this guest's.
-  virtual bool forget(const FlowKey& flow) = 0;
-  /// Nor any other from that endpoint of the guest.
-  virtual void forget_all(std::uint8_t protocol, const Endpoint& guest) = 0;
-  /// How many there are.
-  [[nodiscard]] virtual std::size_t flows() const = 0;
-};
 
 /// Writes what policy has allowed into the kernel's maps, for all guests: bindings, whose ports are
 /// out of its pool, and sessions. It expects to be their only maker (nat_settings.flags with
@@ -39,13 +27,7 @@ public:
   using OnBinding = std::function<
     void(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound)>;
 
-  /// `max_flows`: of all guests together; where `is_shared`, none may have more of them than it
-  /// leaves (may_have_one_more()).
-  struct Limits
-  {
-    std::size_t max_flows = SIZE_MAX;
-    bool is_shared = false;
-  };
+  using Limits = GuestShares::Limits;
 
   /// Of what a predecessor has allowed nothing is allowed any more.
   BindingWriter(const NatObject& object,
@@ -75,8 +57,10 @@ public:
   [[nodiscard]] bool has_session(const FlowKey& flow, std::uint8_t zone) const;
   /// Ends such a session, which is no flow's that was opened here.
   void end_session(const FlowKey& flow, std::uint8_t zone);
+  /// Ends what is left in the kernel of connections that the guest has ended.
+  void end_released(const GuestFlows& guest);
   /// `guest`, whose flows are to come, must be detached before it goes.
-  void attach(const GuestFlows& guest) { guests_.insert(&guest); }
+  void attach(const GuestFlows& guest) { shares_.add(guest); }
   /// `guest` is told of nothing any more. Its bindings stay.
   void detach(const GuestFlows& guest);
   /// Whether it has a binding for that endpoint of a guest.
@@ -118,7 +102,8 @@ private:
   using AllBound = std::map<nat_endpoint, Bound, NatEndpointOrder>;
 
   [[nodiscard]] nat_settings current_settings() const;
-  [[nodiscard]] bool has_room_for(const GuestFlows& guest) const;
+  bool make_room_for(const GuestFlows& guest);
+  bool end_oldest_released(const GuestFlows& guest);
   std::optional<PortRefusal> bind(const nat_endpoint& internal,
                                   const GuestPlace& place,
                                   std::uint32_t generation,
@@ -130,23 +115,23 @@ private:
                     const nat_endpoint& external,
                     const FlowKey& flow,
                     TimePoint now);
+  void end_session(const nat_session_key& session);
   void end_sessions(const nat_endpoint& external, const FlowKey& flow);
   void end_sessions_of(const nat_endpoint& external);
   void disallow_all();
   void allow(const nat_session_key& key);
   void end_if_unused(AllBound::iterator bound, TimePoint now);
   void forget(AllBound::iterator bound, TimePoint now);
-  /// Its guest is told. False: it is no flow of a guest's.
-  bool forget_flow(const nat_session_key& session);
+  /// Its guest, which is told; null: it is no flow of a guest's.
+  GuestFlows* forget_flow(const nat_session_key& session);
   PortRefusal refuse(const nat_endpoint& internal, PortRefusal reason);
 
-  Limits limits_;
+  GuestShares shares_;
   OnBinding on_binding_;
   BindingMaker maker_;
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_session_key, nat_session> sessions_;
   NatTable<std::uint32_t, nat_settings> settings_;
-  std::set<const GuestFlows*> guests_;
   AllBound bound_;                                                   ///< by internal endpoint
   std::map<nat_endpoint, nat_endpoint, NatEndpointOrder> internals_; ///< by external endpoint
   std::uint64_t refused_ = 0;

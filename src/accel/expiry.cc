@@ -22,8 +22,15 @@ constexpr nanoseconds LAG(NAT_RECENT_NS);
 
 bool is_closed(const nat_session_key& key, const nat_session& session)
 {
-  return key.protocol == PROTOCOL_TCP
-         && (session.state == NAT_TCP_FIN_BOTH || session.state == NAT_TCP_RESET);
+  switch (session.state) {
+    case NAT_TCP_FIN_BOTH:
+    case NAT_TCP_RESET:
+    case NAT_TCP_REFUSED_OUT:
+    case NAT_TCP_REFUSED_IN:
+      return key.protocol == PROTOCOL_TCP;
+    default:
+      return false;
+  }
 }
 
 /// A time of the kernel's may be newer than ours.
@@ -71,7 +78,8 @@ std::chrono::seconds NatExpiry::session_timeout(const nat_session_key& key,
   // RFC 6146 section 3.5.2.2: a half-closed connection is established still.
   const bool is_open = session.state == NAT_TCP_ESTABLISHED || session.state == NAT_TCP_FIN_OUT
                        || session.state == NAT_TCP_FIN_IN;
-  return is_open ? timeouts_.tcp_established : timeouts_.tcp_transitory;
+  const bool is_released = (session.flags & NAT_RELEASED) != 0;
+  return is_open && !is_released ? timeouts_.tcp_established : timeouts_.tcp_transitory;
 }
 
 std::chrono::seconds NatExpiry::binding_timeout(std::uint8_t protocol) const

@@ -85,6 +85,8 @@ std::size_t GuestOffload::end_if(const std::function<bool(FlowRecord&)>& ends, T
     writer_.close(key, settings_.zone, now);
     records_.erase(key);
   }
+  // What is over has no record to ask policy about.
+  writer_.end_released(*this);
   if (!ended.empty()) {
     writer_.advance_generation();
   }

@@ -69,13 +69,16 @@ void NatBindings::end_session(const nat_session_key& session)
   ends_.note(session.port);
 }
 
-void NatBindings::release_session(const nat_session_key& session)
+bool NatBindings::release_session(const nat_session_key& session)
 {
-  if (auto known = sessions_.find(session)) {
-    known->flags |= NAT_RELEASED;
-    sessions_.put(session, *known);
-    ends_.note(session.port);
+  auto known = sessions_.find(session);
+  if (!known) {
+    return false;
   }
+  known->flags |= NAT_RELEASED;
+  sessions_.put(session, *known);
+  ends_.note(session.port);
+  return true;
 }
 
 bool NatBindings::wake(const nat_endpoint& external)

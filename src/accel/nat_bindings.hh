@@ -53,8 +53,8 @@ public:
            std::chrono::nanoseconds now);
   /// Ends a session; no entry is no error.
   void end_session(const nat_session_key& session);
-  /// Its place under policy's limits is another's (NAT_RELEASED).
-  void release_session(const nat_session_key& session);
+  /// Its place under policy's limits is another's (NAT_RELEASED). False: there is no such session.
+  bool release_session(const nat_session_key& session);
   /// The external endpoint may be had again at once. False: it does not rest.
   bool wake(const nat_endpoint& external);
 

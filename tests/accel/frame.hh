@@ -46,6 +46,12 @@ struct Packet
   return packet;
 }
 
+[[nodiscard]] inline Packet without_data(Packet packet)
+{
+  packet.data.clear();
+  return packet;
+}
+
 /// What the programs in the kernel take for the time.
 [[nodiscard]] inline std::chrono::nanoseconds kernel_time()
 {

@@ -210,6 +210,39 @@ TEST_CASE("behind a first fragment that is too big for the route all others go t
   }
 }
 
+TEST_CASE(
+  "of a super-segment each segment has to fit the way, and the guest is told the MTU if not")
+{
+  SlowPath at(NatHook::tc);
+  Packet packet = to(REMOTE, PROTOCOL_TCP);
+  at.opens(packet);
+  packet.tcp_flags = TCP_FLAG_ACK;
+  packet.dont_fragment = true;
+  packet.data.assign(1400, 'x');
+  const Bytes super = frame(FROM_GUEST, build(packet));
+  at.nat.route(Prefix::parse("198.51.100.0/24").value(), 1400);
+  constexpr std::uint32_t FITTING = 1400 - IPV4_HEADER_BYTES - TCP_HEADER_BYTES;
+  for (const char* program : {"nat_internal", "nat_tap"}) {
+    CAPTURE(program);
+    const std::uint64_t answered = at.nat.counted(NAT_ANSWERED);
+    const Outcome told = at.nat.run_super(program, super, FITTING + 1);
+    CHECK(told.verdict == Verdict::redirect);
+    CHECK(at.nat.counted(NAT_ANSWERED) == answered + 1);
+    Packet alone = packet;
+    alone.data.assign(FITTING + 1, 'x');
+    const Outcome same = at.nat.run(program, frame(FROM_GUEST, build(alone)));
+    REQUIRE(same.frame.size() == told.frame.size());
+    CHECK(std::equal(told.frame.begin() + 34, told.frame.begin() + 36, same.frame.begin() + 34));
+    CHECK(std::equal(told.frame.begin() + 38, told.frame.begin() + 42, same.frame.begin() + 38));
+    const std::uint64_t out = at.nat.counted(NAT_OUT);
+    CHECK(at.nat.run_super(program, super, FITTING).verdict == Verdict::redirect);
+    CHECK(at.nat.counted(NAT_OUT) == out + 1);
+  }
+  packet.dont_fragment = false;
+  const Bytes may_be_cut = frame(FROM_GUEST, build(packet));
+  CHECK(at.nat.run_super("nat_internal", may_be_cut, FITTING + 1).frame == may_be_cut);
+}
+
 TEST_CASE("what the kernel does not translate is declined")
 {
   SlowPath at(NatHook::xdp);
@@ -289,11 +322,13 @@ TEST_CASE(
       SlowPath at(hook);
       at.opens(to(REMOTE, PROTOCOL_TCP));
       const Endpoint external = at.nat.external_of(GUEST, PROTOCOL_TCP);
-      const auto says
-        = [&](std::uint8_t flags) { return between(GUEST, REMOTE, PROTOCOL_TCP, flags); };
+      const auto says = [&](std::uint8_t flags) {
+        return without_data(between(GUEST, REMOTE, PROTOCOL_TCP, flags));
+      };
       const auto hears = [&](std::uint8_t flags) {
-        REQUIRE(at.nat.from_world(between(REMOTE, external, PROTOCOL_TCP, flags)).verdict
-                == Verdict::redirect);
+        REQUIRE(
+          at.nat.from_world(without_data(between(REMOTE, external, PROTOCOL_TCP, flags))).verdict
+          == Verdict::redirect);
       };
       hears(TCP_FLAG_SYN | TCP_FLAG_ACK);
       CHECK_FALSE(at.is_asked_about(says(TCP_FLAG_FIN | TCP_FLAG_ACK)));

@@ -1,6 +1,7 @@
 // Mapped IPv6 flows in the kernel, byte for byte.
 
 #include "mapped_bed.hh"
+#include "wire/udp.hh"
 
 #include <doctest/doctest.h>
 #include <functional>
@@ -49,6 +50,36 @@ TEST_CASE("a mapped flow that policy has allowed passes, out and in")
     CHECK(bed.seen == frame(TO_GUEST, build_v6(one_hop_on(reply_to(sent)))));
     CHECK(bed.nat.counted(NAT_PREFIX_IN) == 1);
   });
+}
+
+TEST_CASE("what comes in of a mapped flow goes to where the guest last sent from")
+{
+  for_each_flow([](MappedBed& bed, const Packet& sent) {
+    bed.carry(sent);
+    CHECK(bed.run("nat_internal", frame({GATEWAY_MAC, OTHER_GUEST_MAC, {}}, build_v6(sent)))
+          == Fate::world);
+    bed.from_world(build_v6(reply_to(outside(bed, sent))));
+    CHECK(bed.seen == frame(TO_OTHER_GUEST, build_v6(one_hop_on(reply_to(sent)))));
+  });
+}
+
+TEST_CASE("of a mapped super-segment each segment has to fit the way")
+{
+  for (const std::uint8_t protocol : {PROTOCOL_TCP, PROTOCOL_UDP}) {
+    CAPTURE(protocol);
+    MappedBed bed(NatHook::tc);
+    Packet packet = request(MAPPED_GUESTS[0], protocol);
+    bed.carry(packet);
+    packet.tcp_flags = TCP_FLAG_ACK;
+    const Bytes super = frame(FROM_GUEST, build_v6(packet));
+    const std::uint32_t headers
+      = IPV6_HEADER_BYTES + (protocol == PROTOCOL_TCP ? TCP_HEADER_BYTES : UDP_HEADER_BYTES);
+    bed.nat.run_super("nat_internal", super, 1500 - headers);
+    CHECK(bed.nat.counted(NAT_PREFIX_OUT) == 1);
+    CHECK(bed.nat.run_super("nat_internal", super, 1501 - headers).frame == super);
+    CHECK(bed.nat.counted(NAT_PREFIX_OUT) == 1);
+    CHECK(bed.nat.counted(NAT_TO_SLIRPSTACK) == 1);
+  }
 }
 
 TEST_CASE("extension headers are passed over")

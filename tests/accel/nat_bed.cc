@@ -166,12 +166,27 @@ void NatBed::fill_bindings()
 
 Outcome NatBed::run(const char* program, const Bytes& frame)
 {
+  return run(program, frame, nullptr);
+}
+
+Outcome NatBed::run_super(const char* program, const Bytes& frame, std::uint32_t segment_bytes)
+{
+  __sk_buff super{};
+  super.gso_size = segment_bytes;
+  super.gso_segs = static_cast<std::uint32_t>(frame.size()) / segment_bytes + 1;
+  return run(program, frame, &super);
+}
+
+Outcome NatBed::run(const char* program, const Bytes& frame, __sk_buff* super)
+{
   Bytes out(4096);
   LIBBPF_OPTS(bpf_test_run_opts, options);
   options.data_in = frame.data();
   options.data_size_in = static_cast<std::uint32_t>(frame.size());
   options.data_out = out.data();
   options.data_size_out = static_cast<std::uint32_t>(out.size());
+  options.ctx_in = super;
+  options.ctx_size_in = super == nullptr ? 0 : sizeof(*super);
   REQUIRE(::bpf_prog_test_run_opts(object_->program(program), &options) == 0);
   out.resize(options.data_size_out);
   return {verdict_of(object_->hook(), options.retval), out};

@@ -60,6 +60,8 @@ public:
   void fill_bindings();
 
   Outcome run(const char* program, const Bytes& frame);
+  /// TC: the frame is a super-segment, whose segments have so much data.
+  Outcome run_super(const char* program, const Bytes& frame, std::uint32_t segment_bytes);
   Outcome from_guest(const Packet& packet)
   {
     return run("nat_internal", frame(FROM_GUEST, build(packet)));
@@ -78,6 +80,8 @@ public:
   [[nodiscard]] const NatObject& object() const { return *object_; }
 
 private:
+  Outcome run(const char* program, const Bytes& frame, __sk_buff* super);
+
   PooledObject object_;
 };
 

@@ -111,6 +111,75 @@ TEST_CASE("each side's end is waited for, and a SYN begins anew after both")
   }
 }
 
+TEST_CASE("no packets of one side alone make a connection that counts as open")
+{
+  struct Row
+  {
+    const char* what;
+    std::vector<std::uint8_t> flags;
+    bool is_over; // its place is another's
+  };
+  constexpr std::uint8_t ANSWER = TCP_FLAG_SYN | TCP_FLAG_ACK;
+  const Row rows[] = {
+    {"a FIN", {TCP_FLAG_FIN}, false},
+    {"two FINs, and an acknowledgement", {TCP_FLAG_FIN, TCP_FLAG_FIN, TCP_FLAG_ACK}, false},
+    {"a FIN that a SYN is in", {TCP_FLAG_SYN | TCP_FLAG_FIN}, false},
+    {"an answer to nothing", {ANSWER, TCP_FLAG_ACK}, false},
+    {"a reset", {TCP_FLAG_RST}, true},
+    {"a reset that is taken back", {TCP_FLAG_RST, TCP_FLAG_ACK}, true},
+    {"a reset, and a FIN", {TCP_FLAG_RST, TCP_FLAG_FIN, TCP_FLAG_FIN}, true},
+    {"a reset, and an answer to nothing", {TCP_FLAG_RST, ANSWER, TCP_FLAG_ACK}, false},
+    {"a reset, and a SYN anew", {TCP_FLAG_RST, TCP_FLAG_SYN, TCP_FLAG_ACK}, false},
+  };
+  for (const bool is_outbound : {false, true}) {
+    for (const Row& row : rows) {
+      FOR_BOTH_HOOKS(nat)
+      {
+        CAPTURE(is_outbound);
+        CAPTURE(row.what);
+        nat.bind(GUEST, EXTERNAL, PROTOCOL_TCP);
+        const auto sends = [&](std::uint8_t flags) {
+          return is_outbound ? nat.from_guest(from_guest(flags))
+                             : nat.from_world(from_remote(flags));
+        };
+        REQUIRE(sends(TCP_FLAG_SYN).verdict == Verdict::redirect);
+        for (const std::uint8_t flags : row.flags) {
+          REQUIRE(sends(flags).verdict == Verdict::redirect);
+        }
+        const std::uint32_t begun = is_outbound ? NAT_TCP_SYN_OUT : NAT_TCP_SYN_IN;
+        CHECK((state_of(nat) == begun) == !row.is_over);
+        NatExpiry expiry(nat.object(), {});
+        CHECK(expiry.sweep(kernel_time() + 240s + std::chrono::nanoseconds(NAT_RECENT_NS)).sessions
+              == 1);
+      }
+    }
+  }
+}
+
+TEST_CASE("a reset before the answer, which may be forged, keeps no connection from opening")
+{
+  for (const bool is_outbound : {false, true}) {
+    FOR_BOTH_HOOKS(nat)
+    {
+      CAPTURE(is_outbound);
+      nat.bind(GUEST, EXTERNAL, PROTOCOL_TCP);
+      const auto answer = [&] {
+        constexpr std::uint8_t FLAGS = TCP_FLAG_SYN | TCP_FLAG_ACK;
+        is_outbound ? nat.from_world(from_remote(FLAGS)) : nat.from_guest(from_guest(FLAGS));
+      };
+      is_outbound ? nat.from_guest(from_guest(TCP_FLAG_SYN))
+                  : nat.from_world(from_remote(TCP_FLAG_SYN));
+      nat.from_world(from_remote(TCP_FLAG_RST));
+      answer();
+      CHECK(state_of(nat) == NAT_TCP_ESTABLISHED);
+      nat.from_world(from_remote(TCP_FLAG_RST));
+      CHECK(state_of(nat) == NAT_TCP_RESET);
+      nat.from_guest(from_guest(TCP_FLAG_ACK));
+      CHECK(state_of(nat) == NAT_TCP_ESTABLISHED);
+    }
+  }
+}
+
 TEST_CASE("a guest's reset passes, but does not keep its binding alive")
 {
   FOR_BOTH_HOOKS(nat)
@@ -120,6 +189,6 @@ TEST_CASE("a guest's reset passes, but does not keep its binding alive")
     REQUIRE(nat.from_guest(from_guest(TCP_FLAG_RST | TCP_FLAG_ACK)).verdict == Verdict::redirect);
     const NatTable<nat_endpoint, nat_binding> bindings(nat.object().map("bindings"));
     CHECK(bindings.find(to_map(GUEST, PROTOCOL_TCP))->last_out == 0);
-    CHECK(state_of(nat) == NAT_TCP_RESET);
+    CHECK(state_of(nat) == NAT_TCP_REFUSED_IN);
   }
 }

@@ -179,6 +179,30 @@ TEST_CASE("a binding of an older policy is asked about anew, a static one is not
   }
 }
 
+TEST_CASE("what comes in goes to where the guest last sent from")
+{
+  for (const std::uint8_t protocol : {PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_ICMP}) {
+    FOR_BOTH_HOOKS(nat)
+    {
+      CAPTURE(protocol);
+      const Packet sent = between(at("10.0.0.2:5000"), at("198.51.100.9:53"), protocol);
+      const Endpoint external = at("203.0.113.1:40000");
+      nat.bind(sent.source, external, protocol); // at GUEST_MAC; its last packet was at time 0
+      Frame moved = FROM_GUEST;
+      moved.source = OTHER_GUEST_MAC;
+      REQUIRE(nat.run("nat_internal", frame(moved, build(sent))).verdict == Verdict::redirect);
+      Packet answer = between(sent.destination, external, protocol, TCP_FLAG_SYN | TCP_FLAG_ACK);
+      answer.icmp_type = 0;
+      if (protocol == PROTOCOL_ICMP) {
+        answer.source.port = external.port;
+      }
+      const Bytes received = nat.from_world(answer).frame;
+      CHECK(
+        std::equal(OTHER_GUEST_MAC.bytes.begin(), OTHER_GUEST_MAC.bytes.end(), received.begin()));
+    }
+  }
+}
+
 TEST_CASE("filters let in whom the guest has sent to")
 {
   const Endpoint same_address{REMOTE.address, 99};

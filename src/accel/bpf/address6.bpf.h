@@ -130,6 +130,14 @@ static __always_inline __u32 store_address(context* ctx,
   return change;
 }
 
+static __always_inline void lower_hop_limit(context* ctx, struct ipv6hdr* ip)
+{
+  const __u16* word = (const __u16*)&ip->nexthdr; /* of a sum; the hop limit is the other half */
+  __u16 before = *word;
+  ip->hop_limit--;
+  note_change(ctx, difference16(before, *word));
+}
+
 /* Routers to be visited (RFC 5095), and options for each hop that are not the first header (RFC
  * 8200 section 4.1). */
 static __always_inline int is_disputable(const struct upper_layer* upper,

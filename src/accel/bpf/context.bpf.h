@@ -86,10 +86,10 @@ static __always_inline void make_readable(context* ctx, __u32 bytes)
   }
 }
 
-/* A super-segment's length says nothing: its segments are what must fit. */
-static __always_inline int is_super_segment(context* ctx)
+/* How much of a super-segment's data each of its segments carries; 0: it is none. */
+static __always_inline __u32 segment_bytes(context* ctx)
 {
-  return ctx->gso_size != 0;
+  return ctx->gso_size;
 }
 
 static __always_inline int redirect_frame(context* ctx, __u32 ifindex)
@@ -119,6 +119,17 @@ static __always_inline void fix_transport(context* ctx,
   }
 }
 
+/* A device may have summed up the frame (CHECKSUM_COMPLETE), and the sum has to follow it. For IPv4
+ * it does: the header's checksum cancels out what changes there, and the helpers see to the rest.
+ * To be told of an IPv6 packet is what no checksum in it cancels out, and what its addresses change
+ * by: fix_transport() takes that from the sum, as if it were IPv4's, since the helper
+ * (inet_proto_csum_replace_by_diff() in net/core/utils.c) does so unless it is given BPF_F_IPV6,
+ * which kernels before 6.16 refuse. Without such a sum nothing is done. */
+static __always_inline void note_change(context* ctx, __u32 change)
+{
+  bpf_csum_update(ctx, change);
+}
+
 #else
 
 static __always_inline __u32 arrival(context* ctx)
@@ -146,7 +157,7 @@ static __always_inline int has_tag_aside(context* ctx)
   return 0;
 }
 
-static __always_inline int is_super_segment(context* ctx)
+static __always_inline __u32 segment_bytes(context* ctx)
 {
   return 0;
 }
@@ -175,4 +186,13 @@ static __always_inline void fix_transport(context* ctx,
   }
 }
 
+static __always_inline void note_change(context* ctx, __u32 change) {}
+
 #endif
+
+/* What has to fit the way: a packet, or each segment of a super-segment. */
+static __always_inline __u32 length_on_wire(context* ctx, __u32 length, __u32 headers)
+{
+  __u32 segment = segment_bytes(ctx);
+  return segment ? headers + segment : length;
+}

@@ -29,6 +29,7 @@ struct mapped_packet
   __u32 end; /* of what the header states to be the packet */
   __u32 length;
   __u8 tcp_flags;
+  __u8 header_bytes; /* of TCP or UDP */
   __u8 is_error;
 };
 
@@ -77,7 +78,7 @@ static __noinline int read_headers(context* ctx, __u32 l3, struct mapped_packet*
   }
   __u32 payload = bpf_ntohs(ip->payload_len);
   __u32 frame = frame_length(ctx);
-  m->end = payload || !is_super_segment(ctx) ? l3 + sizeof(*ip) + payload : frame;
+  m->end = payload || !segment_bytes(ctx) ? l3 + sizeof(*ip) + payload : frame;
   if (m->end > frame || find_upper_layer(ctx, l3, &m->upper) || m->upper.is_disputable) {
     return -1;
   }
@@ -112,16 +113,18 @@ static __always_inline int read_ends(context* ctx,
   return 0;
 }
 
-static __always_inline int read_tcp_flags(context* ctx, struct mapped_packet* m)
+static __always_inline int read_tcp(context* ctx, struct mapped_packet* m)
 {
+  m->header_bytes = LEAST_TRANSPORT_BYTES;
   if (m->upper.protocol != IPPROTO_TCP) {
     return 0;
   }
-  const __u8* tcp = within(ctx, m, m->upper.offset, sizeof(struct tcphdr));
+  const struct tcphdr* tcp = within(ctx, m, m->upper.offset, sizeof(*tcp));
   if (!tcp) {
     return -1;
   }
-  m->tcp_flags = tcp[13];
+  m->tcp_flags = ((const __u8*)tcp)[13];
+  m->header_bytes = tcp->doff * 4;
   return 0;
 }
 
@@ -219,9 +222,8 @@ static __noinline int parse_outbound(context* ctx, __u32 l3, __u32 zone, struct 
   __builtin_memcpy(m->key.remote, &destination, sizeof(destination));
   if (!m->is_error) {
     __builtin_memcpy(m->key.external, &m->address, sizeof(m->address));
-    return read_ends(ctx, m->upper.offset, m->upper.protocol, WAY_OUT, m) || read_tcp_flags(ctx, m)
-             ? -1
-             : 0;
+    return read_ends(ctx, m->upper.offset, m->upper.protocol, WAY_OUT, m) || read_tcp(ctx, m) ? -1
+                                                                                              : 0;
   }
   struct address remote;
   if (read_quotation(ctx, m, WAY_OUT, &remote, &m->internal)
@@ -241,6 +243,15 @@ static __always_inline struct nat_mapped* mapped_flow(const struct mapped_packet
 {
   struct nat_mapped* flow = bpf_map_lookup_elem(&mapped, &m->key);
   return flow && flow->zone == zone && is_same_address(flow->internal, &m->internal) ? flow : 0;
+}
+
+/* As for IPv4, what comes in goes to where the guest last sent from. */
+static __always_inline void follow_mapped(context* ctx, struct nat_mapped* flow)
+{
+  struct sender sender;
+  if (!read_sender(ctx, &sender)) {
+    move_guest(flow->guest_mac, &sender);
+  }
 }
 
 /* An error keeps no flow alive. */
@@ -271,7 +282,7 @@ static __always_inline void write_mapped(context* ctx,
   if (!ip) {
     return;
   }
-  ip->hop_limit--;
+  lower_hop_limit(ctx, ip);
   __u32 change = store_address(ctx, l3 + here, &m->address);
   __u32 quoted = m->is_error
                    ? store_address(ctx, m->upper.offset + ICMPV6_HEADER_BYTES + there, &m->quoted)
@@ -279,6 +290,7 @@ static __always_inline void write_mapped(context* ctx,
   if (!m->upper.is_later_fragment) {
     fix_checksum(ctx, &m->upper, fold(change), quoted);
   }
+  note_change(ctx, fold(change));
 }
 
 static __noinline int forward_mapped(context* ctx, struct origin* origin, struct mapped_packet* m)
@@ -301,11 +313,12 @@ static __noinline int forward_mapped(context* ctx, struct origin* origin, struct
     report_unresolved6(to.address);
     return to_slirpstack(ctx, origin, &p, NAT_DROP_NO_ROUTE);
   }
-  if (p.length > route->mtu && !is_super_segment(ctx)) {
+  if (length_on_wire(ctx, p.length, m->upper.offset - m->l3 + m->header_bytes) > route->mtu) {
     return to_slirpstack(ctx, origin, &p, NAT_DROP_TOO_BIG);
   }
   note_piece(m);
   note_packet(flow, m, 1);
+  follow_mapped(ctx, flow);
   __u32 ifindex = route->ifindex;
   rewrite_macs(ctx, route->destination_mac, route->source_mac);
   write_mapped(ctx, m->l3, m, WAY_OUT);
@@ -363,8 +376,7 @@ static __noinline int parse_inbound(context* ctx, __u32 l3, struct mapped_packet
   if (!m->is_error) {
     return load_address(ctx, l3 + SOURCE_OFFSET, remote)
                || load_address(ctx, l3 + DESTINATION_OFFSET, external)
-               || read_ends(ctx, m->upper.offset, m->upper.protocol, WAY_IN, m)
-               || read_tcp_flags(ctx, m)
+               || read_ends(ctx, m->upper.offset, m->upper.protocol, WAY_IN, m) || read_tcp(ctx, m)
              ? -1
              : 0;
   }

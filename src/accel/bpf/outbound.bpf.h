@@ -26,12 +26,16 @@ static __always_inline const struct nat_route* route_to(__be32 destination)
   return bpf_map_lookup_elem(&routes, &key);
 }
 
-/* A flow that the kernel has bound cannot go on in the user-mode stack, which does not know it. */
-static __always_inline int no_route(context* ctx,
-                                    const struct nat_settings* now_set,
-                                    struct origin* origin,
-                                    const struct packet* p)
+/* A flow that the kernel has bound cannot go on in the user-mode stack, which does not know it. A
+ * function of its own, since the stack of its callers is nearly full. */
+static __noinline int no_route(context* ctx,
+                               const struct nat_settings* now_set,
+                               struct origin* origin,
+                               const struct packet* p)
 {
+  if (!now_set || !origin || !p) {
+    return VERDICT_DROP;
+  }
   struct nat_endpoint internal = {.address = p->source};
   struct nat_endpoint external = {.address = p->destination};
   report(NAT_EVENT_UNRESOLVED, &internal, &external);
@@ -71,7 +75,7 @@ static __always_inline int emit(context* ctx,
   if (!route || route->flags & NAT_ROUTE_UNRESOLVED) {
     return no_route(ctx, now_set, origin, p);
   }
-  if (p->length > route->mtu && !is_super_segment(ctx)) {
+  if (length_on_wire(ctx, p->length, p->l4 - p->l3 + p->header_bytes) > route->mtu) {
     return too_big(ctx, now_set, origin, p, route->mtu);
   }
   __u32 ifindex = route->ifindex;
@@ -222,6 +226,27 @@ static __always_inline struct nat_binding* binding_of(context* ctx,
   return *failure ? 0 : bpf_map_lookup_elem(&bindings, &internal);
 }
 
+/* What comes in goes to where the guest last sent from: the router before it may be another one by
+ * now. The owner is not looked up before the digest differs, and for one binding at most once in
+ * the time that the clock stands still: two routers may take turns. */
+static __noinline int follow_guest(context* ctx,
+                                   const struct origin* origin,
+                                   struct nat_binding* binding,
+                                   __u8 protocol)
+{
+  struct sender sender;
+  if (!origin || !binding || read_sender(ctx, &sender) || binding->sender == digest_of(&sender)) {
+    return 0;
+  }
+  binding->sender = digest_of(&sender);
+  struct nat_owner* owner = owner_of(binding->address, binding->port, protocol);
+  if (owner) {
+    move_guest(owner->guest_mac, &sender);
+    owner->ifindex = origin->guest;
+  }
+  return 0;
+}
+
 static __always_inline int without_binding(context* ctx,
                                            const struct nat_settings* now_set,
                                            struct origin* origin,
@@ -253,9 +278,10 @@ static __always_inline __u32 permit(context* ctx,
   int plain = is_plain(now_set, p);
   const __u64* ends = plain ? ended_at(to->source_port) : 0;
   __u32 ends_before = ends ? (__u32) * (const volatile __u64*)ends : 0;
+  int is_over = 0;
   /* Where slirpstack is to be asked, a later fragment goes where the first has gone. */
   if (p->fragment != FRAGMENT_LATER || now_set->flags & NAT_ASK_REMOTES) {
-    failure = session_out(now_set, p, binding, now);
+    failure = session_out(now_set, p, binding, now, &is_over);
     if (failure) {
       return failure;
     }
@@ -264,7 +290,13 @@ static __always_inline __u32 permit(context* ctx,
     note_end(to->source_port); /* the next segment takes it back: it must not be missed */
     return 0; /* RFC 7857 section 7.1: it may answer a stranger, who keeps no binding alive */
   }
-  refresh(&binding->last_out, now);
+  if (is_over) {
+    return 0;
+  }
+  if (binding->last_out != now) {
+    binding->last_out = now;
+    follow_guest(ctx, origin, binding, p->protocol);
+  }
   if (plain) {
     struct nat_endpoint internal = {
       .address = p->source, .port = p->source_port, .protocol = p->protocol, .zone = origin->zone};

@@ -64,6 +64,7 @@ struct packet
   __u8 tcp_flags;
   __u8 icmp_type;
   __u8 is_icmp_error;
+  __u8 header_bytes; /* of TCP or UDP */
 };
 
 enum parse_result
@@ -123,6 +124,12 @@ static __always_inline int parse_network(context* ctx, struct packet* p)
   p->source = ip->saddr;
   p->destination = ip->daddr;
   return PARSED;
+}
+
+/* More than the transport header; of a fragment that is not known. */
+static __always_inline int has_payload(const struct packet* p)
+{
+  return p->fragment != FRAGMENT_NONE || p->l3 + p->length > p->l4 + p->header_bytes;
 }
 
 #define OPTION_END 0
@@ -199,6 +206,7 @@ static __always_inline int parse_ports(context* ctx, struct packet* p)
     p->source_port = tcp->source;
     p->destination_port = tcp->dest;
     p->tcp_flags = ((const __u8*)tcp)[13];
+    p->header_bytes = tcp->doff * 4;
     return PARSED;
   }
   if (p->protocol == IPPROTO_UDP) {
@@ -208,6 +216,7 @@ static __always_inline int parse_ports(context* ctx, struct packet* p)
     }
     p->source_port = udp->source;
     p->destination_port = udp->dest;
+    p->header_bytes = sizeof(*udp);
     return PARSED;
   }
   return p->protocol == IPPROTO_ICMP ? parse_icmp(ctx, p) : PARSE_PROTOCOL;

@@ -12,7 +12,7 @@ static __always_inline int prefix_forward(context* ctx, __u32 l3, const struct n
   if (!ifindex || !ip) {
     return VERDICT_HOST;
   }
-  ip->hop_limit--;
+  lower_hop_limit(ctx, ip);
   rewrite_macs(ctx, way->destination_mac, way->source_mac);
   return redirect_frame(ctx, ifindex);
 }
@@ -53,6 +53,7 @@ static __always_inline int prefix_outbound(context* ctx, struct origin* origin)
   __u32 change = store_address(ctx, l3 + SOURCE_OFFSET, &source)
                  + store_address(ctx, l3 + DESTINATION_OFFSET, &destination);
   fix_upper_layer(ctx, l3, fold(change), origin->zone);
+  note_change(ctx, fold(change));
   count(NAT_PREFIX_OUT, p.length);
   return prefix_forward(ctx, l3, hairpin ? hairpin : mapping);
 }
@@ -83,6 +84,7 @@ static __always_inline int prefix_inbound(context* ctx)
   }
   __u32 change = store_address(ctx, l3 + DESTINATION_OFFSET, &destination);
   fix_upper_layer(ctx, l3, fold(change), NAT_PREFIX_EXTERNAL);
+  note_change(ctx, fold(change));
   count(NAT_PREFIX_IN, length);
   return prefix_forward(ctx, l3, mapping);
 }

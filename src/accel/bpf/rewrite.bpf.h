@@ -90,6 +90,37 @@ static __always_inline void rewrite(context* ctx,
   }
 }
 
+/* Where the frame came from. A copy, in words: packets are not aligned for more. */
+struct sender
+{
+  __u16 mac[ETH_ALEN / 2];
+};
+
+static __always_inline int read_sender(context* ctx, struct sender* sender)
+{
+  const struct ethhdr* ethernet = at(ctx, 0, sizeof(*ethernet));
+  if (!ethernet) {
+    return -1;
+  }
+  __builtin_memcpy(sender->mac, ethernet->h_source, sizeof(sender->mac));
+  return 0;
+}
+
+/* Of one vendor's addresses no two have the same. */
+static __always_inline __u32 digest_of(const struct sender* sender)
+{
+  return (sender->mac[0] | (__u32)sender->mac[1] << 16) ^ sender->mac[2] * 0x10001U;
+}
+
+/* Notes a sender, where it is another one than before. */
+static __always_inline void move_guest(__u8* mac, const struct sender* sender)
+{
+  __u16* old = (__u16*)mac;
+  if (((old[0] ^ sender->mac[0]) | (old[1] ^ sender->mac[1]) | (old[2] ^ sender->mac[2])) != 0) {
+    __builtin_memcpy(mac, sender->mac, sizeof(sender->mac));
+  }
+}
+
 static __always_inline void rewrite_macs(context* ctx, const __u8* destination, const __u8* source)
 {
   struct ethhdr* ethernet = at(ctx, 0, sizeof(*ethernet));

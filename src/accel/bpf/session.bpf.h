@@ -18,25 +18,45 @@ static __always_inline __u32 after_fin(__u32 state, int outbound)
   return state == other || state == NAT_TCP_FIN_BOTH ? NAT_TCP_FIN_BOTH : mine;
 }
 
+static __always_inline int was_established(__u32 state)
+{
+  return state >= NAT_TCP_ESTABLISHED && state <= NAT_TCP_RESET;
+}
+
+static __always_inline __u32 after_rst(__u32 state)
+{
+  return was_established(state)     ? NAT_TCP_RESET
+         : state == NAT_TCP_SYN_OUT ? NAT_TCP_REFUSED_OUT
+         : state == NAT_TCP_SYN_IN  ? NAT_TCP_REFUSED_IN
+                                    : state;
+}
+
+/* The other side's answer, or a simultaneous open (RFC 5382 REQ-2). */
+static __always_inline int is_answer_to(__u32 state, int outbound)
+{
+  return outbound ? state == NAT_TCP_SYN_IN || state == NAT_TCP_REFUSED_IN
+                  : state == NAT_TCP_SYN_OUT || state == NAT_TCP_REFUSED_OUT;
+}
+
 static __always_inline __u32 after_syn(__u32 state, int outbound)
 {
-  if (state == (outbound ? NAT_TCP_SYN_IN : NAT_TCP_SYN_OUT)) {
-    return NAT_TCP_ESTABLISHED; /* the answer, or a simultaneous open (RFC 5382 REQ-2) */
+  if (is_answer_to(state, outbound)) {
+    return NAT_TCP_ESTABLISHED;
   }
-  if (state == NAT_TCP_NONE || state == NAT_TCP_RESET || state == NAT_TCP_FIN_BOTH) {
+  if (state == NAT_TCP_NONE || state == NAT_TCP_FIN_BOTH || state >= NAT_TCP_RESET) {
     return outbound ? NAT_TCP_SYN_OUT : NAT_TCP_SYN_IN;
   }
   return state;
 }
 
-/* RFC 6146 section 3.5.2.2. A reset only shortens the timer: it may be forged, and a segment that
- * follows takes it back. */
+/* RFC 6146 section 3.5.2.2: what is not answered with a SYN is never established. A reset only
+ * shortens the timer: it may be forged, and a segment that follows takes it back. */
 static __always_inline __u32 next_state(__u32 state, __u8 flags, int outbound)
 {
   if (flags & TCP_RST) {
-    return NAT_TCP_RESET;
+    return after_rst(state);
   }
-  if (flags & TCP_FIN) {
+  if (flags & TCP_FIN && was_established(state)) {
     return after_fin(state, outbound);
   }
   if (flags & TCP_SYN) {
@@ -141,20 +161,36 @@ static __always_inline int may_answer_to(const struct nat_settings* now_set,
          || binding->flags & NAT_STATIC;
 }
 
-/* Whether a connection that both sides had ended goes on, though its place is another's now. */
-static __always_inline int is_resumed(const struct nat_session* session, __u8 flags)
+/* Of a connection that both sides have ended, and whose place is another's now: whether the guest
+ * only says so again. All else goes on with it. */
+static __always_inline int is_farewell(const struct nat_session* session, const struct packet* p)
 {
-  __u32 next = next_state(session->state, flags, 1);
-  return session->flags & NAT_RELEASED && next != NAT_TCP_FIN_BOTH && next != NAT_TCP_RESET;
+  if (has_payload(p) || p->tcp_flags & TCP_SYN) {
+    return 0;
+  }
+  return p->tcp_flags & TCP_RST
+         || (session->state == NAT_TCP_FIN_BOTH && !(session->flags & NAT_RESUMED));
+}
+
+/* The remote may have reason to go on: its last segments were lost on their way here, or a reset
+ * was forged. The guest's answer is asked about. */
+static __always_inline void note_resumption(struct nat_session* session, const struct packet* p)
+{
+  if (opens(p->tcp_flags)) {
+    session->state = NAT_TCP_SYN_IN;
+  } else if (has_payload(p) && !(session->flags & NAT_RESUMED)) {
+    session->flags |= NAT_RESUMED;
+  }
 }
 
 /* Everything a guest sends is let out, except TCP in the middle of a connection that is not known
  * and, where slirpstack is to be asked, what it has not allowed. Returns 0, or the statistic that
- * says why not. */
+ * says why not. `is_over`: of a connection that has ended, so that nothing is kept alive by it. */
 static __always_inline __u32 session_out(const struct nat_settings* now_set,
                                          const struct packet* p,
                                          const struct nat_binding* binding,
-                                         __u64 now)
+                                         __u64 now,
+                                         int* is_over)
 {
   __u32 filter = filter_of(now_set, p->protocol);
   __u32 asks = now_set->flags & NAT_ASK_REMOTES;
@@ -166,8 +202,12 @@ static __always_inline __u32 session_out(const struct nat_settings* now_set,
   if (p->protocol == IPPROTO_TCP || asks) {
     struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
     if (known) {
-      if (!may_answer_to(now_set, binding, known) || is_resumed(known, p->tcp_flags)) {
+      if (!may_answer_to(now_set, binding, known)) {
         return NAT_DROP_NO_SESSION;
+      }
+      if (known->flags & NAT_RELEASED) {
+        *is_over = 1;
+        return is_farewell(known, p) ? 0 : NAT_DROP_NO_SESSION;
       }
       advance(known, p->tcp_flags, 1, now);
       if (p->protocol == IPPROTO_TCP || filter != NAT_FILTER_ADDRESS) {
@@ -237,6 +277,10 @@ static __always_inline __u32 session_in(const struct nat_settings* now_set,
     return is_permitted(key, filter, p->protocol == IPPROTO_ICMP) ? 0 : NAT_DROP_FILTERED;
   }
   struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
+  if (known && known->flags & NAT_RELEASED) {
+    note_resumption(known, p);
+    return 0;
+  }
   if (known) {
     advance(known, p->tcp_flags, 0, now);
     return 0;

@@ -58,6 +58,15 @@ sockaddr_in socket_address(const Endpoint& endpoint)
   return address;
 }
 
+sockaddr_in6 socket_address6(const Endpoint& endpoint)
+{
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(endpoint.port);
+  std::ranges::copy(endpoint.address.bytes(), std::begin(address.sin6_addr.s6_addr));
+  return address;
+}
+
 void add_guest(const char* name, const char* interface, const char* address, const MacAddress& mac)
 {
   shell(fmt::format("ip netns add {0} && ip -n {0} link set lo up"
@@ -167,10 +176,18 @@ FileDescriptor socket_in(const char* space, int type, std::uint16_t port)
 FileDescriptor socket_at(const char* space, int type, const Endpoint& local)
 {
   const Visit there(space);
-  FileDescriptor socket(system_call("open a socket", ::socket(AF_INET, type | SOCK_CLOEXEC, 0)));
+  const bool is_ipv6 = local.address.is_ipv6();
+  FileDescriptor socket(
+    system_call("open a socket", ::socket(is_ipv6 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0)));
   const timeval patience{2, 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+  if (is_ipv6) {
+    const sockaddr_in6 address = socket_address6(local);
+    system_call("bind",
+                ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)));
+    return socket;
+  }
   const sockaddr_in address = socket_address(local);
   system_call("bind",
               ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)));
