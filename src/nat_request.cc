@@ -158,10 +158,13 @@ void check_blocks(const NatPlan& plan)
   }
 }
 
-/// Never translated: what no guest may reach, and what stands for something else (`-R`).
+/// Never translated: what no guest may reach, what `-no-nat` names, and what stands for something
+/// else (`-R`).
 std::vector<Prefix> closed_to_guests(const Config& config)
 {
   std::vector<Prefix> closed = closed_networks(Family::ipv4);
+  const std::vector<Prefix>& exempt = config.acceleration.exempt;
+  closed.insert(closed.end(), exempt.begin(), exempt.end());
   for (const ForwardSpec& spec : config.forwarding.remote) {
     const auto* const place = std::get_if<ForwardSpec::Place>(&spec.bind);
     const auto* const address = place == nullptr ? nullptr : std::get_if<IpAddress>(&place->host);
@@ -211,7 +214,7 @@ RunningNat::Settings nat_request(const Config& config)
   settings.external = asked.external;
   if (config.action
       == Config::Action::translate) { // a router between two, whose guests go anywhere
-    settings.ways = {.allows_attached = true, .closed = {}};
+    settings.ways = {.allows_attached = true, .closed = asked.exempt};
   } else {
     settings.ways
       = {.allows_attached = config.egress.enable_host, .closed = closed_to_guests(config)};

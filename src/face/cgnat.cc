@@ -23,6 +23,7 @@ constexpr std::array CGNAT_OPTIONS{
   Option{NAT, "internal-iface", "NAME", "the interface behind which they are", "", 'i'},
   Option{NAT, "external-addr", "LIST", "outside addresses: A,A-B,NET/LEN", "", 'E'},
   Option{NAT, "internal-subnet", "LIST", "networks that are translated", "", 'I', true},
+  Option{NAT, "no-nat", "LIST", "destinations that are not translated", "", '\0', true},
   Option{NAT, "port-min", "N", "least external port (1024)"},
   Option{NAT, "port-max", "N", "greatest external port (65535)"},
   Option{NAT, "port-block", "N", "ports of an address alone (0: none)", "0"},

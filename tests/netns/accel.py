@@ -204,6 +204,22 @@ class Carrying(AcceleratorTest):
                     self.assertEqual(self.connect_error(guest, address), errno.EHOSTUNREACH)
                 process.end()
 
+    def test_destinations_that_are_not_translated(self) -> None:
+        address = "203.0.113.5"
+        self.topology.router.shell(f"ip route replace {address} via {HOST_ADDRESS[4]}")
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(
+                self.topology.internet, 4, SERVER[4]
+            ) as echo, Datagrams(self.topology.internet, 4, "192.0.2.11") as other:
+                guest = self.namespace()
+                process = self.accelerated(
+                    hook, [guest], "-external-address", address, "-no-nat", f"{SERVER[4]}/32",
+                    binds=binds,
+                )
+                self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4]) # by a socket
+                self.assertEqual(self.seen_from(guest, other)[0], address)
+                process.end()
+
     def test_flows_that_the_user_mode_stack_decides(self) -> None:
         for hook in HOOKS:
             with self.subTest(hook):

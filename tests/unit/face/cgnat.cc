@@ -72,10 +72,15 @@ TEST_CASE("cgnat-ebpf's other options are understood, by their long names too")
 
 TEST_CASE("options beyond cgnat-ebpf's are slirpstack's own")
 {
-  const Config config
-    = parse({"-port-block=256", "-port-quota=200", "-control=/run/cgnat.sock", "-udp-filter=port"});
+  const Config config = parse({"-no-nat=192.0.2.0/24",
+                               "-port-block=256",
+                               "-port-quota=200",
+                               "-control=/run/cgnat.sock",
+                               "-udp-filter=port"});
   CHECK(config.acceleration.block_ports == 256);
   CHECK(config.acceleration.quota == 200);
+  REQUIRE(config.acceleration.exempt.size() == 1);
+  CHECK(config.acceleration.exempt.front().to_string() == "192.0.2.0/24");
   CHECK(config.control.socket == "/run/cgnat.sock");
   CHECK(config.egress.udp_filter == Config::UdpFilter::port);
 }
