@@ -53,6 +53,10 @@ void FormerBindings::end_reservations(const IsOurs& is_ours, TimePoint now)
 bool FormerBindings::evict(const nat_endpoint& external, TimePoint now)
 {
   const auto owner = owners_.find(external);
+  if (owner && (owner->flags & NAT_RESERVED) != 0) {
+    both_.release(external, now.time_since_epoch());
+    return true;
+  }
   if (!owner || (owner->flags & NAT_QUARANTINED) != 0) {
     return false;
   }

@@ -24,7 +24,8 @@ public:
   void end_statics(const IsOurs& is_ours, TimePoint now);
   /// Ends what was kept for sockets of the host, likewise.
   void end_reservations(const IsOurs& is_ours, TimePoint now);
-  /// Ends the binding that has that external endpoint. False: there is none.
+  /// Ends the binding that has that external endpoint, or what keeps it for a socket of the host.
+  /// False: there is neither.
   bool evict(const nat_endpoint& external, TimePoint now);
   /// Ends the binding of that internal endpoint. False: there is none.
   bool evict_internal(const nat_endpoint& internal, TimePoint now);

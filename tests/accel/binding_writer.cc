@@ -270,6 +270,12 @@ TEST_CASE(
   third.adopt(Clock::now());
   at.expiry.sweep((Clock::now() + 1000s).time_since_epoch());
   CHECK(at.owners() == 1); // the other is nobody's any more
+
+  BindingWriter fourth(at.nat.object(), PortPool({bound.address}, {}, HashSecret{5, 6}), {});
+  StaticForward published = forward(PROTOCOL_UDP); // in place of the socket
+  published.external = bound;
+  CHECK_FALSE(fourth.add_static(published, Clock::now()));
+  CHECK(at.nat.from_world(between(CLIENT, bound, PROTOCOL_UDP)).verdict == Verdict::redirect);
 }
 
 TEST_CASE("a guest that uses the port of a forward to come keeps its binding")
