@@ -19,5 +19,5 @@ for name in "$@"; do
   echo "nameserver 10.0.2.3" >"/etc/netns/$name/resolv.conf"
   guests=$guests${guests:+,}$name
 done
-exec slirpstack -accel auto -external "$external" -xdp-alloc=kernel -interface eth0 \
+exec slirpstack -accel auto -external "$external" -interface eth0 \
   -netns "$guests" -control /run/slirpstack-accel.sock

@@ -90,6 +90,7 @@ public:
                     GuestOffload::Settings{
                       .ifindex = static_cast<std::uint32_t>(interface),
                       .zone = zone_,
+                      .mac = veth_.guest_mac(),
                       .has_sockets_beside = nat_.settings().plan.pool_is_local,
                     },
                     HashSecret::random());

@@ -5,12 +5,13 @@
 #include "flow/policy.hh"
 #include "guest/interface.hh"
 #include "guest/link.hh"
+#include "shared_ports.hh"
 
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
-#include <fstream>
 #include <linux/magic.h>
+#include <optional>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <variant>
@@ -21,7 +22,6 @@ namespace {
 
 static_assert(Config::Acceleration::MAX_RANGES == NAT_MAX_RANGES);
 
-constexpr PortRange ALL_PORTS{1024, 65535};
 
 std::vector<AddressRange> external_addresses(const Config::Acceleration& asked)
 {
@@ -37,39 +37,28 @@ std::vector<AddressRange> external_addresses(const Config::Acceleration& asked)
   return {{own.front(), own.front()}};
 }
 
-bool has_own_address(const std::vector<AddressRange>& ranges)
+/// Which of them are the host's own.
+std::vector<IpAddress> own_among(const std::vector<AddressRange>& ranges)
 {
-  return std::ranges::any_of(own_addresses(), [&](const IpAddress& own) {
-    return std::ranges::any_of(ranges,
-                               [&](const AddressRange& range) { return range.contains(own); });
+  std::vector<IpAddress> found = own_addresses();
+  std::erase_if(found, [&](const IpAddress& own) {
+    return std::ranges::none_of(ranges,
+                                [&](const AddressRange& range) { return range.contains(own); });
   });
+  return found;
 }
 
-/// Where the host's own sockets get their ports from.
-PortRange host_ports()
+PortRange external_ports(const Config& config, const std::vector<IpAddress>& own)
 {
-  unsigned first = 32768;
-  unsigned last = 60999;
-  std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> first >> last;
-  return {static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(last)};
-}
-
-/// Ports of an address that is the host's as well: what its kernel does not give out, above it,
-/// where few services are, or else below.
-PortRange shared_ports()
-{
-  constexpr std::uint16_t ENOUGH = 1024;
-  const PortRange host = host_ports();
-  if (ALL_PORTS.last - host.last >= ENOUGH) {
-    return {static_cast<std::uint16_t>(host.last + 1), ALL_PORTS.last};
+  const std::optional<PortRange>& typed = config.acceleration.ports;
+  if (typed && !own.empty()) {
+    warn_of_shared_ports(*typed, own);
   }
-  if (host.first >= ALL_PORTS.first + ENOUGH) {
-    return {ALL_PORTS.first, static_cast<std::uint16_t>(host.first - 1)};
+  if (typed || own.empty()) {
+    return typed.value_or(ALL_PORTS);
   }
-  throw UsageError(
-    fmt::format("-external-ports is needed: the external address is the host's own, which takes "
-                "ports {} (net.ipv4.ip_local_port_range) for itself",
-                host.to_string()));
+  return shared_ports(config.action == Config::Action::translate ? "-port-min and -port-max are"
+                                                                 : "-external-ports is");
 }
 
 nat_filter filter_of(Config::UdpFilter filter)
@@ -105,8 +94,9 @@ NatPlan plan_of(const Config& config)
   NatPlan plan;
   plan.external = external_addresses(asked);
   plan.internal = asked.internal;
-  plan.pool_is_local = has_own_address(plan.external);
-  plan.ports = asked.ports.value_or(plan.pool_is_local ? shared_ports() : ALL_PORTS);
+  plan.own = own_among(plan.external);
+  plan.pool_is_local = !plan.own.empty();
+  plan.ports = external_ports(config, plan.own);
   plan.block_ports = asked.block_ports;
   plan.quota = asked.quota;
   plan.filter_tcp = filter_of(asked.tcp_filter);
@@ -150,10 +140,13 @@ void check_blocks(const NatPlan& plan)
   }
 }
 
-/// Never translated: what no guest may reach, and what stands for something else (`-R`).
+/// Never translated: what no guest may reach, what `-no-nat` names, and what stands for something
+/// else (`-R`).
 std::vector<Prefix> closed_to_guests(const Config& config)
 {
   std::vector<Prefix> closed = closed_networks(Family::ipv4);
+  const std::vector<Prefix>& exempt = config.acceleration.exempt;
+  closed.insert(closed.end(), exempt.begin(), exempt.end());
   for (const ForwardSpec& spec : config.forwarding.remote) {
     const auto* const place = std::get_if<ForwardSpec::Place>(&spec.bind);
     const auto* const address = place == nullptr ? nullptr : std::get_if<IpAddress>(&place->host);
@@ -205,7 +198,7 @@ RunningNat::Settings nat_request(const Config& config)
   settings.follows_address = asked.addresses.empty();
   if (config.action
       == Config::Action::translate) { // a router between two, whose guests go anywhere
-    settings.ways = {.allows_attached = true, .closed = {}};
+    settings.ways = {.allows_attached = true, .closed = asked.exempt};
   } else {
     settings.ways
       = {.allows_attached = config.egress.enable_host, .closed = closed_to_guests(config)};

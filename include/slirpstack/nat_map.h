@@ -50,6 +50,7 @@ struct nat_endpoint
 /* Flags of nat_binding and nat_owner. */
 #define NAT_STATIC 1U      /* a forward: never expires, no filter applies */
 #define NAT_QUARANTINED 2U /* nat_owner: nobody's; kept until it may be given out again */
+#define NAT_RESERVED 4U    /* with NAT_QUARANTINED: as long as a socket of the host has the port */
 
 /* An internal endpoint's external one (RFC 4787 section 4.1: the same for all remotes). */
 struct nat_binding

@@ -125,7 +125,8 @@ std::variant<BindingMaker::Made, StaticRefusal> BindingMaker::make_static(
       if (take_over({internal, external, forward.guest, NAT_STATIC, 0})) {
         return Made{external, Origin::forward};
       }
-      return StaticRefusal::external_taken; // by somebody the pool does not know: it stays reserved
+      refusal = StaticRefusal::external_taken; // by somebody the pool does not know
+      break;
     case NatBindings::Added::bound_already:
       refusal = StaticRefusal::internal_taken;
       break;

@@ -38,6 +38,7 @@ BindingWriter::BindingWriter(const NatObject& object,
   , bindings_(object.map("bindings"))
   , sessions_(object.map("sessions"))
   , settings_(object.map("settings"))
+  , former_(object)
 {
   disallow_all();
 }
@@ -69,16 +70,45 @@ void BindingWriter::adopt(TimePoint now)
 
 void BindingWriter::end_former_statics(TimePoint now)
 {
-  std::vector<std::pair<nat_endpoint, nat_endpoint>> former;
-  bindings_.for_each([&](const nat_endpoint& internal, const nat_binding& binding) {
-    if ((binding.flags & NAT_STATIC) != 0 && !bound_.contains(internal)) {
-      former.emplace_back(internal,
-                          nat_endpoint{binding.address, binding.port, internal.protocol, 0});
-    }
-  });
-  for (const auto& [internal, external] : former) {
-    maker_.bindings().end(internal, external, now.time_since_epoch());
-    end_sessions_of(external);
+  const auto is_ours = [this](const nat_endpoint& external) { return this->is_ours(external); };
+  former_.end_statics(is_ours, now);
+  former_.end_reservations(is_ours, now);
+  is_adopting_ = false;
+}
+
+bool BindingWriter::evict_for(const StaticForward& forward, TimePoint now)
+{
+  const nat_endpoint internal
+    = map_endpoint(forward.internal, forward.protocol, forward.guest.zone);
+  const nat_endpoint external = map_endpoint(forward.external, forward.protocol, 0);
+  if (!is_adopting_ || is_ours(external) || bound_.contains(internal)) {
+    return false;
+  }
+  const bool was_external = former_.evict(external, now);
+  return former_.evict_internal(internal, now) || was_external;
+}
+
+bool BindingWriter::reserve(const Endpoint& external, std::uint8_t protocol, TimePoint now)
+{
+  const nat_endpoint key = map_endpoint(external, protocol, 0);
+  if (!maker_.pool().reserve(external, protocol)) {
+    return false;
+  }
+  if (maker_.bindings().reserve(key)
+      || (is_adopting_ && former_.evict(key, now) && maker_.bindings().reserve(key))) {
+    reserved_.insert(key);
+    return true;
+  }
+  maker_.pool().release(external, protocol, now);
+  return false;
+}
+
+void BindingWriter::release(const Endpoint& external, std::uint8_t protocol, TimePoint now)
+{
+  const nat_endpoint key = map_endpoint(external, protocol, 0);
+  if (reserved_.erase(key) != 0) {
+    maker_.bindings().release(key, now.time_since_epoch());
+    maker_.pool().release(external, protocol, now);
   }
 }
 
@@ -307,7 +337,10 @@ void BindingWriter::detach(const GuestFlows& guest)
 
 std::optional<StaticRefusal> BindingWriter::add_static(const StaticForward& forward, TimePoint now)
 {
-  const auto made = maker_.make_static(forward, now);
+  auto made = maker_.make_static(forward, now);
+  if (std::holds_alternative<StaticRefusal>(made) && evict_for(forward, now)) {
+    made = maker_.make_static(forward, now);
+  }
   if (const auto* const refusal = std::get_if<StaticRefusal>(&made)) {
     return *refusal;
   }

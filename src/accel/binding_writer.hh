@@ -1,6 +1,7 @@
 #pragma once
 
 #include "accel/binding_maker.hh"
+#include "accel/former_bindings.hh"
 #include "accel/guest_shares.hh"
 #include "accel/nat_endings.hh"
 #include "accel/nat_endpoints.hh"
@@ -37,9 +38,11 @@ public:
 
   /// Takes over all bindings in the maps, a predecessor's, and the rest of its ports. They are void
   /// until policy has allowed what comes from there (see nat_settings.generation). Forwards end,
-  /// but for those that add_static() has taken over before.
+  /// but for those that add_static() has taken over before. Until then whatever of a predecessor's
+  /// is in the way of a forward, or of a port of the host's, gives way to it.
   void adopt(TimePoint now);
-  /// Ends a predecessor's forwards that add_static() has not taken over.
+  /// Instead of that, where the kernel makes the bindings: ends a predecessor's forwards that
+  /// add_static() has not taken over.
   void end_former_statics(TimePoint now);
 
   /// Lets a flow pass, out and in, until close() or its silence. All flows of one endpoint of the
@@ -76,11 +79,11 @@ public:
   bool remove_static(const Endpoint& external, std::uint8_t protocol, TimePoint now);
   /// The external addresses are others now; all that was bound at the old ones has ended.
   void replace_pool(PortPool pool, TimePoint now) { maker_.replace_pool(std::move(pool), now); }
-  /// See PortPool: for ports that sockets of the host use.
-  [[nodiscard]] bool reserve(const Endpoint& external, std::uint8_t protocol)
-  {
-    return maker_.pool().reserve(external, protocol);
-  }
+  /// Keeps a port for a socket of the host: no guest gets it, and what comes there is the host's.
+  /// False: somebody has it, or it is not of the pool.
+  [[nodiscard]] bool reserve(const Endpoint& external, std::uint8_t protocol, TimePoint now);
+  /// What was reserved is so no longer.
+  void release(const Endpoint& external, std::uint8_t protocol, TimePoint now);
 
   void on_session_closed(const nat_session_key& session) override;
   void on_session_ended(const nat_session_key& session) override;
@@ -118,6 +121,12 @@ private:
   void end_session(const nat_session_key& session);
   void end_sessions(const nat_endpoint& external, const FlowKey& flow);
   void end_sessions_of(const nat_endpoint& external);
+  [[nodiscard]] bool is_ours(const nat_endpoint& external) const
+  {
+    return internals_.contains(external) || reserved_.contains(external);
+  }
+  /// False: no predecessor's is in the way.
+  bool evict_for(const StaticForward& forward, TimePoint now);
   void disallow_all();
   void allow(const nat_session_key& key);
   void end_if_unused(AllBound::iterator bound, TimePoint now);
@@ -134,6 +143,9 @@ private:
   NatTable<std::uint32_t, nat_settings> settings_;
   AllBound bound_;                                                   ///< by internal endpoint
   std::map<nat_endpoint, nat_endpoint, NatEndpointOrder> internals_; ///< by external endpoint
+  std::set<nat_endpoint, NatEndpointOrder> reserved_;                ///< external ones
+  FormerBindings former_;
+  bool is_adopting_ = true; ///< the maps may hold what neither we nor the kernel have made since
   std::uint64_t refused_ = 0;
   bool is_complaining_ = false; ///< since the last port that came free
 };

@@ -230,12 +230,12 @@ std::size_t NatExpiry::free_ports(nanoseconds now)
   std::vector<nat_endpoint> rested;
   Endpoints at_rest;
   owners_.for_each([&](const nat_endpoint& external, const nat_owner& owner) {
-    left_ += (owner.flags & NAT_STATIC) != 0 ? 0 : 1;
+    left_ += (owner.flags & (NAT_STATIC | NAT_RESERVED)) != 0 ? 0 : 1;
     if ((owner.flags & NAT_QUARANTINED) == 0) {
       return;
     }
     at_rest.insert(external);
-    if (is_silent(owner.last_in, timeouts_.quarantine, now)) {
+    if ((owner.flags & NAT_RESERVED) == 0 && is_silent(owner.last_in, timeouts_.quarantine, now)) {
       rested.push_back(external);
     }
   });

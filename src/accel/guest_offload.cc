@@ -4,6 +4,7 @@
 #include "base/log.hh"
 #include "wire/ip.hh"
 
+#include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -36,7 +37,8 @@ GuestOffload::~GuestOffload()
 OffloadAnswer GuestOffload::offer(const FlowOffer& offer, FlowRecord& record, TimePoint now)
 {
   const FlowKey& key = offer.key;
-  const auto mac = sender_of(offer.packet);
+  const auto mac
+    = offer.packet.is_reassembled ? std::optional(settings_.mac) : sender_of(offer.packet);
   // To the filters a remote's port 0 stands for all of its ports (nat_session_key).
   const bool has_no_port = key.protocol != PROTOCOL_ICMP && key.remote.port == 0;
   if (!mac || has_no_port || !scope_.translates(key.guest.address, key.remote.address)

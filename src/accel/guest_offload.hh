@@ -20,6 +20,7 @@ public:
   {
     std::uint32_t ifindex = 0; ///< our end of the guest's veth pair
     std::uint8_t zone = 0;     ///< nat_interface.zone of that
+    MacAddress mac;            ///< the guest's, of what it sends in fragments
     /// A socket of the host would be seen under the same address, so it may take what finds no port
     /// or no room here.
     bool has_sockets_beside = false;

@@ -35,4 +35,43 @@ void GuestPublisher::withdraw(const PublishedPort& port, TimePoint now)
   writer_.remove_static(port.external, port.protocol, now);
 }
 
+std::vector<Endpoint> GuestPublisher::endpoints_of(const Endpoint& socket) const
+{
+  std::vector<Endpoint> endpoints;
+  for (const IpAddress& address : plan_.own) {
+    if (socket.address.is_unspecified() || socket.address == address) {
+      endpoints.emplace_back(address, socket.port);
+    }
+  }
+  return endpoints;
+}
+
+bool GuestPublisher::reserve(std::uint8_t protocol, const Endpoint& socket, TimePoint now)
+{
+  const std::vector<Endpoint> endpoints = endpoints_of(socket);
+  for (auto endpoint = endpoints.begin(); endpoint != endpoints.end(); ++endpoint) {
+    const auto sockets = reserved_.try_emplace({protocol, *endpoint}, 0).first;
+    if (sockets->second == 0 && !writer_.reserve(*endpoint, protocol, now)) {
+      reserved_.erase(sockets);
+      std::for_each(endpoints.begin(), endpoint, [&](const Endpoint& earlier) {
+        release(protocol, earlier, now);
+      });
+      return false;
+    }
+    ++sockets->second;
+  }
+  return true;
+}
+
+void GuestPublisher::release(std::uint8_t protocol, const Endpoint& socket, TimePoint now)
+{
+  for (const Endpoint& endpoint : endpoints_of(socket)) {
+    const auto sockets = reserved_.find({protocol, endpoint});
+    if (sockets != reserved_.end() && --sockets->second == 0) {
+      reserved_.erase(sockets);
+      writer_.release(endpoint, protocol, now);
+    }
+  }
+}
+
 } // namespace slirpstack

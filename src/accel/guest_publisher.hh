@@ -4,6 +4,12 @@
 #include "accel/nat_plan.hh"
 #include "flow/port_publisher.hh"
 
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
 namespace slirpstack {
 
 /// One guest's ports that the NAT in the kernel leads to from external addresses that are not the
@@ -19,11 +25,18 @@ public:
   [[nodiscard]] bool has_address(const IpAddress& address) const override;
   [[nodiscard]] PublishAnswer publish(const PublishedPort& port, TimePoint now) override;
   void withdraw(const PublishedPort& port, TimePoint now) override;
+  [[nodiscard]] bool reserve(std::uint8_t protocol, const Endpoint& socket, TimePoint now) override;
+  void release(std::uint8_t protocol, const Endpoint& socket, TimePoint now) override;
 
 private:
+  /// The endpoints of the pool that a socket listens at.
+  [[nodiscard]] std::vector<Endpoint> endpoints_of(const Endpoint& socket) const;
+
   BindingWriter& writer_;
   const NatPlan& plan_;
   GuestPlace place_;
+  /// Of how many sockets each: those of different devices may share one.
+  std::map<std::pair<std::uint8_t, Endpoint>, std::size_t> reserved_;
 };
 
 } // namespace slirpstack

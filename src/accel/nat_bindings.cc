@@ -81,10 +81,36 @@ bool NatBindings::release_session(const nat_session_key& session)
   return true;
 }
 
+bool NatBindings::reserve(const nat_endpoint& external)
+{
+  using Claim = NatTable<nat_endpoint, nat_owner>::Added;
+  nat_owner nobody{};
+  nobody.flags = NAT_QUARANTINED | NAT_RESERVED;
+  const Claim claim = owners_.try_add(external, nobody);
+  if (claim != Claim::exists) {
+    return claim == Claim::added;
+  }
+  const auto owner = owners_.find(external);
+  const bool rests = owner && (owner->flags & NAT_QUARANTINED) != 0;
+  if (rests) {
+    owners_.put(external, nobody);
+  }
+  return rests;
+}
+
+void NatBindings::release(const nat_endpoint& external, std::chrono::nanoseconds now)
+{
+  if (auto owner = owners_.find(external); owner && (owner->flags & NAT_RESERVED) != 0) {
+    owner->flags = NAT_QUARANTINED;
+    owner->last_in = static_cast<std::uint64_t>(now.count());
+    owners_.put(external, *owner);
+  }
+}
+
 bool NatBindings::wake(const nat_endpoint& external)
 {
   const auto owner = owners_.find(external);
-  const bool rests = owner && (owner->flags & NAT_QUARANTINED) != 0;
+  const bool rests = owner && (owner->flags & (NAT_QUARANTINED | NAT_RESERVED)) == NAT_QUARANTINED;
   if (rests) {
     owners_.erase(external);
   }

@@ -55,6 +55,10 @@ public:
   void end_session(const nat_session_key& session);
   /// Its place under policy's limits is another's (NAT_RELEASED). False: there is no such session.
   bool release_session(const nat_session_key& session);
+  /// Keeps the external endpoint for a socket of the host; it may rest. False: somebody has it.
+  [[nodiscard]] bool reserve(const nat_endpoint& external);
+  /// It is kept no longer: it rests.
+  void release(const nat_endpoint& external, std::chrono::nanoseconds now);
   /// The external endpoint may be had again at once. False: it does not rest.
   bool wake(const nat_endpoint& external);
 

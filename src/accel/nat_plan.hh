@@ -26,6 +26,8 @@ struct NatPlan
   bool kernel_allocates = false;
   /// External addresses are the host's own, with its services.
   bool pool_is_local = false;
+  /// Which of them are.
+  std::vector<IpAddress> own;
   /// Guests may have the same addresses.
   bool has_zones = false;
   /// Guests are behind veth pairs.

@@ -39,13 +39,17 @@ std::string forward_line(const Json& forward)
 
 std::string flow_line(const Json& flow)
 {
-  return fmt::format("{} {} -> {}  {}  {} B out, {} B in\n",
+  const std::string carried = flow.at("kernel").get<bool>()
+                                ? "by the kernel"
+                                : fmt::format("{} B out, {} B in",
+                                              flow.at("to_host_bytes").get<std::uint64_t>(),
+                                              flow.at("to_guest_bytes").get<std::uint64_t>());
+  return fmt::format("{} {} -> {}  {}  {}\n",
                      flow.at("protocol").get<std::string>(),
                      flow.at("guest").get<std::string>(),
                      flow.at("remote").get<std::string>(),
                      flow.at("origin").get<std::string>(),
-                     flow.at("to_host_bytes").get<std::uint64_t>(),
-                     flow.at("to_guest_bytes").get<std::uint64_t>());
+                     carried);
 }
 
 std::string rule_line(const Json& rule)

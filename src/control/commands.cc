@@ -47,15 +47,18 @@ Json describe(const ForwardSet::Info& info)
   return entry;
 }
 
-Json describe(const Relay& relay)
+/// Its octets are counted where it passes through us.
+Json describe(const FlowKey& key, const FlowRecord& record, bool is_in_kernel)
 {
-  const FlowRecord& record = relay.record();
-  Json entry{{"protocol", protocol_name(relay.key().protocol)},
-             {"guest", relay.key().guest.to_string()},
-             {"remote", relay.key().remote.to_string()},
+  Json entry{{"protocol", protocol_name(key.protocol)},
+             {"guest", key.guest.to_string()},
+             {"remote", key.remote.to_string()},
              {"origin", origin_name(record.origin)},
-             {"to_host_bytes", record.traffic.to_host_bytes},
-             {"to_guest_bytes", record.traffic.to_guest_bytes}};
+             {"kernel", is_in_kernel}};
+  if (!is_in_kernel) {
+    entry["to_host_bytes"] = record.traffic.to_host_bytes;
+    entry["to_guest_bytes"] = record.traffic.to_guest_bytes;
+  }
   if (record.forward != 0) {
     entry["forward"] = record.forward;
   }
@@ -207,7 +210,11 @@ void Commands::explain_addresses(const Explain& request,
 void Commands::run(const ListFlows&, const Reply& reply) const
 {
   Json list = Json::array();
-  subject_.gateway.flows().for_each([&](const Relay& relay) { list.push_back(describe(relay)); });
+  subject_.gateway.flows().for_each(
+    [&](const Relay& relay) { list.push_back(describe(relay.key(), relay.record(), false)); });
+  subject_.gateway.for_each_handed_over([&](const FlowKey& key, const FlowRecord& record) {
+    list.push_back(describe(key, record, true));
+  });
   reply(ok({{"flows", std::move(list)}}));
 }
 

@@ -18,10 +18,11 @@ constexpr std::array<Word<Acceleration::Hook>, 3> HOOKS{{{"xdp", Acceleration::H
 // Whether the kernel binds.
 constexpr std::array<Word<bool>, 2> BINDERS{{{"user", false}, {"kernel", true}}};
 
-constexpr std::array<std::string_view, 11> NEED_ACCEL{"external",
+constexpr std::array<std::string_view, 12> NEED_ACCEL{"external",
                                                       "external-address",
                                                       "external-ports",
                                                       "internal",
+                                                      "no-nat",
                                                       "xdp-alloc",
                                                       "port-block",
                                                       "port-quota",
@@ -38,6 +39,18 @@ bool is_of_the_world(const AddressRange& range)
     AddressRange::of(Prefix(IpAddress::ipv4(0xe0000000), 3))};
   return std::ranges::none_of(SPECIAL,
                               [&](const AddressRange& each) { return each.overlaps(range); });
+}
+
+/// Of what lies between commas.
+template<typename Visit>
+void for_each_listed(std::string_view text, Visit visit)
+{
+  for (bool more = true; more;) {
+    const std::size_t comma = text.find(',');
+    more = comma != std::string_view::npos;
+    visit(text.substr(0, comma));
+    text.remove_prefix(more ? comma + 1 : text.size());
+  }
 }
 
 void check_needs(const OptionValues& values)
@@ -84,10 +97,7 @@ std::vector<AddressRange> parse_external_addresses(std::string_view text)
 
 void add_internal_networks(std::string_view text, std::vector<Prefix>& networks)
 {
-  for (bool more = true; more;) {
-    const std::size_t comma = text.find(',');
-    more = comma != std::string_view::npos;
-    const std::string_view one = text.substr(0, comma);
+  for_each_listed(text, [&](std::string_view one) {
     const auto network = Prefix::parse(one);
     if (!network || !network->address().is_ipv4() || one.find('/') == std::string_view::npos
         || network->network() != network->address() || network->length_bits() == 0
@@ -95,10 +105,23 @@ void add_internal_networks(std::string_view text, std::vector<Prefix>& networks)
       throw BadValue("must be IPv4 networks such as 10.0.0.0/8");
     }
     networks.push_back(*network);
-    text.remove_prefix(more ? comma + 1 : text.size());
-  }
+  });
   if (networks.size() > Acceleration::MAX_RANGES) {
     throw BadValue(fmt::format("must be at most {} networks", Acceleration::MAX_RANGES));
+  }
+}
+
+void add_exempt_networks(std::string_view text, std::vector<Prefix>& networks)
+{
+  for_each_listed(text, [&](std::string_view one) {
+    const auto network = Prefix::parse(one);
+    if (!network || !network->address().is_ipv4() || network->network() != network->address()) {
+      throw BadValue("must be IPv4 networks or addresses such as 10.8.0.0/16");
+    }
+    networks.push_back(*network);
+  });
+  if (networks.size() > Acceleration::MAX_EXEMPT) {
+    throw BadValue(fmt::format("must be at most {} networks", Acceleration::MAX_EXEMPT));
   }
 }
 
@@ -117,6 +140,8 @@ void apply_accel_options(const OptionValues& values, Config& config)
               [&](std::string_view text) { asked.ports = parse_external_ports(text); });
   values.read_each("internal",
                    [&](std::string_view text) { add_internal_networks(text, asked.internal); });
+  values.read_each("no-nat",
+                   [&](std::string_view text) { add_exempt_networks(text, asked.exempt); });
   values.read("xdp-alloc",
               [&](std::string_view text) { asked.kernel_allocates = parse_word(text, BINDERS); });
   values.read("port-block", [&](std::string_view text) {

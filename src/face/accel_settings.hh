@@ -25,4 +25,7 @@ void check_nat(const Config::Acceleration& asked);
 /// Adds the networks of a list. Throws BadValue.
 void add_internal_networks(std::string_view text, std::vector<Prefix>& networks);
 
+/// Adds the networks, or addresses, of a list of what is not translated. Throws BadValue.
+void add_exempt_networks(std::string_view text, std::vector<Prefix>& networks);
+
 } // namespace slirpstack

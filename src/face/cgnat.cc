@@ -9,6 +9,7 @@
 
 #include <array>
 #include <fmt/format.h>
+#include <optional>
 
 namespace slirpstack {
 
@@ -22,8 +23,9 @@ constexpr std::array CGNAT_OPTIONS{
   Option{NAT, "internal-iface", "NAME", "the interface behind which they are", "", 'i'},
   Option{NAT, "external-addr", "LIST", "outside addresses: A,A-B,NET/LEN", "", 'E'},
   Option{NAT, "internal-subnet", "LIST", "networks that are translated", "", 'I', true},
-  Option{NAT, "port-min", "N", "least external port", "1024"},
-  Option{NAT, "port-max", "N", "greatest external port", "65535"},
+  Option{NAT, "no-nat", "LIST", "destinations that are not translated", "", '\0', true},
+  Option{NAT, "port-min", "N", "least external port (1024)"},
+  Option{NAT, "port-max", "N", "greatest external port (65535)"},
   Option{NAT, "port-block", "N", "ports of an address alone (0: none)", "0"},
   Option{NAT, "port-quota", "N", "ports of an address at most (0: all)", "0"},
   Option{NAT, "udp-filter", "RULE", "UDP from: endpoint, address or port", "endpoint"},
@@ -60,9 +62,22 @@ std::uint16_t parse_port(std::string_view text)
   return static_cast<std::uint16_t>(parse_number(text, 1, 65535));
 }
 
+/// None, unless one end of them is typed: then whose addresses they are decides.
+std::optional<PortRange> read_ports(const OptionValues& values)
+{
+  PortRange ports{1024, 65535};
+  values.read("port-min", [&](std::string_view text) { ports.first = parse_port(text); });
+  values.read("port-max", [&](std::string_view text) { ports.last = parse_port(text); });
+  if (ports.last < ports.first) {
+    throw UsageError(
+      fmt::format("-port-min {} is greater than -port-max {}", ports.first, ports.last));
+  }
+  return values.is_typed("port-min") || values.is_typed("port-max") ? std::optional(ports)
+                                                                    : std::nullopt;
+}
+
 void read_nat(const OptionValues& values, Config::Acceleration& nat)
 {
-  PortRange ports;
   if (values.is_set("skb-mode")) {
     nat.hook = Config::Acceleration::Hook::tc;
   }
@@ -74,13 +89,7 @@ void read_nat(const OptionValues& values, Config::Acceleration& nat)
               [&](std::string_view text) { nat.addresses = parse_external_addresses(text); });
   values.read_each("internal-subnet",
                    [&](std::string_view text) { add_internal_networks(text, nat.internal); });
-  values.read("port-min", [&](std::string_view text) { ports.first = parse_port(text); });
-  values.read("port-max", [&](std::string_view text) { ports.last = parse_port(text); });
-  if (ports.last < ports.first) {
-    throw UsageError(
-      fmt::format("-port-min {} is greater than -port-max {}", ports.first, ports.last));
-  }
-  nat.ports = ports;
+  nat.ports = read_ports(values);
   nat.kernel_allocates = true;
 }
 
@@ -138,7 +147,12 @@ std::string cgnat_usage()
          "\n"
          "  cgnat [options] -e eth0 -i eth1 -E 203.0.113.1 -I 10.0.0.0/8\n"
          "\n"
-         + describe(cgnat_options());
+         + describe(cgnat_options())
+         + "\n"
+           "Where an address of -E is the router's own, its kernel gives ports of it to the "
+           "router's\n"
+           "connections as well; without -port-min and -port-max subscribers get those above\n"
+           "net.ipv4.ip_local_port_range alone, and no service of the router may listen there.\n";
 }
 
 } // namespace slirpstack

@@ -138,6 +138,8 @@ struct Config
 
     /// How many ranges of addresses there may be, external and internal ones each.
     static constexpr std::size_t MAX_RANGES = 8;
+    /// How many networks may be exempt.
+    static constexpr std::size_t MAX_EXEMPT = 256;
 
     /// None: the user-mode stack alone.
     std::optional<Hook> hook;
@@ -147,6 +149,8 @@ struct Config
     std::vector<AddressRange> addresses;
     /// Whose packets are translated; never empty with a hook.
     std::vector<Prefix> internal;
+    /// Destinations that are not translated (RFC 6888 REQ-6); IPv4.
+    std::vector<Prefix> exempt;
     /// Action::translate: the interface behind which they are.
     std::string internal_interface;
     /// The kernel binds ports by itself; else the user-mode stack decides about each flow.

@@ -59,6 +59,7 @@ constexpr std::array NATIVE_OPTIONS{
   Option{ACCELERATOR, "external-address", "LIST", "A,A-B,NET/LEN (default that of -external)"},
   Option{ACCELERATOR, "external-ports", "RANGE", "ports that guests are seen under"},
   Option{ACCELERATOR, "internal", "LIST", "networks to translate (default -cidr)", "", '\0', true},
+  Option{ACCELERATOR, "no-nat", "LIST", "destinations that are not translated", "", '\0', true},
   Option{ACCELERATOR, "xdp-alloc", "WHO", "user or kernel: who binds ports", "user"},
   Option{ACCELERATOR, "port-block", "N", "ports of an address alone (0: none)", "0"},
   Option{ACCELERATOR, "port-quota", "N", "ports of an address at most (0: all)", "0"},

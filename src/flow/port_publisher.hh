@@ -26,7 +26,8 @@ enum class PublishAnswer : std::uint8_t
 };
 
 /// Publishes ports of the guest at addresses that are not the host's, where no socket could listen:
-/// the accelerator, whose NAT is in the kernel. It asks nobody about a client.
+/// the accelerator, whose NAT is in the kernel. It asks nobody about a client. At addresses that
+/// are the host's as well it leaves a port to the socket that listens there.
 class PortPublisher
 {
 public:
@@ -38,6 +39,13 @@ public:
   [[nodiscard]] virtual PublishAnswer publish(const PublishedPort& port, TimePoint now) = 0;
   /// Ends what was published, and the connections through it.
   virtual void withdraw(const PublishedPort& port, TimePoint now) = 0;
+
+  /// A socket of the host listens there, perhaps on all of its addresses: no guest may be seen
+  /// under that endpoint. False: one is. Throws std::system_error.
+  [[nodiscard]] virtual bool reserve(std::uint8_t protocol, const Endpoint& socket, TimePoint now)
+    = 0;
+  /// It does no longer. To be called as often as reserve().
+  virtual void release(std::uint8_t protocol, const Endpoint& socket, TimePoint now) = 0;
 };
 
 } // namespace slirpstack

@@ -70,11 +70,13 @@ void FlowHandover::give_back(const FlowKey& key, const GuestPacket& packet)
 
 bool FlowHandover::may_offer(const FlowKey& key, const GuestPacket& packet) const
 {
-  if (offload_ == nullptr || packet.is_reassembled || !offload_->may_carry(key.guest.address)) {
+  if (offload_ == nullptr || !offload_->may_carry(key.guest.address)) {
     return false;
   }
-  // Of IPv6 only what is mapped leaves from an address that is the guest's alone.
-  if (key.guest.address.is_ipv6() && !mapped_.source_of(key.guest.address, key.remote.address)) {
+  // Of IPv6 only what is mapped leaves from an address that is the guest's alone, and nobody but
+  // its sender cuts it.
+  if (key.guest.address.is_ipv6()
+      && (packet.is_reassembled || !mapped_.source_of(key.guest.address, key.remote.address))) {
     return false;
   }
   switch (key.protocol) {

@@ -48,6 +48,13 @@ public:
   /// limit now which only we can keep; returns how many.
   std::size_t end_unless(const std::function<bool(FlowRecord&)>& still_allows);
 
+  /// Flows that are handed over now, in no particular order.
+  void for_each(const std::function<void(const FlowKey&, const FlowRecord&)>& visit) const
+  {
+    if (offload_ != nullptr) {
+      offload_->for_each(visit);
+    }
+  }
   /// Flows that have been handed over since the start.
   [[nodiscard]] std::uint64_t taken() const { return taken_; }
 

@@ -1,12 +1,14 @@
 #include "gateway/forward_set.hh"
 
 #include "base/error.hh"
+#include "gateway/held_port.hh"
 #include "wire/ip.hh"
 #include "wire/protocol_name.hh"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <iterator>
+#include <list>
 #include <utility>
 
 namespace slirpstack {
@@ -58,6 +60,7 @@ struct ForwardSet::Entry
   std::vector<std::unique_ptr<TcpListener>> tcp;
   std::vector<std::unique_ptr<UdpListener>> udp;
   std::vector<StreamAddress> listening;
+  std::list<HeldPort> held; ///< of `listening`; as long as flows may use them
   std::vector<RemoteForward> remote;
 };
 
@@ -71,6 +74,7 @@ ForwardSet::ForwardSet(TcpRelays& tcp,
   : tcp_(tcp)
   , udp_(udp)
   , flows_(flows)
+  , time_(time)
   , host_(host)
   , prefixes_(prefixes)
   , published_(policy, time)
@@ -99,6 +103,7 @@ ForwardSet::Info ForwardSet::add(const ForwardPlan& plan)
         fmt::format("{} is forwarded already, by forward {}", forward.match.to_string(), taken.id));
     }
   }
+  hold_ports(*entry);
   publish(plan.local, *entry);
   entry->remote = plan.remote;
   for (const RemoteForward& forward : entry->remote) {
@@ -115,6 +120,21 @@ LocalForward ForwardSet::bindable(LocalForward forward) const
   forward.listen.is_foreign
     = bind != nullptr && prefixes_.to_internal(bind->address).mapping != nullptr;
   return forward;
+}
+
+/// The sockets' own, which are all that is listening as yet.
+void ForwardSet::hold_ports(Entry& entry)
+{
+  PortPublisher* const publisher = published_.publisher();
+  if (publisher == nullptr) {
+    return;
+  }
+  const std::uint8_t protocol = scheme_protocol(entry.spec.scheme);
+  for (const StreamAddress& listening : entry.listening) {
+    if (const auto* const endpoint = std::get_if<Endpoint>(&listening)) {
+      entry.held.emplace_back(*publisher, time_, protocol, *endpoint);
+    }
+  }
 }
 
 void ForwardSet::publish(const std::vector<LocalForward>& forwards, Entry& entry)

@@ -96,6 +96,7 @@ private:
 
   /// The same forward, which may be bound to an address that is mapped.
   [[nodiscard]] LocalForward bindable(LocalForward forward) const;
+  void hold_ports(Entry& entry);
   void publish(const std::vector<LocalForward>& forwards, Entry& entry);
   void listen(const LocalForward& forward, Entry& entry);
   void listen_for_datagrams(const LocalForward& forward, Entry& entry);
@@ -109,6 +110,7 @@ private:
   TcpRelays& tcp_;
   UdpRelays& udp_;
   FlowTable& flows_;
+  const EventTime& time_;
   HostNetwork& host_;
   const PrefixMap& prefixes_;
   PublishedPorts published_;

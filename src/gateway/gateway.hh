@@ -118,6 +118,12 @@ public:
   /// Whom the guest's new flows to the host's network are offered to from now on. Its flows are not
   /// among `flows()` and need no room there. Must outlive this.
   void set_offload(FlowOffload& offload) { handover_.set_offload(offload); }
+  /// Those of its flows that go on now, in no particular order. Their octets are not counted.
+  void for_each_handed_over(
+    const std::function<void(const FlowKey&, const FlowRecord&)>& visit) const
+  {
+    handover_.for_each(visit);
+  }
   /// How many flows it has taken.
   [[nodiscard]] std::uint64_t flows_handed_over() const { return handover_.taken(); }
 

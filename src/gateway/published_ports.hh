@@ -24,6 +24,8 @@ public:
   PublishedPorts& operator=(PublishedPorts&&) = delete;
 
   void set_publisher(PortPublisher& publisher) { publisher_ = &publisher; }
+  /// Null: there is none.
+  [[nodiscard]] PortPublisher* publisher() const { return publisher_; }
   /// Whether that forward is one for the publisher.
   [[nodiscard]] bool is_about(const LocalForward& forward) const;
   /// Publishes it for the forward of that number. Throws UsageError for what takes a socket, and

@@ -105,8 +105,8 @@ TEST_CASE("a forward's port is nobody else's, and a guest's port has one forward
   second.external.address = test::at("192.0.2.1:0").address;
   CHECK(at.writer.add_static(second, Clock::now()) == StaticRefusal::external_taken);
   CHECK(at.owners() == 1);
-  CHECK_FALSE(at.writer.reserve(PUBLIC, PROTOCOL_UDP));
-  CHECK(at.writer.reserve(PUBLIC, PROTOCOL_TCP));
+  CHECK_FALSE(at.writer.reserve(PUBLIC, PROTOCOL_UDP, Clock::now()));
+  CHECK(at.writer.reserve(PUBLIC, PROTOCOL_TCP, Clock::now()));
   // Guests that are paired with that address get nothing; one of the others has its neighbour.
   int taken = 0;
   for (std::uint8_t host = 3; host < 20; ++host) {
@@ -154,10 +154,6 @@ TEST_CASE("a successor takes over the forwards that it has too, and ends the oth
     REQUIRE(at.nat.from_world(between(CLIENT, other.external, PROTOCOL_UDP)).verdict
             == Verdict::redirect);
 
-    BindingWriter successor(at.nat.object(), PortPool({PUBLIC.address}, {}, HashSecret{5, 6}), {});
-    StaticForward moved = forward(PROTOCOL_TCP);
-    moved.internal.port = 81;
-    CHECK(successor.add_static(moved, Clock::now()) == StaticRefusal::external_taken);
     BindingWriter second(at.nat.object(), PortPool({PUBLIC.address}, {}, HashSecret{5, 6}), {});
     CHECK_FALSE(second.add_static(forward(PROTOCOL_TCP), Clock::now()));
     second.adopt(Clock::now());
@@ -168,6 +164,118 @@ TEST_CASE("a successor takes over the forwards that it has too, and ends the oth
     CHECK(second.remove_static(PUBLIC, PROTOCOL_TCP, Clock::now()));
     CHECK(at.bindings() == 0);
   }
+}
+
+TEST_CASE("a successor's forward goes before what a predecessor had there")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath at(hook);
+    CHECK_FALSE(at.writer.add_static(forward(PROTOCOL_TCP), Clock::now()));
+    CHECK_FALSE(at.writer.add_static(forward(PROTOCOL_UDP), Clock::now()));
+    REQUIRE(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_TCP)).verdict == Verdict::redirect);
+
+    BindingWriter successor(at.nat.object(), PortPool({PUBLIC.address}, {}, HashSecret{5, 6}), {});
+    StaticForward elsewhere = forward(PROTOCOL_TCP); // the same port leads to another one
+    elsewhere.internal.port = 81;
+    CHECK_FALSE(successor.add_static(elsewhere, Clock::now()));
+    CHECK(at.sessions() == 0);
+    StaticForward moved = forward(PROTOCOL_UDP); // another port leads to the same one
+    moved.external.port = 9090;
+    CHECK_FALSE(successor.add_static(moved, Clock::now()));
+    CHECK(successor.add_static(forward(PROTOCOL_UDP), Clock::now())
+          == StaticRefusal::internal_taken);
+    successor.adopt(Clock::now());
+    CHECK(at.bindings() == 2);
+    CHECK(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_TCP)).verdict == Verdict::redirect);
+    CHECK(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_UDP)).verdict == Verdict::host);
+    CHECK(at.nat.from_world(between(CLIENT, moved.external, PROTOCOL_UDP)).verdict
+          == Verdict::redirect);
+  }
+}
+
+TEST_CASE("what the kernel has bound goes before a forward, unless that is from the start on")
+{
+  SlowPath at(NatHook::xdp);
+  const Endpoint dialer = test::at("10.0.0.9:7");
+  BindingWriter started(at.nat.object(), PortPool({PUBLIC.address}, {}, HashSecret{5, 6}), {});
+  started.end_former_statics(Clock::now());
+  at.nat.bind(dialer, PUBLIC, PROTOCOL_UDP);
+  CHECK(started.add_static(forward(PROTOCOL_UDP), Clock::now()) == StaticRefusal::external_taken);
+  CHECK_FALSE(started.reserve(PUBLIC, PROTOCOL_UDP, Clock::now()));
+  // The refusal leaves nothing behind: when the binding has ended the port can be had.
+  NatBindings bindings(at.nat.object());
+  bindings.end(to_map(dialer, PROTOCOL_UDP), to_map(PUBLIC, PROTOCOL_UDP), 1s);
+  CHECK_FALSE(started.add_static(forward(PROTOCOL_UDP), Clock::now()));
+  CHECK(started.remove_static(PUBLIC, PROTOCOL_UDP, Clock::now()));
+
+  at.nat.bind(dialer, PUBLIC, PROTOCOL_TCP);
+  BindingWriter successor(at.nat.object(), PortPool({PUBLIC.address}, {}, HashSecret{5, 6}), {});
+  CHECK_FALSE(successor.add_static(forward(PROTOCOL_TCP), Clock::now()));
+  CHECK(at.bindings() == 1);
+}
+
+TEST_CASE("a port that a socket of the host has is no guest's, and what comes there is the host's")
+{
+  for (const std::uint32_t flags : {std::uint32_t{NAT_ASK_REMOTES}, std::uint32_t{NAT_ALLOCATE}}) {
+    SlowPath at(NatHook::xdp, {.first_port = 8080, .last_port = 8080, .has_low_ports = false});
+    at.nat.settings.flags = flags | NAT_POOL_IS_LOCAL;
+    at.nat.settings.port_first = at.nat.settings.port_last = PUBLIC.port;
+    at.nat.settings.external_ranges = 1;
+    at.nat.settings.external[0].count = at.nat.settings.external_addresses = 1;
+    at.nat.apply();
+    const Endpoint other = test::at("203.0.113.2:8080");
+    const TimePoint now = Clock::now();
+    CHECK(at.writer.reserve(PUBLIC, PROTOCOL_UDP, now));
+    CHECK(at.writer.reserve(other, PROTOCOL_UDP, now));
+    CHECK_FALSE(at.writer.reserve(PUBLIC, PROTOCOL_UDP, now));
+    at.expiry.sweep((now + 1000s).time_since_epoch());
+    CHECK(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_UDP)).verdict == Verdict::host);
+    const Packet packet = between(SERVER, CLIENT, PROTOCOL_UDP);
+    const auto leaves = [&](TimePoint when) {
+      if (flags == NAT_ALLOCATE) {
+        at.nat.from_guest(packet);
+        return at.bindings() == 1;
+      }
+      return at.offer(packet, when) == OffloadAnswer::taken;
+    };
+    CHECK_FALSE(leaves(now + 1000s));
+    // It rests, then it is anybody's.
+    at.writer.release(PUBLIC, PROTOCOL_UDP, now);
+    at.writer.release(other, PROTOCOL_UDP, now);
+    at.expiry.sweep((now + 1000s).time_since_epoch());
+    CHECK(leaves(now + 1000s));
+  }
+}
+
+TEST_CASE(
+  "a socket of the host keeps its port over a restart, and has it from a predecessor's guest")
+{
+  SlowPath at(NatHook::xdp, {.first_port = 8080, .last_port = 8081, .has_low_ports = false});
+  at.opens(between(SERVER, CLIENT, PROTOCOL_UDP));
+  const Endpoint bound = at.nat.external_of(SERVER, PROTOCOL_UDP);
+  const Endpoint kept{bound.address, static_cast<std::uint16_t>(bound.port ^ 1U)};
+  CHECK(at.writer.reserve(kept, PROTOCOL_UDP, Clock::now()));
+  at.offload.drop_records();
+
+  BindingWriter successor(at.nat.object(), PortPool({bound.address}, {}, HashSecret{5, 6}), {});
+  CHECK(successor.reserve(bound, PROTOCOL_UDP, Clock::now()));
+  CHECK(successor.reserve(kept, PROTOCOL_UDP, Clock::now()));
+  successor.adopt(Clock::now());
+  CHECK(at.bindings() == 0);
+  CHECK(at.sessions() == 0);
+  CHECK(at.nat.from_world(between(CLIENT, bound, PROTOCOL_UDP)).verdict == Verdict::host);
+
+  BindingWriter third(at.nat.object(), PortPool({bound.address}, {}, HashSecret{5, 6}), {});
+  CHECK(third.reserve(bound, PROTOCOL_UDP, Clock::now()));
+  third.adopt(Clock::now());
+  at.expiry.sweep((Clock::now() + 1000s).time_since_epoch());
+  CHECK(at.owners() == 1); // the other is nobody's any more
+
+  BindingWriter fourth(at.nat.object(), PortPool({bound.address}, {}, HashSecret{5, 6}), {});
+  StaticForward published = forward(PROTOCOL_UDP); // in place of the socket
+  published.external = bound;
+  CHECK_FALSE(fourth.add_static(published, Clock::now()));
+  CHECK(at.nat.from_world(between(CLIENT, bound, PROTOCOL_UDP)).verdict == Verdict::redirect);
 }
 
 TEST_CASE("a guest that uses the port of a forward to come keeps its binding")

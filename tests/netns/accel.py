@@ -209,6 +209,22 @@ class Carrying(AcceleratorTest):
                     self.assertEqual(self.connect_error(guest, address), errno.EHOSTUNREACH)
                 process.end()
 
+    def test_destinations_that_are_not_translated(self) -> None:
+        address = "203.0.113.5"
+        self.topology.router.shell(f"ip route replace {address} via {HOST_ADDRESS[4]}")
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(
+                self.topology.internet, 4, SERVER[4]
+            ) as echo, Datagrams(self.topology.internet, 4, "192.0.2.11") as other:
+                guest = self.namespace()
+                process = self.accelerated(
+                    hook, [guest], "-external-address", address, "-no-nat", f"{SERVER[4]}/32",
+                    binds=binds,
+                )
+                self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4]) # by a socket
+                self.assertEqual(self.seen_from(guest, other)[0], address)
+                process.end()
+
     def test_flows_that_the_user_mode_stack_decides(self) -> None:
         for hook in HOOKS:
             with self.subTest(hook):
@@ -252,6 +268,44 @@ class Carrying(AcceleratorTest):
                     self.assertEqual(client.recv(100), b"who am I?")
                 guest.run("ping", "-n", "-c1", "-W5", HOST_ADDRESS[4])
                 process.end()
+
+    def test_the_port_of_a_forward_at_the_hosts_own_address_is_no_guests(self) -> None:
+        for hook, binds in itertools.product(HOOKS, BINDERS):
+            with self.subTest(hook, binds=binds), Datagrams(
+                self.topology.internet, 4, SERVER[4]
+            ) as echo:
+                guest = self.namespace()
+                process = self.accelerated(
+                    hook, [guest], "-external-ports", "61500-61501", "-L", f"0.0.0.0:61500:{GUEST}:80",
+                    "-L", f"{HOST_ADDRESS[4]}:61501:{GUEST}:80", binds=binds,
+                )
+                with guest.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    client.connect(echo.endpoint)
+                    client.send(b"who am I?") # UDP has both ports still
+                    client.settimeout(30)
+                    self.assertEqual(client.recv(100), b"who am I?")
+                with listening(self.topology.internet, 4, SERVER[4]) as server:
+                    with guest.socket(socket.AF_INET) as client: # and TCP has none
+                        client.settimeout(0.5 if binds == "kernel" else 30)
+                        if binds == "kernel":
+                            with self.assertRaises(OSError):
+                                client.connect(server.getsockname())
+                        else:
+                            client.connect(server.getsockname())
+                            accepted, seen = server.accept() # by a socket of the host
+                            accepted.close()
+                            self.assertNotIn(seen[1], (61500, 61501))
+                process.end()
+
+    def test_external_ports_that_the_host_uses_are_told(self) -> None:
+        guest = self.namespace()
+        with self.topology.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as service:
+            service.bind((HOST_ADDRESS[4], 5182))
+            process = self.accelerated("tc", [guest], "-external-ports", "5000-6000")
+            told = [line for line in process.log.splitlines() if "the host's own too" in line]
+            self.assertEqual(len(told), 1, process.log)
+            self.assertIn("udp 5182", told[0])
+            process.end()
 
     def test_forwards_at_an_address_that_is_the_nats_alone(self) -> None:
         address = "203.0.113.5"
@@ -373,6 +427,27 @@ class Carrying(AcceleratorTest):
                 self.assertEqual([size for _, size in echo.seen], [1400, 1300, 3000])
                 self.assertEqual(len({sender for sender, _ in echo.seen}), 1)
                 self.assertGreater(self.counted("out"), 6)
+                process.end()
+
+    def test_a_flow_that_begins_in_fragments_leaves_from_the_pool(self) -> None:
+        address = "203.0.113.5"
+        self.topology.router.shell(f"ip route replace {address} via {HOST_ADDRESS[4]}")
+        for hook in HOOKS:
+            with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+                guest = self.namespace()
+                process = self.accelerated(hook, [guest], "-external-address", address, binds="user")
+                with guest.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    client.settimeout(30)
+                    client.connect(echo.endpoint)
+                    for size in (3000, 10, 3000):
+                        client.send(b"x" * size)
+                        self.assertEqual(len(client.recv(4000)), size)
+                        self.assertEqual(echo.seen[-1][0][0], address)
+                    self.assertEqual(len({seen[0][1] for seen in echo.seen}), 1)
+                    self.assertRegex(
+                        self.asks("flows"),
+                        f"(?m)^udp {GUEST}:\\d+ -> {SERVER[4]}:\\d+  outbound  by the kernel$",
+                    )
                 process.end()
 
     def test_each_guest_has_blocks_of_ports_of_its_own(self) -> None:
@@ -677,6 +752,35 @@ class Ending(AcceleratorTest):
                 self.assertEqual(echo.seen[-1][0][0], HOST_ADDRESS[4])
                 process.end()
 
+    def test_a_restart_with_pinned_maps_and_other_forwards(self) -> None:
+        self.topology.host.shell(
+            f"mkdir -p {BPF_FOLDER} && (mountpoint -q {BPF_FOLDER} || mount -t bpf bpf {BPF_FOLDER})"
+        )
+        address = "203.0.113.5"
+        self.topology.router.shell(f"ip route replace {address} via {HOST_ADDRESS[4]}")
+        for binds in BINDERS:
+            with self.subTest(binds=binds):
+                guest = self.namespace()
+                options = ["-external-address", address, "-pin", f"{BPF_FOLDER}/forwards-{binds}"]
+                for external, internal in ((8080, 80), (8080, 81), (9090, 81)):
+                    process = self.accelerated(
+                        "tc", [guest], *options, "-L", f"{address}:{external}:{GUEST}:{internal}",
+                        binds=binds,
+                    )
+                    with listening(guest, 4, GUEST, internal) as service:
+                        client = self.topology.internet.socket(socket.AF_INET, socket.SOCK_STREAM)
+                        with client:
+                            client.settimeout(30)
+                            client.bind((SERVER[4], 0))
+                            client.connect((address, external))
+                            served, _ = service.accept()
+                            served.close()
+                    process.end()
+                for line in self.interfaces().splitlines():
+                    name = line.split(": ")[1].split("@")[0] if ": slv" in line else ""
+                    if name:
+                        self.topology.host.shell(f"ip link del {name}")
+
     def test_a_second_process_for_one_namespace_is_refused(self) -> None:
         guest = self.namespace()
         process = self.accelerated("tc", [guest])
@@ -859,6 +963,30 @@ class Cgnat(AcceleratorTest):
                     host.shell(f"tc filter del {behind}")
                 self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
                 self.end(process)
+
+    def test_subscribers_get_no_port_of_the_routers_own(self) -> None:
+        inside = self.namespace()
+        self.topology.host.shell(
+            f"ip link add inside0 type veth peer name eth0 netns {inside.pid}"
+            " && ip address add 10.0.0.1/8 dev inside0 && ip link set inside0 up"
+        )
+        self.addCleanup(self.topology.host.shell, "ip link del inside0")
+        inside.shell(
+            "ip link set eth0 up && ip address add 10.1.2.3/8 dev eth0"
+            " && ip route add default via 10.0.0.1"
+        )
+        words = ["-e", "up0", "-i", "inside0", "-E", HOST_ADDRESS[4], "-I", "10.0.0.0/8"]
+        last = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[1])
+        with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
+            process = Process(
+                self.topology.host.command([str(self.cgnat()), *words, "-accel", "tc"]), WORK
+            )
+            self.addCleanup(process.stop)
+            process.wait_for_log("NAT in the kernel")
+            for _ in range(8):
+                self.assertGreater(self.seen_from(inside, echo)[1], last)
+            process.signal(signal.SIGTERM)
+            self.assertEqual(process.exit_status(), 0)
 
 
 class WithoutPrivileges(suite.AreaTest):

@@ -74,6 +74,18 @@ TEST_CASE("bindings are listed, and guests with the same address told apart")
            "tcp 10.0.2.100:4000%1 203.0.113.1:61000  idle 0 s\n");
 }
 
+TEST_CASE("a flow that the kernel carries is marked, and has no octets")
+{
+  const std::string answer
+    = R"({"ok":true,"flows":[{"protocol":"udp","guest":"10.0.2.100:4000","remote":"192.0.2.1:53",)"
+      R"("origin":"outbound","kernel":true},{"protocol":"tcp","guest":"10.0.2.100:1",)"
+      R"("remote":"192.0.2.1:80","origin":"outbound","kernel":false,"to_host_bytes":1,)"
+      R"("to_guest_bytes":2}]})";
+  CHECK(answer_text(parse_request_words(Words{"flows"}), answer).text
+        == "udp 10.0.2.100:4000 -> 192.0.2.1:53  outbound  by the kernel\n"
+           "tcp 10.0.2.100:1 -> 192.0.2.1:80  outbound  1 B out, 2 B in\n");
+}
+
 TEST_CASE("without an accelerator, or with one that is broken, an error says so")
 {
   AcceleratorCommands none;

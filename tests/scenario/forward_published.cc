@@ -29,8 +29,23 @@ public:
     std::erase(open, text_of(port));
   }
 
+  bool reserve(std::uint8_t protocol, const Endpoint& socket, TimePoint /*now*/) override
+  {
+    if (has_guests_everywhere) {
+      return false;
+    }
+    reserved.push_back(std::to_string(protocol) + " " + socket.to_string());
+    return true;
+  }
+  void release(std::uint8_t protocol, const Endpoint& socket, TimePoint /*now*/) override
+  {
+    std::erase(reserved, std::to_string(protocol) + " " + socket.to_string());
+  }
+
   PublishAnswer answer = PublishAnswer::published;
   std::vector<std::string> open;
+  bool has_guests_everywhere = false;
+  std::vector<std::string> reserved;
 
 private:
   static std::string text_of(const PublishedPort& port)
@@ -86,6 +101,33 @@ TEST_CASE("a forward at an address of the NAT is published, one at the host's ha
   CHECK(at.publisher.open.size() == 1);
   CHECK(at.world.gateway.forwards().remove(second.id, ForwardSet::Removal::drain));
   CHECK(at.publisher.open.empty());
+}
+
+TEST_CASE("the port of a forward's socket is no guest's until the forward has gone")
+{
+  Published at;
+  const auto tcp = at.add("192.0.2.77:8000-8001:10.0.2.100:80-81");
+  CHECK(at.publisher.reserved == Open{"6 192.0.2.77:8000", "6 192.0.2.77:8001"});
+  const auto udp = at.add("udp://0.0.0.0:53:10.0.2.100:5353");
+  REQUIRE(at.publisher.reserved.size() == 3);
+  CHECK(at.publisher.reserved.back().ends_with(":53"));
+  CHECK(at.publisher.open.empty());
+  at.add("203.0.113.5:80:10.0.2.100:80");
+  CHECK(at.publisher.reserved.size() == 3);
+  CHECK(at.world.gateway.forwards().remove(tcp.id, ForwardSet::Removal::end));
+  CHECK(at.publisher.reserved.size() == 1);
+  CHECK(at.world.gateway.forwards().remove(udp.id, ForwardSet::Removal::drain));
+  at.world.gateway.forwards().flush(); // nobody uses it
+  CHECK(at.publisher.reserved.empty());
+}
+
+TEST_CASE("a forward whose port is a guest's at the NAT is refused as a whole")
+{
+  Published at;
+  at.publisher.has_guests_everywhere = true;
+  CHECK(at.refusal("192.0.2.77:8000:10.0.2.100:80")
+        == "listen on tcp://192.0.2.77:8000, where the NAT has a guest: Address already in use");
+  CHECK(at.world.gateway.forwards().list().empty());
 }
 
 TEST_CASE("what takes a socket cannot be published, and the refusal says so")

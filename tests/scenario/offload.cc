@@ -230,6 +230,19 @@ TEST_CASE("a flow that is taken needs no socket, and its frame goes back byte fo
   at.world.expects_nothing();
 }
 
+TEST_CASE("flows that are handed over are told of, beside those of the table")
+{
+  Offloaded at;
+  at.world.guest_sends(datagram(GUEST, SERVER));
+  std::vector<std::string> told;
+  at.world.gateway.for_each_handed_over([&](const FlowKey& key, const FlowRecord& record) {
+    CHECK(record.origin == FlowOrigin::outbound);
+    told.push_back(key.to_string());
+  });
+  CHECK(told == at.offload.offered);
+  CHECK(told.size() == 1);
+}
+
 TEST_CASE("the record goes with a flow that is taken")
 {
   Offloaded at;
@@ -260,7 +273,7 @@ TEST_CASE("what is denied is never offered, and refused as ever")
   CHECK(at.world.link.take_given_back().empty());
 }
 
-TEST_CASE("services of ours, forwards, IPv6 and what came in fragments are never offered")
+TEST_CASE("services of ours, forwards and IPv6 are never offered")
 {
   Offloaded at;
   const ForwardDefaults defaults{.guest_ipv4 = GUEST.address,
@@ -282,10 +295,21 @@ TEST_CASE("services of ours, forwards, IPv6 and what came in fragments are never
   at.world.guest_sends(echo(GUEST, endpoint("10.0.2.2", 0)));
   at.world.guest_sends(
     opening_segment(at.world, endpoint("fd00::100", 40000), endpoint("2001:db8::1", 80)));
-  sends_in_fragments(at.world, GUEST, SERVER);
   CHECK(at.offload.offered.empty());
   CHECK(at.world.link.take_given_back().empty());
-  CHECK(at.world.host.datagram_sockets() == 2); // the forward, the datagram in fragments
+  CHECK(at.world.host.datagram_sockets() == 1); // the forward
+}
+
+TEST_CASE("a flow that begins in fragments is offered, and goes back in pieces that fit its way")
+{
+  Offloaded at;
+  at.offload.mtu_bytes = 500;
+  sends_in_fragments(at.world, GUEST, SERVER);
+  CHECK(at.offload.offered == std::vector<std::string>{"udp 10.0.2.100:40000 -> 192.0.2.1:80"});
+  const auto pieces = at.world.link.take_given_back();
+  CHECK(pieces.size() == 3);
+  CHECK(reassembled(pieces).size() == IPV4_HEADER_BYTES + UDP_HEADER_BYTES + 1000);
+  CHECK(sockets(at.world) == 0);
 }
 
 TEST_CASE("what names its own routers is dropped and counted, whoever it is for")

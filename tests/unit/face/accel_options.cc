@@ -53,6 +53,8 @@ TEST_CASE("each option of the accelerator reaches its place")
                                           "-external-ports=2000-2999",
                                           "-internal=10.0.0.0/16,192.168.0.0/24",
                                           "-internal=172.16.0.0/12",
+                                          "-no-nat=10.8.0.0/16,192.0.2.7",
+                                          "-no-nat=172.31.0.0/16",
                                           "-xdp-alloc=kernel",
                                           "-port-block=100",
                                           "-port-quota=50",
@@ -68,6 +70,10 @@ TEST_CASE("each option of the accelerator reaches its place")
   CHECK(asked.ports == PortRange{2000, 2999});
   REQUIRE(asked.internal.size() == 3);
   CHECK(asked.internal[2].to_string() == "172.16.0.0/12");
+  REQUIRE(asked.exempt.size() == 3);
+  CHECK(asked.exempt[0].to_string() == "10.8.0.0/16");
+  CHECK(asked.exempt[1].to_string() == "192.0.2.7/32");
+  CHECK(asked.exempt[2].to_string() == "172.31.0.0/16");
   CHECK(asked.kernel_allocates);
   CHECK(asked.block_ports == 100);
   CHECK(asked.quota == 50);
@@ -120,6 +126,12 @@ TEST_CASE("a wrong value for the accelerator is named with its flag and what wou
         "-external-ports=9-1",
         R"(invalid value "9-1" for flag -external-ports: must be FIRST-LAST, ports from 1 to 65535, such as 1024-65535)"},
       Row{
+        "-no-nat=10.8.0.1/16",
+        R"(invalid value "10.8.0.1/16" for flag -no-nat: must be IPv4 networks or addresses such as 10.8.0.0/16)"},
+      Row{
+        "-no-nat=2001:db8::/32",
+        R"(invalid value "2001:db8::/32" for flag -no-nat: must be IPv4 networks or addresses such as 10.8.0.0/16)"},
+      Row{
         "-internal=10.0.0.1/8",
         R"(invalid value "10.0.0.1/8" for flag -internal: must be IPv4 networks such as 10.0.0.0/8)"},
       Row{"-xdp-alloc=me",
@@ -144,6 +156,7 @@ TEST_CASE("options that need the accelerator say so")
                             "-external-address=192.0.2.1",
                             "-external-ports=1-2",
                             "-internal=10.0.0.0/8",
+                            "-no-nat=10.0.0.0/8",
                             "-xdp-alloc=kernel",
                             "-port-block=1",
                             "-port-quota=1",

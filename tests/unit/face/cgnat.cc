@@ -45,7 +45,7 @@ TEST_CASE("the line that users of cgnat-ebpf know starts the NAT")
     CHECK(nat.kernel_allocates);
     CHECK(nat.external == "eth0");
     CHECK(nat.internal_interface == "eth1");
-    CHECK(nat.ports == PortRange{1024, 65535});
+    CHECK_FALSE(nat.ports); // by whose address it is
     REQUIRE(nat.addresses.size() == 1);
     REQUIRE(nat.internal.size() == 1);
     CHECK(nat.internal.front().to_string() == "10.0.0.0/8");
@@ -66,14 +66,21 @@ TEST_CASE("cgnat-ebpf's other options are understood, by their long names too")
                                           "--skb-mode"});
   CHECK(config.acceleration.ports == PortRange{2000, 3000});
   CHECK(config.acceleration.hook == Config::Acceleration::Hook::tc);
+  CHECK(parse({"-port-min=40000"}).acceleration.ports == PortRange{40000, 65535});
+  CHECK(parse({"-port-max=40000"}).acceleration.ports == PortRange{1024, 40000});
 }
 
 TEST_CASE("options beyond cgnat-ebpf's are slirpstack's own")
 {
-  const Config config
-    = parse({"-port-block=256", "-port-quota=200", "-control=/run/cgnat.sock", "-udp-filter=port"});
+  const Config config = parse({"-no-nat=192.0.2.0/24",
+                               "-port-block=256",
+                               "-port-quota=200",
+                               "-control=/run/cgnat.sock",
+                               "-udp-filter=port"});
   CHECK(config.acceleration.block_ports == 256);
   CHECK(config.acceleration.quota == 200);
+  REQUIRE(config.acceleration.exempt.size() == 1);
+  CHECK(config.acceleration.exempt.front().to_string() == "192.0.2.0/24");
   CHECK(config.control.socket == "/run/cgnat.sock");
   CHECK(config.egress.udp_filter == Config::UdpFilter::port);
 }

@@ -1,0 +1,105 @@
+#include "accel/former_bindings.hh"
+
+#include <cstdint>
+#include <vector>
+
+namespace slirpstack {
+
+namespace {
+
+nat_endpoint external_of(const nat_endpoint& internal, const nat_binding& binding)
+{
+  return {binding.address, binding.port, internal.protocol, 0};
+}
+
+} // namespace
+
+FormerBindings::FormerBindings(const NatObject& object)
+  : both_(object)
+  , bindings_(object.map("bindings"))
+  , owners_(object.map("owners"))
+  , sessions_(object.map("sessions"))
+  , subscribers_(object.map("subscribers"))
+  , released_(object.map("released"))
+{}
+
+void FormerBindings::end_statics(const IsOurs& is_ours, TimePoint now)
+{
+  std::vector<BoundEndpoints> former;
+  bindings_.for_each([&](const nat_endpoint& internal, const nat_binding& binding) {
+    const nat_endpoint external = external_of(internal, binding);
+    if ((binding.flags & NAT_STATIC) != 0 && !is_ours(external)) {
+      former.push_back({internal, external});
+    }
+  });
+  for (const BoundEndpoints& each : former) {
+    end(each.internal, each.external, now);
+  }
+}
+
+void FormerBindings::end_reservations(const IsOurs& is_ours, TimePoint now)
+{
+  std::vector<nat_endpoint> former;
+  owners_.for_each([&](const nat_endpoint& external, const nat_owner& owner) {
+    if ((owner.flags & NAT_RESERVED) != 0 && !is_ours(external)) {
+      former.push_back(external);
+    }
+  });
+  for (const nat_endpoint& external : former) {
+    both_.release(external, now.time_since_epoch());
+  }
+}
+
+bool FormerBindings::evict(const nat_endpoint& external, TimePoint now)
+{
+  const auto owner = owners_.find(external);
+  if (owner && (owner->flags & NAT_RESERVED) != 0) {
+    both_.release(external, now.time_since_epoch());
+    return true;
+  }
+  if (!owner || (owner->flags & NAT_QUARANTINED) != 0) {
+    return false;
+  }
+  const nat_endpoint internal{owner->address, owner->port, external.protocol, owner->zone};
+  discharge(internal);
+  end(internal, external, now);
+  return true;
+}
+
+bool FormerBindings::evict_internal(const nat_endpoint& internal, TimePoint now)
+{
+  const auto binding = bindings_.find(internal);
+  return binding && evict(external_of(internal, *binding), now);
+}
+
+void FormerBindings::end(const nat_endpoint& internal, const nat_endpoint& external, TimePoint now)
+{
+  both_.end(internal, external, now.time_since_epoch());
+  end_sessions_of(external);
+}
+
+/// As NatExpiry counts what the kernel has charged.
+void FormerBindings::discharge(const nat_endpoint& internal)
+{
+  const nat_subscriber_key subscriber{internal.address, internal.zone};
+  const auto binding = bindings_.find(internal);
+  if (binding && (binding->flags & NAT_STATIC) == 0 && subscribers_.find(subscriber)) {
+    released_.put(subscriber, released_.find(subscriber).value_or(0) + 1);
+  }
+}
+
+void FormerBindings::end_sessions_of(const nat_endpoint& external)
+{
+  std::vector<nat_session_key> through;
+  sessions_.for_each([&](const nat_session_key& key, const nat_session&) {
+    if (key.address == external.address && key.port == external.port
+        && key.protocol == external.protocol) {
+      through.push_back(key);
+    }
+  });
+  for (const nat_session_key& key : through) {
+    both_.end_session(key);
+  }
+}
+
+} // namespace slirpstack
