@@ -40,7 +40,7 @@ std::vector<Endpoint> GuestPublisher::endpoints_of(const Endpoint& socket) const
   std::vector<Endpoint> endpoints;
   for (const IpAddress& address : plan_.own) {
     if (socket.address.is_unspecified() || socket.address == address) {
-      endpoints.emplace_back(address, socket.port);
+      endpoints.push_back({address, socket.port});
     }
   }
   return endpoints;
