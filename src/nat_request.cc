@@ -22,7 +22,6 @@ namespace {
 
 static_assert(Config::Acceleration::MAX_RANGES == NAT_MAX_RANGES);
 
-
 std::vector<AddressRange> external_addresses(const Config::Acceleration& asked)
 {
   if (!asked.addresses.empty()) {
