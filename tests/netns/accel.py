@@ -965,16 +965,6 @@ class Cgnat(AcceleratorTest):
                 self.end(process)
 
     def test_subscribers_get_no_port_of_the_routers_own(self) -> None:
-        inside = self.namespace()
-        self.topology.host.shell(
-            f"ip link add inside0 type veth peer name eth0 netns {inside.pid}"
-            " && ip address add 10.0.0.1/8 dev inside0 && ip link set inside0 up"
-        )
-        self.addCleanup(self.topology.host.shell, "ip link del inside0")
-        inside.shell(
-            "ip link set eth0 up && ip address add 10.1.2.3/8 dev eth0"
-            " && ip route add default via 10.0.0.1"
-        )
         words = ["-e", "up0", "-i", "inside0", "-E", HOST_ADDRESS[4], "-I", "10.0.0.0/8"]
         last = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[1])
         with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
@@ -984,7 +974,7 @@ class Cgnat(AcceleratorTest):
             self.addCleanup(process.stop)
             process.wait_for_log("NAT in the kernel")
             for _ in range(8):
-                self.assertGreater(self.seen_from(inside, echo)[1], last)
+                self.assertGreater(self.seen_from(self.inside, echo)[1], last)
             process.signal(signal.SIGTERM)
             self.assertEqual(process.exit_status(), 0)
 
