@@ -973,6 +973,9 @@ class Cgnat(AcceleratorTest):
             )
             self.addCleanup(process.stop)
             process.wait_for_log("NAT in the kernel")
+            # What comes before the next hop's Ethernet address is known is lost.
+            ping = ("ping", "-n", "-c1", "-W1", SERVER[4])
+            wait_until(lambda: self.inside.run(*ping, check=False).returncode == 0, "a way out")
             for _ in range(8):
                 self.assertGreater(self.seen_from(self.inside, echo)[1], last)
             process.signal(signal.SIGTERM)
