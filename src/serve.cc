@@ -8,8 +8,8 @@
 #include "guest/guest_command.hh"
 #include "guest/parent_death.hh"
 #include "guest/resolv_conf.hh"
-#include "guest/resolv_conf_keeper.hh"
 #include "host/resolver.hh"
+#include "kept_resolv_conf.hh"
 #include "opened_guest.hh"
 #include "served_addresses.hh"
 #include "served_guest.hh"
@@ -78,11 +78,7 @@ void serve(GuestCommand& command,
   const auto resolv_conf = [&] {
     return resolv_conf_text(dns_servers(config, guest.addresses), read_host_resolv_conf());
   };
-  ResolvConfKeeper keeper(command.pid(), resolv_conf);
-  std::optional<Watch> kept;
-  if (keeper.fd() >= 0) {
-    kept.emplace(loop, keeper.fd(), [&keeper] { keeper.on_readable(); });
-  }
+  const KeptResolvConf kept(loop, command.pid(), resolv_conf);
   command.start(resolv_conf());
   tell_ready(config);
   loop.run();

@@ -91,12 +91,16 @@ bool BindingWriter::evict_for(const StaticForward& forward, TimePoint now)
 bool BindingWriter::reserve(const Endpoint& external, std::uint8_t protocol, TimePoint now)
 {
   const nat_endpoint key = map_endpoint(external, protocol, 0);
+  if (const auto known = reserved_.find(key); known != reserved_.end()) {
+    ++known->second;
+    return true;
+  }
   if (!maker_.pool().reserve(external, protocol)) {
     return false;
   }
   if (maker_.bindings().reserve(key)
       || (is_adopting_ && former_.evict(key, now) && maker_.bindings().reserve(key))) {
-    reserved_.insert(key);
+    reserved_.emplace(key, 1);
     return true;
   }
   maker_.pool().release(external, protocol, now);
@@ -105,10 +109,23 @@ bool BindingWriter::reserve(const Endpoint& external, std::uint8_t protocol, Tim
 
 void BindingWriter::release(const Endpoint& external, std::uint8_t protocol, TimePoint now)
 {
-  const nat_endpoint key = map_endpoint(external, protocol, 0);
-  if (reserved_.erase(key) != 0) {
-    maker_.bindings().release(key, now.time_since_epoch());
+  const auto reserved = reserved_.find(map_endpoint(external, protocol, 0));
+  if (reserved != reserved_.end() && --reserved->second == 0) {
+    maker_.bindings().release(reserved->first, now.time_since_epoch());
     maker_.pool().release(external, protocol, now);
+    reserved_.erase(reserved);
+  }
+}
+
+void BindingWriter::replace_pool(PortPool pool, const IpAddress& address, TimePoint now)
+{
+  maker_.replace_pool(std::move(pool), now);
+  for (const auto& [key, sockets] : std::exchange(reserved_, {})) {
+    maker_.bindings().release(key, now.time_since_epoch());
+    const Endpoint external{address, endpoint_of(key).port};
+    if (reserve(external, key.protocol, now)) {
+      reserved_[map_endpoint(external, key.protocol, 0)] = sockets;
+    }
   }
 }
 

@@ -77,12 +77,13 @@ public:
                                                         TimePoint now);
   /// Ends it, and the connections through it. False: there is none.
   bool remove_static(const Endpoint& external, std::uint8_t protocol, TimePoint now);
-  /// The external addresses are others now; all that was bound at the old ones has ended.
-  void replace_pool(PortPool pool, TimePoint now) { maker_.replace_pool(std::move(pool), now); }
-  /// Keeps a port for a socket of the host: no guest gets it, and what comes there is the host's.
-  /// False: somebody has it, or it is not of the pool.
+  /// The external address is `address` now; all that was bound at the old one has ended. What is
+  /// kept for sockets is kept there.
+  void replace_pool(PortPool pool, const IpAddress& address, TimePoint now);
+  /// Keeps a port for a socket of the host, one of several perhaps: no guest gets it, and what
+  /// comes there is the host's. False: a guest has it, or it is not of the pool.
   [[nodiscard]] bool reserve(const Endpoint& external, std::uint8_t protocol, TimePoint now);
-  /// What was reserved is so no longer.
+  /// What was reserved is so no longer, once this has been called as often.
   void release(const Endpoint& external, std::uint8_t protocol, TimePoint now);
 
   void on_session_closed(const nat_session_key& session) override;
@@ -143,7 +144,7 @@ private:
   NatTable<std::uint32_t, nat_settings> settings_;
   AllBound bound_;                                                   ///< by internal endpoint
   std::map<nat_endpoint, nat_endpoint, NatEndpointOrder> internals_; ///< by external endpoint
-  std::set<nat_endpoint, NatEndpointOrder> reserved_;                ///< external ones
+  std::map<nat_endpoint, std::size_t, NatEndpointOrder> reserved_;   ///< by how many sockets
   FormerBindings former_;
   bool is_adopting_ = true; ///< the maps may hold what neither we nor the kernel have made since
   std::uint64_t refused_ = 0;

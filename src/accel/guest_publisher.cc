@@ -50,15 +50,12 @@ bool GuestPublisher::reserve(std::uint8_t protocol, const Endpoint& socket, Time
 {
   const std::vector<Endpoint> endpoints = endpoints_of(socket);
   for (auto endpoint = endpoints.begin(); endpoint != endpoints.end(); ++endpoint) {
-    const auto sockets = reserved_.try_emplace({protocol, *endpoint}, 0).first;
-    if (sockets->second == 0 && !writer_.reserve(*endpoint, protocol, now)) {
-      reserved_.erase(sockets);
+    if (!writer_.reserve(*endpoint, protocol, now)) {
       std::for_each(endpoints.begin(), endpoint, [&](const Endpoint& earlier) {
-        release(protocol, earlier, now);
+        writer_.release(earlier, protocol, now);
       });
       return false;
     }
-    ++sockets->second;
   }
   return true;
 }
@@ -66,11 +63,7 @@ bool GuestPublisher::reserve(std::uint8_t protocol, const Endpoint& socket, Time
 void GuestPublisher::release(std::uint8_t protocol, const Endpoint& socket, TimePoint now)
 {
   for (const Endpoint& endpoint : endpoints_of(socket)) {
-    const auto sockets = reserved_.find({protocol, endpoint});
-    if (sockets != reserved_.end() && --sockets->second == 0) {
-      reserved_.erase(sockets);
-      writer_.release(endpoint, protocol, now);
-    }
+    writer_.release(endpoint, protocol, now);
   }
 }
 

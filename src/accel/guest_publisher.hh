@@ -4,10 +4,7 @@
 #include "accel/nat_plan.hh"
 #include "flow/port_publisher.hh"
 
-#include <cstddef>
 #include <cstdint>
-#include <map>
-#include <utility>
 #include <vector>
 
 namespace slirpstack {
@@ -35,8 +32,6 @@ private:
   BindingWriter& writer_;
   const NatPlan& plan_;
   GuestPlace place_;
-  /// Of how many sockets each: those of different devices may share one.
-  std::map<std::pair<std::uint8_t, Endpoint>, std::size_t> reserved_;
 };
 
 } // namespace slirpstack

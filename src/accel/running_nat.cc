@@ -138,11 +138,12 @@ void RunningNat::move_to(const IpAddress& address)
       "the external interface has another address: guests have that now, and flows of the old end",
       {{"was", addresses_text(settings_.plan)}, {"is", address.to_string()}});
   settings_.plan.external = {{address, address}};
+  settings_.plan.own = {address};
   program_settings_.change(settings_.plan);
   end_unplanned();
   binding_log_.begin_anew();
   if (BindingWriter* const binds = publisher()) {
-    binds->replace_pool(make_pool(), Clock::now());
+    binds->replace_pool(make_pool(), address, Clock::now());
   }
 }
 

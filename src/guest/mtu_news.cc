@@ -9,6 +9,12 @@
 
 namespace slirpstack {
 
+namespace {
+
+constexpr int MESSAGES_AT_ONCE = 64; // the guest may make many, and others wait meanwhile
+
+} // namespace
+
 FileDescriptor MtuNews::open_socket()
 {
   FileDescriptor socket(
@@ -30,13 +36,23 @@ std::optional<std::uint32_t> MtuNews::take()
 {
   const std::uint32_t before = mtu_bytes_;
   alignas(nlmsghdr) std::array<char, 16384> buffer; // NOLINT: only what is received is read
-  for (;;) {
-    const ssize_t length = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+  for (int messages = 0; messages < MESSAGES_AT_ONCE; ++messages) {
+    sockaddr_nl sender{};
+    socklen_t sender_bytes = sizeof sender;
+    const ssize_t length = ::recvfrom(socket_.get(),
+                                      buffer.data(),
+                                      buffer.size(),
+                                      0,
+                                      reinterpret_cast<sockaddr*>(&sender),
+                                      &sender_bytes);
     if (length < 0 && errno == ENOBUFS) {
       continue; // some were lost; the next one has the MTU again
     }
     if (length <= 0) {
       break;
+    }
+    if (sender.nl_pid != 0) {
+      continue; // a process of the guest's, not its kernel
     }
     int left = static_cast<int>(length);
     for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());

@@ -2,16 +2,22 @@
 
 #include "base/error.hh"
 #include "base/log.hh"
-#include "guest/handover.hh"
 #include "guest/resolv_conf.hh"
 
+#include <algorithm>
 #include <array>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
 
@@ -54,8 +60,7 @@ void ResolvConfKeeper::watch()
       log(LogLevel::warning,
           "cannot see whether the host replaces its resolv.conf; the guest would read that then",
           {{"reason", last_error().message()}});
-      events_.reset();
-      return;
+      return; // what is watched already stays so
     }
   }
 }
@@ -80,32 +85,88 @@ bool ResolvConfKeeper::take_events() const
   }
 }
 
-void ResolvConfKeeper::on_readable()
+bool ResolvConfKeeper::on_readable()
 {
   if (!take_events()) {
-    return;
+    return false;
   }
   watch(); // it may lead elsewhere now
+  if (child_ >= 0) {
+    again_ = true;
+    return false;
+  }
+  return begin_child();
+}
+
+bool ResolvConfKeeper::begin_child()
+{
+  again_ = false;
+  const std::string text = text_();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    restore(text);
+  }
+  if (child < 0) {
+    log(LogLevel::warning,
+        "the host has replaced its resolv.conf, and the guest now reads that one",
+        {{"reason", last_error().message()}});
+    return false;
+  }
+  child_ = child;
+  child_fd_ = FileDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+  if (!child_fd_) {
+    return end_child(); // it cannot be watched
+  }
+  return true;
+}
+
+bool ResolvConfKeeper::end_child()
+{
+  ::kill(child_, SIGKILL);
+  while (::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {}
+  child_ = -1;
+  child_fd_.reset();
+  return again_ && begin_child();
+}
+
+ResolvConfKeeper::~ResolvConfKeeper()
+{
+  again_ = false;
+  if (child_ >= 0) {
+    static_cast<void>(end_child());
+  }
+}
+
+void ResolvConfKeeper::restore(const std::string& text) const
+{
+  // The guest's root shall not look into it; both again where new credentials have changed that.
+  const auto close_up = [] {
+    ::prctl(PR_SET_DUMPABLE, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  };
+  close_up();
+  const int user = ::fcntl(user_.get(), F_DUPFD, 3);
+  const int mount = ::fcntl(mount_.get(), F_DUPFD, 3);
+  const int first = std::min(user, mount);
+  const int second = std::max(user, mount);
+  ::close_range(3, static_cast<unsigned>(first) - 1, 0);
+  if (second - first > 1) {
+    ::close_range(static_cast<unsigned>(first) + 1, static_cast<unsigned>(second) - 1, 0);
+  }
+  ::close_range(static_cast<unsigned>(second) + 1, ~0U, 0);
   try {
-    restore();
+    system_call("join the command's user namespace", ::setns(user, CLONE_NEWUSER));
+    close_up();
+    system_call("join the command's mount namespace", ::setns(mount, CLONE_NEWNS));
+    if (restore_resolv_conf(text)) {
+      log(LogLevel::debug, "the host has replaced its resolv.conf; the guest's is in place again");
+    }
   } catch (const std::exception& error) {
     log(LogLevel::warning,
         "the host has replaced its resolv.conf, and the guest now reads that one",
         {{"reason", error.what()}});
   }
-}
-
-void ResolvConfKeeper::restore()
-{
-  const std::string text = text_();
-  const Handover done = run_in_child([&] {
-    system_call("join the command's user namespace", ::setns(user_.get(), CLONE_NEWUSER));
-    system_call("join the command's mount namespace", ::setns(mount_.get(), CLONE_NEWNS));
-    return Handover{.bytes = {std::byte{restore_resolv_conf(text)}}, .descriptors = {}};
-  });
-  if (done.bytes.front() != std::byte{0}) {
-    log(LogLevel::debug, "the host has replaced its resolv.conf; the guest's is in place again");
-  }
+  ::_exit(EXIT_SUCCESS);
 }
 
 } // namespace slirpstack

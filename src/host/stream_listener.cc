@@ -102,8 +102,8 @@ bool is_same_file(const FileDescriptor& one, const FileDescriptor& other)
 
 /// Whether a Unix socket's client lives in a user namespace below ours, as our guests do. Of one
 /// that is beside or above ours the permissions of the socket's file decide; so they do of a
-/// process that we cannot look at, unless it is one of our own user, whose guests we could not
-/// tell apart.
+/// process that is closed to us, unless it is one of our own user, whose guests we could not tell
+/// apart. One that has ended may have been a guest's.
 bool is_confined(int descriptor)
 {
   ucred peer = {};
@@ -113,8 +113,11 @@ bool is_confined(int descriptor)
   }
   const FileDescriptor ours = open_user_namespace("self");
   FileDescriptor theirs = open_user_namespace(std::to_string(peer.pid));
-  if (!ours || !theirs) {
+  if (!theirs && errno == EACCES) {
     return peer.uid == ::geteuid();
+  }
+  if (!ours || !theirs) {
+    return true;
   }
   if (is_same_file(theirs, ours)) {
     return false;

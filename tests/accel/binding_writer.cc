@@ -227,7 +227,8 @@ TEST_CASE("a port that a socket of the host has is no guest's, and what comes th
     const TimePoint now = Clock::now();
     CHECK(at.writer.reserve(PUBLIC, PROTOCOL_UDP, now));
     CHECK(at.writer.reserve(other, PROTOCOL_UDP, now));
-    CHECK_FALSE(at.writer.reserve(PUBLIC, PROTOCOL_UDP, now));
+    CHECK(at.writer.reserve(PUBLIC, PROTOCOL_UDP, now)); // a second socket, of another device
+    at.writer.release(PUBLIC, PROTOCOL_UDP, now);
     at.expiry.sweep((now + 1000s).time_since_epoch());
     CHECK(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_UDP)).verdict == Verdict::host);
     const Packet packet = between(SERVER, CLIENT, PROTOCOL_UDP);
@@ -245,6 +246,24 @@ TEST_CASE("a port that a socket of the host has is no guest's, and what comes th
     at.expiry.sweep((now + 1000s).time_since_epoch());
     CHECK(leaves(now + 1000s));
   }
+}
+
+TEST_CASE("where the pool has another address, what is kept for sockets is kept there")
+{
+  const PortPool::Options options{.first_port = 8080, .last_port = 8080, .has_low_ports = false};
+  SlowPath at(NatHook::xdp, options);
+  const TimePoint now = Clock::now();
+  const Endpoint moved = test::at("203.0.113.7:8080");
+  CHECK(at.writer.reserve(PUBLIC, PROTOCOL_UDP, now));
+  CHECK(at.writer.reserve(PUBLIC, PROTOCOL_UDP, now));
+  at.writer.replace_pool(PortPool({moved.address}, options, HashSecret{5, 6}), moved.address, now);
+  const Packet packet = between(SERVER, CLIENT, PROTOCOL_UDP);
+  CHECK(at.offer(packet, now) != OffloadAnswer::taken);
+  at.writer.release(moved, PROTOCOL_UDP, now);
+  CHECK(at.offer(packet, now + 1000s) != OffloadAnswer::taken);
+  at.writer.release(moved, PROTOCOL_UDP, now);
+  at.expiry.sweep((now + 1000s).time_since_epoch());
+  CHECK(at.offer(packet, now + 1000s) == OffloadAnswer::taken);
 }
 
 TEST_CASE(

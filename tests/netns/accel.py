@@ -724,7 +724,9 @@ class Ending(AcceleratorTest):
         for hook, binds in itertools.product(HOOKS, BINDERS):
             with self.subTest(hook, binds=binds), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
                 guest = self.namespace()
-                process = self.accelerated(hook, [guest], "-log-bindings", binds=binds)
+                # A socket of the host's among the ports that guests are seen under.
+                kept = ("-L", f"0.0.0.0:{FIRST_SHARED_PORT + 7}::80")
+                process = self.accelerated(hook, [guest], "-log-bindings", *kept, binds=binds)
                 self.seen_from(guest, echo)
                 local = self.last.getsockname()[1]
                 router.shell(f"ip address add {theirs}/30 dev down0")
@@ -740,6 +742,8 @@ class Ending(AcceleratorTest):
                     self.assertEqual(echo.seen[-1][0][0], ours)
                     self.assertGreaterEqual(echo.seen[-1][0][1], FIRST_SHARED_PORT)
                     self.assertEqual(self.seen_from(guest, echo)[0], ours)
+                    added = self.asks("forward", "add", "-L", f"0.0.0.0:{FIRST_SHARED_PORT + 8}::80")
+                    self.asks("forward", "remove", added.split()[0].rstrip(":"))
                 finally:
                     host.shell(
                         f"ip address del {ours}/30 dev up0 2>/dev/null || :\n"

@@ -1,14 +1,17 @@
 #include "host/stream_listener.hh"
 
 #include "host/stream_socket.hh"
+#include "host/unix_address.hh"
 #include "test_namespace.hh"
 
 #include <array>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <string>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
@@ -193,4 +196,29 @@ TEST_CASE("without descriptors clients wait, and are taken later")
   CHECK(fixture.accepter.accepted.empty());
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
   CHECK(run_until(fixture.loop, [&] { return fixture.accepter.accepted.size() == 1; }));
+}
+
+TEST_CASE("a client that has ended before it is looked at may have been a guest's")
+{
+  Fixture fixture;
+  const std::string path = "@slirpstack-test-" + std::to_string(::getpid());
+  const auto listening = fixture.listen(UnixPath{path});
+  REQUIRE(listening.socket);
+  const auto connects = [&] {
+    const auto address = UnixAddress::of(UnixPath{path});
+    FileDescriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(::connect(client.get(), address->data(), address->size()) == 0);
+    return client;
+  };
+  const FileDescriptor ours = connects();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const FileDescriptor client = connects(); // it stays so until we end
+    ::_exit(0);
+  }
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
+  const std::vector<AcceptedStream>& accepted = fixture.accepter.accepted;
+  fixture.loop.run_until([&] { return accepted.size() == 2; });
+  CHECK_FALSE(accepted[0].is_confined);
+  CHECK(accepted[1].is_confined);
 }
