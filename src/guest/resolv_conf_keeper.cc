@@ -27,9 +27,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path RESOLV_CONF = "/etc/resolv.conf";
+const fs::path NAMED_FILE = "/etc/resolv.conf";
 
-FileDescriptor open_namespace(pid_t process, const char* name)
+FileDescriptor open_namespace_of(pid_t process, const char* name)
 {
   const std::string path = fmt::format("/proc/{}/ns/{}", process, name);
   return FileDescriptor(
@@ -40,8 +40,8 @@ FileDescriptor open_namespace(pid_t process, const char* name)
 
 ResolvConfKeeper::ResolvConfKeeper(pid_t command, std::function<std::string()> text)
   : text_(std::move(text))
-  , user_(open_namespace(command, "user"))
-  , mount_(open_namespace(command, "mnt"))
+  , user_(open_namespace_of(command, "user"))
+  , mount_(open_namespace_of(command, "mnt"))
   , events_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK))
 {
   watch();
@@ -50,9 +50,9 @@ ResolvConfKeeper::ResolvConfKeeper(pid_t command, std::function<std::string()> t
 void ResolvConfKeeper::watch()
 {
   std::error_code missing;
-  const fs::path target = fs::canonical(RESOLV_CONF, missing);
+  const fs::path target = fs::canonical(NAMED_FILE, missing);
   target_name_ = target.filename();
-  for (const fs::path& folder : {RESOLV_CONF.parent_path(), target.parent_path()}) {
+  for (const fs::path& folder : {NAMED_FILE.parent_path(), target.parent_path()}) {
     if (!folder.empty()
         && ::inotify_add_watch(events_.get(), folder.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR)
              < 0) {
@@ -78,7 +78,7 @@ bool ResolvConfKeeper::take_events() const
       inotify_event event{};
       std::memcpy(&event, buffer.data() + at, sizeof event);
       const char* const name = event.len > 0 ? buffer.data() + at + sizeof event : "";
-      is_ours = is_ours || name == RESOLV_CONF.filename() || name == target_name_
+      is_ours = is_ours || name == NAMED_FILE.filename() || name == target_name_
                 || (event.mask & IN_Q_OVERFLOW) != 0;
       at += sizeof event + event.len;
     }
