@@ -168,7 +168,10 @@ std::optional<NetworkMessage> parse_route(const nlmsghdr* header)
 std::optional<NetworkMessage> parse_route_message(ByteView message)
 {
   const auto* header = reinterpret_cast<const nlmsghdr*>(message.data());
-  if (!mnl_nlmsg_ok(header, static_cast<int>(message.size()))) {
+  // libmnl takes the length for a signed number, so that one of 2 GiB and more would pass; and it
+  // reads attributes up to the next multiple of four, as the kernel's lengths are.
+  if (!mnl_nlmsg_ok(header, static_cast<int>(message.size())) || header->nlmsg_len > message.size()
+      || MNL_ALIGN(header->nlmsg_len) > message.size()) {
     return std::nullopt;
   }
   switch (header->nlmsg_type) {
