@@ -1,10 +1,12 @@
 #pragma once
 
 #include "accel/binding_maker.hh"
+#include "accel/flow_sessions.hh"
 #include "accel/former_bindings.hh"
 #include "accel/guest_shares.hh"
 #include "accel/nat_endings.hh"
 #include "accel/nat_endpoints.hh"
+#include "accel/reserved_ports.hh"
 
 #include <cstdint>
 #include <functional>
@@ -35,6 +37,11 @@ public:
                 PortPool pool,
                 const Limits& limits,
                 OnBinding on_binding = {});
+  ~BindingWriter() = default;
+  BindingWriter(const BindingWriter&) = delete;
+  BindingWriter& operator=(const BindingWriter&) = delete;
+  BindingWriter(BindingWriter&&) = delete;
+  BindingWriter& operator=(BindingWriter&&) = delete;
 
   /// Takes over all bindings in the maps, a predecessor's, and the rest of its ports. They are void
   /// until policy has allowed what comes from there (see nat_settings.generation). Forwards end,
@@ -61,9 +68,9 @@ public:
   /// Ends such a session, which is no flow's that was opened here.
   void end_session(const FlowKey& flow, std::uint8_t zone);
   /// Ends what is left in the kernel of connections that the guest has ended.
-  void end_released(const GuestFlows& guest);
+  void end_released(const GuestFlows& guest) { sessions_.end_released(guest); }
   /// `guest`, whose flows are to come, must be detached before it goes.
-  void attach(const GuestFlows& guest) { shares_.add(guest); }
+  void attach(const GuestFlows& guest) { sessions_.attach(guest); }
   /// `guest` is told of nothing any more. Its bindings stay.
   void detach(const GuestFlows& guest);
   /// Whether it has a binding for that endpoint of a guest.
@@ -80,11 +87,7 @@ public:
   /// The external address is `address` now; all that was bound at the old one has ended. What is
   /// kept for sockets is kept there.
   void replace_pool(PortPool pool, const IpAddress& address, TimePoint now);
-  /// Keeps a port for a socket of the host, one of several perhaps: no guest gets it, and what
-  /// comes there is the host's. False: a guest has it, or it is not of the pool.
-  [[nodiscard]] bool reserve(const Endpoint& external, std::uint8_t protocol, TimePoint now);
-  /// What was reserved is so no longer, once this has been called as often.
-  void release(const Endpoint& external, std::uint8_t protocol, TimePoint now);
+  [[nodiscard]] ReservedPorts& reserved() { return reserved_; }
 
   void on_session_closed(const nat_session_key& session) override;
   void on_session_ended(const nat_session_key& session) override;
@@ -106,8 +109,6 @@ private:
   using AllBound = std::map<nat_endpoint, Bound, NatEndpointOrder>;
 
   [[nodiscard]] nat_settings current_settings() const;
-  bool make_room_for(const GuestFlows& guest);
-  bool end_oldest_released(const GuestFlows& guest);
   std::optional<PortRefusal> bind(const nat_endpoint& internal,
                                   const GuestPlace& place,
                                   std::uint32_t generation,
@@ -115,38 +116,27 @@ private:
   void remember(const nat_endpoint& internal,
                 const BindingMaker::Made& made,
                 const MacAddress& mac);
-  bool add_sessions(const nat_settings& settings,
-                    const nat_endpoint& external,
-                    const FlowKey& flow,
-                    TimePoint now);
-  void end_session(const nat_session_key& session);
-  void end_sessions(const nat_endpoint& external, const FlowKey& flow);
-  void end_sessions_of(const nat_endpoint& external);
   [[nodiscard]] bool is_ours(const nat_endpoint& external) const
   {
     return internals_.contains(external) || reserved_.contains(external);
   }
   /// False: no predecessor's is in the way.
   bool evict_for(const StaticForward& forward, TimePoint now);
-  void disallow_all();
-  void allow(const nat_session_key& key);
   void end_if_unused(AllBound::iterator bound, TimePoint now);
   void forget(AllBound::iterator bound, TimePoint now);
   /// Its guest, which is told; null: it is no flow of a guest's.
   GuestFlows* forget_flow(const nat_session_key& session);
   PortRefusal refuse(const nat_endpoint& internal, PortRefusal reason);
 
-  GuestShares shares_;
   OnBinding on_binding_;
   BindingMaker maker_;
   NatTable<nat_endpoint, nat_binding> bindings_;
-  NatTable<nat_session_key, nat_session> sessions_;
   NatTable<std::uint32_t, nat_settings> settings_;
+  FlowSessions sessions_;
+  FormerBindings former_;
+  ReservedPorts reserved_;
   AllBound bound_;                                                   ///< by internal endpoint
   std::map<nat_endpoint, nat_endpoint, NatEndpointOrder> internals_; ///< by external endpoint
-  std::map<nat_endpoint, std::size_t, NatEndpointOrder> reserved_;   ///< by how many sockets
-  FormerBindings former_;
-  bool is_adopting_ = true; ///< the maps may hold what neither we nor the kernel have made since
   std::uint64_t refused_ = 0;
   bool is_complaining_ = false; ///< since the last port that came free
 };

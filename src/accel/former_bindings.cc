@@ -14,14 +14,21 @@ nat_endpoint external_of(const nat_endpoint& internal, const nat_binding& bindin
 
 } // namespace
 
-FormerBindings::FormerBindings(const NatObject& object)
+FormerBindings::FormerBindings(const NatObject& object, FlowSessions& sessions)
   : both_(object)
   , bindings_(object.map("bindings"))
   , owners_(object.map("owners"))
-  , sessions_(object.map("sessions"))
   , subscribers_(object.map("subscribers"))
   , released_(object.map("released"))
+  , sessions_(sessions)
 {}
+
+void FormerBindings::end_fixed(const IsOurs& is_ours, TimePoint now)
+{
+  end_statics(is_ours, now);
+  end_reservations(is_ours, now);
+  give_way_ = false;
+}
 
 void FormerBindings::end_statics(const IsOurs& is_ours, TimePoint now)
 {
@@ -52,6 +59,9 @@ void FormerBindings::end_reservations(const IsOurs& is_ours, TimePoint now)
 
 bool FormerBindings::evict(const nat_endpoint& external, TimePoint now)
 {
+  if (!give_way_) {
+    return false;
+  }
   const auto owner = owners_.find(external);
   if (owner && (owner->flags & NAT_RESERVED) != 0) {
     both_.release(external, now.time_since_epoch());
@@ -75,7 +85,7 @@ bool FormerBindings::evict_internal(const nat_endpoint& internal, TimePoint now)
 void FormerBindings::end(const nat_endpoint& internal, const nat_endpoint& external, TimePoint now)
 {
   both_.end(internal, external, now.time_since_epoch());
-  end_sessions_of(external);
+  sessions_.end_all_of(external);
 }
 
 /// As NatExpiry counts what the kernel has charged.
@@ -85,20 +95,6 @@ void FormerBindings::discharge(const nat_endpoint& internal)
   const auto binding = bindings_.find(internal);
   if (binding && (binding->flags & NAT_STATIC) == 0 && subscribers_.find(subscriber)) {
     released_.put(subscriber, released_.find(subscriber).value_or(0) + 1);
-  }
-}
-
-void FormerBindings::end_sessions_of(const nat_endpoint& external)
-{
-  std::vector<nat_session_key> through;
-  sessions_.for_each([&](const nat_session_key& key, const nat_session&) {
-    if (key.address == external.address && key.port == external.port
-        && key.protocol == external.protocol) {
-      through.push_back(key);
-    }
-  });
-  for (const nat_session_key& key : through) {
-    both_.end_session(key);
   }
 }
 

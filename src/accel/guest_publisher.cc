@@ -50,9 +50,9 @@ bool GuestPublisher::reserve(std::uint8_t protocol, const Endpoint& socket, Time
 {
   const std::vector<Endpoint> endpoints = endpoints_of(socket);
   for (auto endpoint = endpoints.begin(); endpoint != endpoints.end(); ++endpoint) {
-    if (!writer_.reserve(*endpoint, protocol, now)) {
+    if (!writer_.reserved().reserve(*endpoint, protocol, now)) {
       std::for_each(endpoints.begin(), endpoint, [&](const Endpoint& earlier) {
-        writer_.release(earlier, protocol, now);
+        writer_.reserved().release(earlier, protocol, now);
       });
       return false;
     }
@@ -63,7 +63,7 @@ bool GuestPublisher::reserve(std::uint8_t protocol, const Endpoint& socket, Time
 void GuestPublisher::release(std::uint8_t protocol, const Endpoint& socket, TimePoint now)
 {
   for (const Endpoint& endpoint : endpoints_of(socket)) {
-    writer_.release(endpoint, protocol, now);
+    writer_.reserved().release(endpoint, protocol, now);
   }
 }
 

@@ -157,7 +157,13 @@ NatExpiry RunningNat::make_expiry()
               binding_log_.ended(internal, external);
             }};
   }
-  writer_.emplace(make_writer());
+  writer_.emplace(
+    nat_.object(),
+    make_pool(),
+    BindingWriter::Limits{.max_flows = settings_.sizes.bindings, .is_shared = settings_.is_shared},
+    [this](const auto& internal, const auto& external, bool is_bound) {
+      on_binding(internal, external, is_bound);
+    });
   return {nat_.object(), settings_.timeouts, {}, &*writer_};
 }
 
@@ -170,19 +176,16 @@ PortPool RunningNat::make_pool() const
   return pool;
 }
 
-BindingWriter RunningNat::make_writer()
+void RunningNat::on_binding(const nat_endpoint& internal,
+                            const nat_endpoint& external,
+                            bool is_bound)
 {
-  return {nat_.object(),
-          make_pool(),
-          {.max_flows = settings_.sizes.bindings, .is_shared = settings_.is_shared},
-          [this](const nat_endpoint& internal, const nat_endpoint& external, bool is_bound) {
-            if (is_bound) {
-              look_after_bindings();
-              binding_log_.bound(internal, external);
-            } else {
-              binding_log_.ended(internal, external);
-            }
-          }};
+  if (is_bound) {
+    look_after_bindings();
+    binding_log_.bound(internal, external);
+  } else {
+    binding_log_.ended(internal, external);
+  }
 }
 
 std::map<unsigned, unsigned> RunningNat::former_zones() const

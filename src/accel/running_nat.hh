@@ -103,7 +103,7 @@ private:
   /// Undoes add_guest() but for the bindings.
   void take_out(int interface);
   [[nodiscard]] PortPool make_pool() const;
-  [[nodiscard]] BindingWriter make_writer();
+  void on_binding(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound);
   [[nodiscard]] NatExpiry make_expiry();
   void end_unplanned();
   /// There are bindings: those that fall silent have to be ended.

@@ -105,8 +105,8 @@ TEST_CASE("a forward's port is nobody else's, and a guest's port has one forward
   second.external.address = test::at("192.0.2.1:0").address;
   CHECK(at.writer.add_static(second, Clock::now()) == StaticRefusal::external_taken);
   CHECK(at.owners() == 1);
-  CHECK_FALSE(at.writer.reserve(PUBLIC, PROTOCOL_UDP, Clock::now()));
-  CHECK(at.writer.reserve(PUBLIC, PROTOCOL_TCP, Clock::now()));
+  CHECK_FALSE(at.writer.reserved().reserve(PUBLIC, PROTOCOL_UDP, Clock::now()));
+  CHECK(at.writer.reserved().reserve(PUBLIC, PROTOCOL_TCP, Clock::now()));
   // Guests that are paired with that address get nothing; one of the others has its neighbour.
   int taken = 0;
   for (std::uint8_t host = 3; host < 20; ++host) {
@@ -201,7 +201,7 @@ TEST_CASE("what the kernel has bound goes before a forward, unless that is from 
   started.end_former_statics(Clock::now());
   at.nat.bind(dialer, PUBLIC, PROTOCOL_UDP);
   CHECK(started.add_static(forward(PROTOCOL_UDP), Clock::now()) == StaticRefusal::external_taken);
-  CHECK_FALSE(started.reserve(PUBLIC, PROTOCOL_UDP, Clock::now()));
+  CHECK_FALSE(started.reserved().reserve(PUBLIC, PROTOCOL_UDP, Clock::now()));
   // The refusal leaves nothing behind: when the binding has ended the port can be had.
   NatBindings bindings(at.nat.object());
   bindings.end(to_map(dialer, PROTOCOL_UDP), to_map(PUBLIC, PROTOCOL_UDP), 1s);
@@ -225,10 +225,11 @@ TEST_CASE("a port that a socket of the host has is no guest's, and what comes th
     at.nat.apply();
     const Endpoint other = test::at("203.0.113.2:8080");
     const TimePoint now = Clock::now();
-    CHECK(at.writer.reserve(PUBLIC, PROTOCOL_UDP, now));
-    CHECK(at.writer.reserve(other, PROTOCOL_UDP, now));
-    CHECK(at.writer.reserve(PUBLIC, PROTOCOL_UDP, now)); // a second socket, of another device
-    at.writer.release(PUBLIC, PROTOCOL_UDP, now);
+    CHECK(at.writer.reserved().reserve(PUBLIC, PROTOCOL_UDP, now));
+    CHECK(at.writer.reserved().reserve(other, PROTOCOL_UDP, now));
+    CHECK(at.writer.reserved().reserve(
+      PUBLIC, PROTOCOL_UDP, now)); // a second socket, of another device
+    at.writer.reserved().release(PUBLIC, PROTOCOL_UDP, now);
     at.expiry.sweep((now + 1000s).time_since_epoch());
     CHECK(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_UDP)).verdict == Verdict::host);
     const Packet packet = between(SERVER, CLIENT, PROTOCOL_UDP);
@@ -241,8 +242,8 @@ TEST_CASE("a port that a socket of the host has is no guest's, and what comes th
     };
     CHECK_FALSE(leaves(now + 1000s));
     // It rests, then it is anybody's.
-    at.writer.release(PUBLIC, PROTOCOL_UDP, now);
-    at.writer.release(other, PROTOCOL_UDP, now);
+    at.writer.reserved().release(PUBLIC, PROTOCOL_UDP, now);
+    at.writer.reserved().release(other, PROTOCOL_UDP, now);
     at.expiry.sweep((now + 1000s).time_since_epoch());
     CHECK(leaves(now + 1000s));
   }
@@ -254,14 +255,14 @@ TEST_CASE("where the pool has another address, what is kept for sockets is kept 
   SlowPath at(NatHook::xdp, options);
   const TimePoint now = Clock::now();
   const Endpoint moved = test::at("203.0.113.7:8080");
-  CHECK(at.writer.reserve(PUBLIC, PROTOCOL_UDP, now));
-  CHECK(at.writer.reserve(PUBLIC, PROTOCOL_UDP, now));
+  CHECK(at.writer.reserved().reserve(PUBLIC, PROTOCOL_UDP, now));
+  CHECK(at.writer.reserved().reserve(PUBLIC, PROTOCOL_UDP, now));
   at.writer.replace_pool(PortPool({moved.address}, options, HashSecret{5, 6}), moved.address, now);
   const Packet packet = between(SERVER, CLIENT, PROTOCOL_UDP);
   CHECK(at.offer(packet, now) != OffloadAnswer::taken);
-  at.writer.release(moved, PROTOCOL_UDP, now);
+  at.writer.reserved().release(moved, PROTOCOL_UDP, now);
   CHECK(at.offer(packet, now + 1000s) != OffloadAnswer::taken);
-  at.writer.release(moved, PROTOCOL_UDP, now);
+  at.writer.reserved().release(moved, PROTOCOL_UDP, now);
   at.expiry.sweep((now + 1000s).time_since_epoch());
   CHECK(at.offer(packet, now + 1000s) == OffloadAnswer::taken);
 }
@@ -273,19 +274,19 @@ TEST_CASE(
   at.opens(between(SERVER, CLIENT, PROTOCOL_UDP));
   const Endpoint bound = at.nat.external_of(SERVER, PROTOCOL_UDP);
   const Endpoint kept{bound.address, static_cast<std::uint16_t>(bound.port ^ 1U)};
-  CHECK(at.writer.reserve(kept, PROTOCOL_UDP, Clock::now()));
+  CHECK(at.writer.reserved().reserve(kept, PROTOCOL_UDP, Clock::now()));
   at.offload.drop_records();
 
   BindingWriter successor(at.nat.object(), PortPool({bound.address}, {}, HashSecret{5, 6}), {});
-  CHECK(successor.reserve(bound, PROTOCOL_UDP, Clock::now()));
-  CHECK(successor.reserve(kept, PROTOCOL_UDP, Clock::now()));
+  CHECK(successor.reserved().reserve(bound, PROTOCOL_UDP, Clock::now()));
+  CHECK(successor.reserved().reserve(kept, PROTOCOL_UDP, Clock::now()));
   successor.adopt(Clock::now());
   CHECK(at.bindings() == 0);
   CHECK(at.sessions() == 0);
   CHECK(at.nat.from_world(between(CLIENT, bound, PROTOCOL_UDP)).verdict == Verdict::host);
 
   BindingWriter third(at.nat.object(), PortPool({bound.address}, {}, HashSecret{5, 6}), {});
-  CHECK(third.reserve(bound, PROTOCOL_UDP, Clock::now()));
+  CHECK(third.reserved().reserve(bound, PROTOCOL_UDP, Clock::now()));
   third.adopt(Clock::now());
   at.expiry.sweep((Clock::now() + 1000s).time_since_epoch());
   CHECK(at.owners() == 1); // the other is nobody's any more
