@@ -15,6 +15,28 @@ constexpr int MESSAGES_AT_ONCE = 64; // the guest may make many, and others wait
 
 } // namespace
 
+std::optional<std::uint32_t> mtu_in(ByteView messages, int index)
+{
+  std::optional<std::uint32_t> found;
+  while (messages.size() >= sizeof(nlmsghdr)) {
+    const auto* const message = reinterpret_cast<const nlmsghdr*>(messages.data());
+    const std::size_t length = message->nlmsg_len;
+    // libmnl reads attributes up to the next multiple of four, as the kernel's lengths are.
+    if (length < sizeof *message || length > messages.size()
+        || MNL_ALIGN(length) > messages.size()) {
+      break;
+    }
+    const auto* const body = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
+    if (message->nlmsg_type == RTM_NEWLINK && mnl_nlmsg_get_payload_len(message) >= sizeof *body
+        && body->ifi_index == index) {
+      const std::uint32_t mtu = Attributes<IFLA_MAX>(*message, sizeof *body).u32(IFLA_MTU);
+      found = mtu != 0 ? std::optional(mtu) : found;
+    }
+    messages = messages.subspan(MNL_ALIGN(length));
+  }
+  return found;
+}
+
 FileDescriptor MtuNews::open_socket()
 {
   FileDescriptor socket(
@@ -54,18 +76,9 @@ std::optional<std::uint32_t> MtuNews::take()
     if (sender.nl_pid != 0) {
       continue; // a process of the guest's, not its kernel
     }
-    int left = static_cast<int>(length);
-    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-         mnl_nlmsg_ok(message, left);
-         message = mnl_nlmsg_next(message, &left)) {
-      const auto* const body = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
-      if (message->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(message) < sizeof *body
-          || body->ifi_index != index_) {
-        continue;
-      }
-      const std::uint32_t mtu = Attributes<IFLA_MAX>(*message, sizeof *body).u32(IFLA_MTU);
-      mtu_bytes_ = mtu != 0 ? mtu : mtu_bytes_;
-    }
+    const auto bytes = static_cast<std::size_t>(length);
+    mtu_bytes_ = mtu_in({reinterpret_cast<const std::uint8_t*>(buffer.data()), bytes}, index_)
+                   .value_or(mtu_bytes_);
   }
   return mtu_bytes_ != before ? std::optional(mtu_bytes_) : std::nullopt;
 }

@@ -1,11 +1,16 @@
 #pragma once
 
+#include "base/bytes.hh"
 #include "base/file_descriptor.hh"
 
 #include <cstdint>
 #include <optional>
 
 namespace slirpstack {
+
+/// The last MTU that rtnetlink messages give the interface of that index, rtnetlink(7). `messages`
+/// are aligned as they were received.
+[[nodiscard]] std::optional<std::uint32_t> mtu_in(ByteView messages, int index);
 
 /// Tells when the owner of an interface gives it another MTU, from outside its namespace.
 class MtuNews

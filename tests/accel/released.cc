@@ -80,29 +80,38 @@ void age_sessions(const SlowPath& path, std::chrono::nanoseconds by)
   }
 }
 
-} // namespace
-
-TEST_CASE("what carries data on an ended connection is asked about, each time")
+/// By each hook, for a connection that is ended by the remote's reset and by both sides' FIN.
+template<typename Test>
+void for_each_ending(Test test)
 {
   for (const NatHook hook : BOTH_HOOKS) {
     for (const bool is_reset : {false, true}) {
       CAPTURE(is_reset);
       SlowPath path(hook);
-      Connection connection(path);
-      connection.end(is_reset);
-      for (int i = 0; i < 2; ++i) {
-        CHECK(path.is_asked_about(connection.data_out()));
-        // The last acknowledgement may have to be said again; it opens no way for data.
-        CHECK(path.is_asked_about(connection.out(TCP_FLAG_ACK)) == is_reset);
-        CHECK_FALSE(path.is_asked_about(connection.out(TCP_FLAG_RST)));
-      }
-      CHECK(path.is_asked_about(connection.data_out()));
-      Packet large = connection.out(FIN);
-      large.data.assign(40, 'x');
-      const Bytes header_alone = frame(FROM_GUEST, fragment(build(large), 0, 24, true));
-      CHECK(path.nat.run("nat_internal", header_alone).frame == header_alone);
+      test(path, is_reset);
     }
   }
+}
+
+} // namespace
+
+TEST_CASE("what carries data on an ended connection is asked about, each time")
+{
+  for_each_ending([](SlowPath& path, bool is_reset) {
+    Connection connection(path);
+    connection.end(is_reset);
+    for (int i = 0; i < 2; ++i) {
+      CHECK(path.is_asked_about(connection.data_out()));
+      // The last acknowledgement may have to be said again; it opens no way for data.
+      CHECK(path.is_asked_about(connection.out(TCP_FLAG_ACK)) == is_reset);
+      CHECK_FALSE(path.is_asked_about(connection.out(TCP_FLAG_RST)));
+    }
+    CHECK(path.is_asked_about(connection.data_out()));
+    Packet large = connection.out(FIN);
+    large.data.assign(40, 'x');
+    const Bytes header_alone = frame(FROM_GUEST, fragment(build(large), 0, 24, true));
+    CHECK(path.nat.run("nat_internal", header_alone).frame == header_alone);
+  });
 }
 
 TEST_CASE("a remote's data on an ended connection comes in, and the guest's answer is asked about")
@@ -124,41 +133,33 @@ TEST_CASE("a remote's data on an ended connection comes in, and the guest's answ
 
 TEST_CASE("nothing prolongs an ended connection")
 {
-  for (const NatHook hook : BOTH_HOOKS) {
-    for (const bool is_reset : {false, true}) {
-      CAPTURE(is_reset);
-      SlowPath path(hook);
-      Connection connection(path);
-      connection.end(is_reset);
-      age_sessions(path, 250s);
-      path.is_asked_about(connection.out(is_reset ? TCP_FLAG_RST : TCP_FLAG_ACK));
-      connection.comes_in(TCP_FLAG_RST);
-      connection.comes_in(TCP_FLAG_ACK);
-      connection.comes_in(TCP_FLAG_SYN);
-      connection.data_comes_in();
-      path.expiry.sweep(kernel_time());
-      CHECK(path.sessions() == 0);
-    }
-  }
+  for_each_ending([](SlowPath& path, bool is_reset) {
+    Connection connection(path);
+    connection.end(is_reset);
+    age_sessions(path, 250s);
+    path.is_asked_about(connection.out(is_reset ? TCP_FLAG_RST : TCP_FLAG_ACK));
+    connection.comes_in(TCP_FLAG_RST);
+    connection.comes_in(TCP_FLAG_ACK);
+    connection.comes_in(TCP_FLAG_SYN);
+    connection.data_comes_in();
+    path.expiry.sweep(kernel_time());
+    CHECK(path.sessions() == 0);
+  });
 }
 
 TEST_CASE("a change of policy leaves no ended connection behind, though it denies no live one")
 {
-  for (const NatHook hook : BOTH_HOOKS) {
-    for (const bool is_reset : {false, true}) {
-      CAPTURE(is_reset);
-      SlowPath path(hook);
-      Connection ended(path);
-      Connection live(path, {GUEST.address, 5001});
-      ended.end(is_reset);
-      CHECK(path.offload.end_if([](const FlowRecord&) { return false; }, Clock::now()) == 0);
-      CHECK(path.is_asked_about(ended.out(is_reset ? TCP_FLAG_RST : TCP_FLAG_ACK)));
-      CHECK_FALSE(ended.comes_in(TCP_FLAG_ACK));
-      CHECK_FALSE(ended.data_comes_in());
-      CHECK_FALSE(path.is_asked_about(live.data_out()));
-      CHECK(live.data_comes_in());
-    }
-  }
+  for_each_ending([](SlowPath& path, bool is_reset) {
+    Connection ended(path);
+    Connection live(path, {GUEST.address, 5001});
+    ended.end(is_reset);
+    CHECK(path.offload.end_if([](const FlowRecord&) { return false; }, Clock::now()) == 0);
+    CHECK(path.is_asked_about(ended.out(is_reset ? TCP_FLAG_RST : TCP_FLAG_ACK)));
+    CHECK_FALSE(ended.comes_in(TCP_FLAG_ACK));
+    CHECK_FALSE(ended.data_comes_in());
+    CHECK_FALSE(path.is_asked_about(live.data_out()));
+    CHECK(live.data_comes_in());
+  });
 }
 
 TEST_CASE("ended connections are part of what a guest leaves to the others, and make room for it")

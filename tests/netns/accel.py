@@ -145,6 +145,14 @@ class AcceleratorTest(suite.AreaTest):
         address, port = echo.seen[-1][0][:2]
         return str(address), int(port)
 
+    def is_answered(self, echo: Datagrams) -> bool:
+        """Whether the last socket of seen_from() gets an answer, soon."""
+        self.last.settimeout(0.5)
+        with contextlib.suppress(OSError):
+            self.last.sendto(b"still there?", echo.endpoint)
+            return self.last.recv(100) == b"still there?"
+        return False
+
     @contextlib.contextmanager
     def untranslated(self, source: str = GUEST) -> Iterator[list[bytes]]:
         """Packets that reach the router under a guest's own address."""
@@ -560,23 +568,15 @@ class Ending(AcceleratorTest):
             process = self.accelerated("tc", [guest], wrapper=OLD_KERNEL)
             self.seen_from(guest, echo)
             self.assertIn("nat_", self.topology.host.shell("tc filter show dev up0 ingress"))
-            self.last.settimeout(0.5)
-
-            def is_answered() -> bool:
-                with contextlib.suppress(TimeoutError):
-                    self.last.sendto(b"anyone?", echo.endpoint)
-                    return self.last.recv(100) == b"anyone?"
-                return False
-
             # Longer than the programs carry on without a sign of life.
             alive = time.monotonic() + 5
             while time.monotonic() < alive:
-                self.assertTrue(is_answered())
+                self.assertTrue(self.is_answered(echo))
                 time.sleep(0.1)
             process.signal(signal.SIGKILL)
             process.exit_status()
-            wait_until(lambda: not is_answered(), "an end of what the killed process has left")
-            self.assertFalse(is_answered())
+            wait_until(lambda: not self.is_answered(echo), "an end of what the killed process has left")
+            self.assertFalse(self.is_answered(echo))
             again = self.accelerated("tc", [guest], wrapper=OLD_KERNEL)
             self.assertEqual(self.seen_from(guest, echo)[0], HOST_ADDRESS[4])
             again.end()
@@ -854,15 +854,7 @@ class Cgnat(AcceleratorTest):
                 process.wait_for_log("an interface is gone")
                 self.make_inside_link()
                 self.assertIn("interface=internal", process.wait_for_log("an interface is back"))
-                self.last.settimeout(0.5)
-
-                def is_answered() -> bool:
-                    with contextlib.suppress(OSError):
-                        self.last.sendto(b"still there?", echo.endpoint)
-                        return self.last.recv(100) == b"still there?"
-                    return False
-
-                wait_until(is_answered, "a flow that goes on")
+                wait_until(lambda: self.is_answered(echo), "a flow that goes on")
                 self.assertEqual(echo.seen[-1][0][:2], seen)
                 self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
                 self.end(process)
