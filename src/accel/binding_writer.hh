@@ -37,7 +37,7 @@ public:
                 PortPool pool,
                 const Limits& limits,
                 OnBinding on_binding = {});
-  ~BindingWriter() = default;
+  ~BindingWriter() override = default;
   BindingWriter(const BindingWriter&) = delete;
   BindingWriter& operator=(const BindingWriter&) = delete;
   BindingWriter(BindingWriter&&) = delete;
