@@ -1,5 +1,6 @@
 // The parts of a live measurement, each run in a namespace of bench/accel/live's network.
 
+#include "accel/expiry.hh"
 #include "accel/nat_accelerator.hh"
 #include "accel/nat_table.hh"
 #include "accel/traffic.h"
@@ -94,7 +95,8 @@ Way way_of(const Words& words)
   return {words[0], words[1], parse_mac(words[2])};
 }
 
-nat_settings settings_for(const std::string& guest)
+/// As slirpstack itself sets them.
+nat_settings settings_for(const std::string& guest, const NatObject& object)
 {
   nat_settings settings{};
   settings.flags = NAT_ALLOCATE | NAT_REDIRECT_PEER;
@@ -105,6 +107,8 @@ nat_settings settings_for(const std::string& guest)
   settings.gateway = IpAddress::parse("10.0.0.1")->ipv4_value();
   settings.port_first = 1024;
   settings.port_last = 65535;
+  settings.recent_sets = object.recent_sets();
+  settings.recent_ticks = NatExpiry::Timeouts{}.recent_ticks();
   std::ranges::copy(mac_of(guest).bytes, std::begin(settings.gateway_mac));
   return settings;
 }
@@ -114,7 +118,7 @@ std::unique_ptr<NatAccelerator> start_nat(NatHook hook, const Way& way)
   auto nat
     = std::make_unique<NatAccelerator>(hook, NatSizes{.bindings = 131072, .sessions = 131072});
   NatTable<std::uint32_t, nat_settings>(nat->object().map("settings"))
-    .put(0, settings_for(way.guest));
+    .put(0, settings_for(way.guest, nat->object()));
   nat_route route{};
   route.ifindex = index_of(way.external);
   route.mtu = 1500;

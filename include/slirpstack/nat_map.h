@@ -34,7 +34,7 @@
 #include <linux/types.h>
 
 /* Changes with every change of a layout; part of the name under which maps are pinned. */
-#define NAT_MAP_VERSION 3
+#define NAT_MAP_VERSION 4
 
 #define NAT_MAX_RANGES 8
 
@@ -125,24 +125,25 @@ struct nat_session
 #define NAT_VISITORS_COME 0U
 #define NAT_VISITORS_GONE 1U
 
-/* Times in nat_binding and nat_session may be so much older than the flow's last packet. */
-#define NAT_RECENT_NS 4000000000ULL
+/* What nat_settings.recent_ticks counts: 1.07 s each. */
+#define NAT_RECENT_TICK_BITS 30
+#define NAT_RECENT_TICK_NS (1ULL << NAT_RECENT_TICK_BITS)
 
 #define NAT_RECENT_WAYS 2
 
 /* Ports share an entry of `ended`, so that the map stays in a processor's own cache. */
-#define NAT_ENDED_SLOTS 8192
+#define NAT_ENDED_SLOTS 32768
 #define NAT_ENDED_SLOT(port) ((port) & (NAT_ENDED_SLOTS - 1)) /* of the port as it is in memory */
 
-/* Flows that have just been let out by a session; the programs' own memory, one cache line for each
- * hash. A flow is remembered for NAT_RECENT_NS at most, and only while `ended` of its external port
- * is what it was: whoever removes a binding or a session, or gives a binding another external
- * endpoint, adds one to that afterwards, atomically (the map can be mapped into memory). */
+/* Flows that have just been let out; the programs' own memory, one cache line for each hash. Where
+ * a protocol has no sessions, all of a binding's are one, whose remote is 0. A flow is remembered
+ * for nat_settings.recent_ticks at most, and only while `ended` of its external port is what it
+ * was: whoever removes a binding or a session, or gives a binding another external endpoint, adds
+ * one to that afterwards, atomically (the map can be mapped into memory). */
 struct nat_recent
 {
-  struct bpf_spin_lock lock;
+  __u32 sequence;               /* odd: an entry is being written; another number: one has been */
   __u32 ended[NAT_RECENT_WAYS]; /* lower half */
-  __u32 noted[NAT_RECENT_WAYS];
   __be32 internal[NAT_RECENT_WAYS];
   __be32 remote[NAT_RECENT_WAYS];
   __be32 external[NAT_RECENT_WAYS];
@@ -150,6 +151,8 @@ struct nat_recent
   __be16 remote_port[NAT_RECENT_WAYS];
   __be16 external_port[NAT_RECENT_WAYS];
   __u16 generation[NAT_RECENT_WAYS];
+  __u16 noted[NAT_RECENT_WAYS];  /* in ticks; lower half */
+  __u16 sender[NAT_RECENT_WAYS]; /* a digest of the way that it came */
   __u8 rules[NAT_RECENT_WAYS];
   __u8 zone[NAT_RECENT_WAYS];
 };
@@ -349,6 +352,8 @@ struct nat_settings
   __u8 zero[2];
   __u32 max_visitors; /* sessions that remotes may have made at a time; 0: any number */
   __u32 recent_sets;  /* of the entries of `recent`; a power of two, or 0: nothing is remembered */
+  __u32 recent_ticks; /* times in nat_binding and nat_session may be so much older than the last
+                         packet */
 };
 
 /* What became of packets. The first three are those translated. */

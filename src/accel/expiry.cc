@@ -3,6 +3,7 @@
 #include "accel/nat_endpoints.hh"
 #include "wire/ip.hh"
 
+#include <algorithm>
 #include <utility>
 
 namespace slirpstack {
@@ -17,8 +18,7 @@ std::uint64_t number_of(__be32 address, __be16 port)
   return (std::uint64_t{address} << 16U) | port;
 }
 
-// Sent packets are noted late.
-constexpr nanoseconds LAG(NAT_RECENT_NS);
+constexpr std::chrono::seconds LONGEST_LAG{30};
 
 bool is_closed(const nat_session_key& key, const nat_session& session)
 {
@@ -40,6 +40,13 @@ bool is_silent(std::uint64_t last, nanoseconds timeout, nanoseconds now)
 }
 
 } // namespace
+
+std::uint32_t NatExpiry::Timeouts::recent_ticks() const
+{
+  const nanoseconds longest
+    = std::min({udp, tcp_established, tcp_transitory, icmp, 2 * LONGEST_LAG});
+  return static_cast<std::uint32_t>(longest.count() / 2 / NAT_RECENT_TICK_NS);
+}
 
 NatExpiry::NatExpiry(const NatObject& object,
                      const Timeouts& timeouts,
@@ -103,7 +110,7 @@ std::size_t NatExpiry::sweep_sessions(nanoseconds now)
   connected_.clear();
   sessions_.for_each([&](const nat_session_key& key, const nat_session& session) {
     ++left_;
-    if (is_silent(session.last, session_timeout(key, session) + LAG, now)) {
+    if (is_silent(session.last, session_timeout(key, session) + timeouts_.lag(), now)) {
       silent.push_back(key);
       return;
     }
@@ -143,7 +150,7 @@ std::size_t NatExpiry::sweep_bindings(nanoseconds now)
                               && connected_.contains(number_of(binding.address, binding.port));
     const nanoseconds timeout = binding_timeout(internal.protocol);
     if ((binding.flags & NAT_STATIC) != 0 || is_connected
-        || !is_silent(binding.last_out, timeout + LAG, now)) {
+        || !is_silent(binding.last_out, timeout + timeouts_.lag(), now)) {
       return;
     }
     const nat_endpoint external{binding.address, binding.port, internal.protocol, 0};

@@ -19,7 +19,7 @@ namespace slirpstack {
 
 /// Ends bindings and sessions that have been silent too long. The programs in the kernel only note
 /// times; a timer there would cost each packet more than its translation. What a guest sends is
-/// noted up to NAT_RECENT_NS late, so everything lasts that much longer than its timeout.
+/// noted up to Timeouts::lag() late, so everything lasts that much longer than its timeout.
 class NatExpiry
 {
 public:
@@ -30,6 +30,13 @@ public:
     std::chrono::seconds tcp_transitory{240};   ///< also after a RST (RFC 7857 section 2.2)
     std::chrono::seconds icmp{60};              ///< RFC 5508 REQ-2
     std::chrono::seconds quarantine{120};       ///< RFC 6888 REQ-8
+
+    /// nat_settings.recent_ticks: half a minute, or half of the least timeout that a flow may have.
+    [[nodiscard]] std::uint32_t recent_ticks() const;
+    [[nodiscard]] std::chrono::nanoseconds lag() const
+    {
+      return std::chrono::nanoseconds(recent_ticks() * NAT_RECENT_TICK_NS);
+    }
   };
 
   struct Swept

@@ -2,8 +2,13 @@
 
 namespace slirpstack {
 
-ProgramSettings::ProgramSettings(const NatObject& object, std::uint32_t max_visitors)
-  : table_(object.map("settings")), recent_sets_(object.recent_sets()), max_visitors_(max_visitors)
+ProgramSettings::ProgramSettings(const NatObject& object,
+                                 std::uint32_t max_visitors,
+                                 std::uint32_t recent_ticks)
+  : table_(object.map("settings"))
+  , recent_sets_(object.recent_sets())
+  , recent_ticks_(recent_ticks)
+  , max_visitors_(max_visitors)
 {}
 
 void ProgramSettings::put(const NatPlan& plan,
@@ -13,6 +18,7 @@ void ProgramSettings::put(const NatPlan& plan,
   nat_settings wanted = settings_of(plan, generation);
   wanted.flags |= further_flags;
   wanted.recent_sets = recent_sets_;
+  wanted.recent_ticks = recent_ticks_;
   wanted.max_visitors = max_visitors_;
   table_.put(0, wanted);
 }

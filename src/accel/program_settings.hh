@@ -13,8 +13,9 @@ namespace slirpstack {
 class ProgramSettings
 {
 public:
-  /// `max_visitors`: sessions that remotes may have made at a time.
-  ProgramSettings(const NatObject& object, std::uint32_t max_visitors);
+  /// `max_visitors`: sessions that remotes may have made at a time; `recent_ticks`: how long a flow
+  /// is remembered.
+  ProgramSettings(const NatObject& object, std::uint32_t max_visitors, std::uint32_t recent_ticks);
 
   /// What is there now; a predecessor's before begin(), where maps are pinned.
   [[nodiscard]] std::uint32_t generation() const { return now().generation; }
@@ -31,6 +32,7 @@ private:
 
   NatTable<std::uint32_t, nat_settings> table_;
   std::uint32_t recent_sets_;
+  std::uint32_t recent_ticks_;
   std::uint32_t max_visitors_;
 };
 

@@ -32,7 +32,9 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
   , pin_lock_(settings.pin_folder)
   , nat_(settings.hook, settings.sizes, settings.pin_folder)
   , interfaces_(nat_.object().map("interfaces"))
-  , program_settings_(nat_.object(), settings.sizes.sessions / VISITORS_PART)
+  , program_settings_(nat_.object(),
+                      settings.sizes.sessions / VISITORS_PART,
+                      settings.timeouts.recent_ticks())
   , ledger_(nat_.object())
   , zones_(former_zones())
   , binding_log_(settings_.plan, settings.logs_bindings)

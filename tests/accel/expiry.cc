@@ -14,9 +14,6 @@ const Endpoint GUEST = at("10.0.0.2:5000");
 const Endpoint EXTERNAL = at("203.0.113.1:40000");
 const Endpoint REMOTE = at("198.51.100.9:53");
 
-/// How late it may be noted that the guest has sent.
-constexpr std::chrono::nanoseconds LAG(NAT_RECENT_NS);
-
 Packet from_guest(std::uint8_t protocol, std::uint8_t tcp_flags = TCP_FLAG_SYN)
 {
   return between(GUEST, REMOTE, protocol, tcp_flags);

@@ -1,5 +1,6 @@
 #include "nat_bed.hh"
 
+#include "accel/nat_endpoints.hh"
 #include "wire/checksum.hh"
 
 #include <algorithm>
@@ -13,11 +14,6 @@ namespace slirpstack::test {
 namespace {
 
 constexpr std::uint32_t LOOPBACK = 1;
-
-std::uint32_t map_address(const IpAddress& address)
-{
-  return htonl(address.ipv4_value());
-}
 
 nat_range range_of(const char* prefix)
 {
@@ -69,6 +65,7 @@ NatBed::NatBed(NatHook hook) : object_(take_object(hook))
   settings.port_first = 1024;
   settings.port_last = 65535;
   settings.recent_sets = object_->recent_sets();
+  settings.recent_ticks = NatExpiry::Timeouts{}.recent_ticks();
   std::ranges::copy(GATEWAY_MAC.bytes, std::begin(settings.gateway_mac));
   apply();
   put(object_->map("devices"), LOOPBACK, LOOPBACK);

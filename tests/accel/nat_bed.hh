@@ -1,5 +1,6 @@
 #pragma once
 
+#include "accel/expiry.hh"
 #include "accel/nat_object.hh"
 #include "frame.hh"
 #include "object_pool.hh"
@@ -28,6 +29,9 @@ inline constexpr MacAddress GATEWAY_MAC{{2, 0, 0, 0, 0, 2}};
 inline constexpr MacAddress ROUTER_MAC{{2, 0, 0, 0, 0, 3}};
 inline constexpr MacAddress EXTERNAL_MAC{{2, 0, 0, 0, 0, 4}};
 inline constexpr MacAddress OTHER_GUEST_MAC{{2, 0, 0, 0, 0, 5}};
+
+/// How late it may be noted that the guest has sent.
+inline const Duration LAG = std::chrono::ceil<Duration>(NatExpiry::Timeouts{}.lag());
 
 inline constexpr Frame FROM_GUEST{GATEWAY_MAC, GUEST_MAC, {}};
 inline constexpr Frame TO_GUEST{GUEST_MAC, GATEWAY_MAC, {}};

@@ -108,12 +108,66 @@ TEST_CASE("nothing is remembered for longer than times may lag behind")
     NatTable<std::uint32_t, nat_recent> recent(nat.object().map("recent"));
     for (std::uint32_t set = 0; set < nat.settings.recent_sets; ++set) {
       nat_recent entry = recent.find(set).value();
-      for (std::uint32_t& noted : entry.noted) {
-        noted -= static_cast<std::uint32_t>(NAT_RECENT_NS >> 26U);
+      for (std::uint16_t& noted : entry.noted) {
+        noted -= static_cast<std::uint16_t>(nat.settings.recent_ticks);
       }
       recent.put(set, entry);
     }
     CHECK_FALSE(passes(nat, packet_of()));
+  }
+}
+
+TEST_CASE("without sessions all flows of a binding are remembered as one")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+    REQUIRE(passes(nat, packet_of()));
+    lose_binding(nat);
+    Packet other = packet_of();
+    other.destination = at("198.51.100.8:54");
+    CHECK(passes(nat, other));
+    other.source.port = 5001;
+    CHECK_FALSE(passes(nat, other));
+  }
+}
+
+TEST_CASE("a flow is not remembered that comes by another router")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    use_binding(nat);
+    lose_binding(nat);
+    Frame moved = FROM_GUEST;
+    moved.source = OTHER_GUEST_MAC;
+    CHECK(nat.run("nat_internal", frame(moved, build(packet_of()))).verdict != Verdict::redirect);
+    CHECK(passes(nat, packet_of()));
+  }
+}
+
+TEST_CASE("what another processor is writing is neither read nor written")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.recent_sets = 1;
+    remember_flows(nat);
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+    NatTable<std::uint32_t, nat_recent> recent(nat.object().map("recent"));
+    const auto let_write = [&](bool on) {
+      nat_recent set = recent.find(0).value();
+      set.sequence = on ? 1 : 2;
+      recent.put(0, set);
+    };
+    let_write(true);
+    CHECK(passes(nat, packet_of()));
+    CHECK(recent.find(0).value().internal[0] == 0);
+    let_write(false);
+    CHECK(passes(nat, packet_of()));
+    let_write(true);
+    lose_binding(nat);
+    CHECK_FALSE(passes(nat, packet_of()));
+    let_write(false);
+    CHECK(passes(nat, packet_of()));
   }
 }
 

@@ -136,7 +136,7 @@ TEST_CASE("nothing prolongs an ended connection")
   for_each_ending([](SlowPath& path, bool is_reset) {
     Connection connection(path);
     connection.end(is_reset);
-    age_sessions(path, 250s);
+    age_sessions(path, LAG + 250s);
     path.is_asked_about(connection.out(is_reset ? TCP_FLAG_RST : TCP_FLAG_ACK));
     connection.comes_in(TCP_FLAG_RST);
     connection.comes_in(TCP_FLAG_ACK);

@@ -236,7 +236,7 @@ TEST_CASE("a flood of connections from outside leaves the guests room for theirs
     path.expiry.sweep(kernel_time()); // nobody has gone
     const Packet late = between({DENIED.address, 2000}, external, PROTOCOL_TCP);
     CHECK(path.nat.from_world(late).verdict == Verdict::drop);
-    path.expiry.sweep(kernel_time() + std::chrono::seconds(245)); // the half-open are over
+    path.expiry.sweep(kernel_time() + LAG + std::chrono::seconds(245)); // the half-open are over
     CHECK(path.sessions() == 0);
     path.opens(between(GUEST, REMOTE, PROTOCOL_TCP));
     const Packet visit

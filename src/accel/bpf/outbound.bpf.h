@@ -302,7 +302,7 @@ static __always_inline __u32 permit(context* ctx,
       .address = p->source, .port = p->source_port, .protocol = p->protocol, .zone = origin->zone};
     binding = bpf_map_lookup_elem(&bindings, &internal); /* since `ends_before` it may have ended */
     if (binding && binding->address == to->source && binding->port == to->source_port) {
-      memorize(now_set, p, origin->zone, now, to, ends_before);
+      return memorize(ctx, origin, p, to, ends_before);
     }
   }
   return 0;
@@ -315,7 +315,7 @@ static __always_inline int translate_out(context* ctx,
                                          __u64 now)
 {
   struct translation to = ends_of(p);
-  if (!recall(now_set, p, origin->zone, now, &to)) {
+  if (!is_plain(now_set, p) || !recall(ctx, now_set, origin, p, &to)) {
     __u32 failure = permit(ctx, now_set, origin, p, now, &to);
     if (failure) {
       return without_binding(ctx, now_set, origin, p, failure);

@@ -2,21 +2,22 @@
 
 /* Flows that have just been let out, with all that the next packet needs in one cache line. With
  * many flows a packet's time is its waits for memory, and a hash map takes three: its bucket, and
- * an element that lies in two lines. That for the binding and again for the session; a binding
- * alone costs no more than what is here, so it is not remembered.
+ * an element that lies in two lines. That for the binding, and for a session again.
  *
- * What is remembered is never older than NAT_RECENT_NS, and void at once when a binding or session
- * of that external port ends, or policy or filters change: so nothing passes that the maps would
- * not let pass. */
+ * What is remembered is never older than nat_settings.recent_ticks, and void at once when a binding
+ * or session of that external port ends, policy or filters change, or the guest is behind another
+ * router: so nothing passes that the maps would not let pass, and nobody is found where he was. */
 
+#include "allocate.bpf.h"
+#include "origin.bpf.h"
+#include "rewrite.bpf.h"
 #include "session.bpf.h"
 
-#define RECENT_TICK_BITS 26 /* 67 ms; a count of them fits in 32 bits for nine years */
-#define RECENT_TICKS (NAT_RECENT_NS / (1 << RECENT_TICK_BITS) - 1)
+_Static_assert(sizeof(struct nat_recent) == 64, "an entry is a cache line");
 
-static __always_inline __u32 recent_tick(__u64 now)
+static __always_inline __u16 recent_tick(__u64 now)
 {
-  return now >> RECENT_TICK_BITS;
+  return now >> NAT_RECENT_TICK_BITS;
 }
 
 /* Whether what a guest sends looks for a session; see session_out(). */
@@ -29,25 +30,66 @@ static __always_inline int has_session(const struct nat_settings* now_set, __u8 
 /* Segments that change nothing but times. What goes to an external address is another guest's. */
 static __always_inline int is_plain(const struct nat_settings* now_set, const struct packet* p)
 {
-  return now_set->recent_sets && has_session(now_set, p->protocol) && p->fragment == FRAGMENT_NONE
+  return now_set->recent_sets && p->fragment == FRAGMENT_NONE
          && !(p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST))
          && !is_external(now_set, p->destination);
 }
 
-static __always_inline struct nat_recent* recent_set(const struct nat_settings* now_set,
-                                                     const struct packet* p)
+/* What tells a remembered flow from others. */
+struct recent_flow
 {
-  __u32 ports = (__u32)p->source_port << 16 | p->destination_port;
-  __u32 hash = scatter(p->source ^ scatter(ports + scatter(p->destination)));
-  hash &= now_set->recent_sets - 1;
-  return bpf_map_lookup_elem(&recent, &hash);
-}
+  __be32 internal;
+  __be32 remote;
+  __be16 internal_port;
+  __be16 remote_port;
+  __u16 generation;
+  __u16 sender;
+  __u8 rules;
+  __u8 zone;
+};
 
 /* The protocol, and the rules that its packets are under. */
 static __always_inline __u8 recent_rules(const struct nat_settings* now_set, __u8 protocol)
 {
   __u8 asks = now_set->flags & NAT_ASK_REMOTES ? 0x80 : 0;
   return protocol | (__u8)(filter_of(now_set, protocol) << 5) | asks;
+}
+
+/* Where what comes in will go: a flow that takes another way has to be looked up, which notes it.
+ */
+static __always_inline __u16 recent_sender(context* ctx, const struct origin* origin)
+{
+  struct sender sender = {};
+  read_sender(ctx, &sender);
+  return scatter(digest_of(&sender) + origin->guest);
+}
+
+static __always_inline struct recent_flow recent_flow(context* ctx,
+                                                      const struct nat_settings* now_set,
+                                                      const struct origin* origin,
+                                                      const struct packet* p)
+{
+  int is_one = has_session(now_set, p->protocol);
+  struct recent_flow flow = {
+    .internal = p->source,
+    .remote = is_one ? p->destination : 0,
+    .internal_port = p->source_port,
+    .remote_port = is_one ? p->destination_port : 0,
+    .generation = now_set->generation,
+    .sender = recent_sender(ctx, origin),
+    .rules = recent_rules(now_set, p->protocol),
+    .zone = origin->zone,
+  };
+  return flow;
+}
+
+static __always_inline struct nat_recent* recent_set(const struct nat_settings* now_set,
+                                                     const struct recent_flow* flow)
+{
+  __u32 ports = (__u32)flow->internal_port << 16 | flow->remote_port;
+  __u32 hash = scatter(flow->internal ^ scatter(ports + scatter(flow->remote)));
+  hash &= now_set->recent_sets - 1;
+  return bpf_map_lookup_elem(&recent, &hash);
 }
 
 /* How often something has ended that flows of an external port relied on. */
@@ -65,33 +107,55 @@ static __always_inline void note_end(__be16 port)
   }
 }
 
-/* Whether the packet is of a remembered flow; `to` then has its external endpoint. */
-static __always_inline int recall(const struct nat_settings* now_set,
-                                  const struct packet* p,
-                                  __u8 zone,
-                                  __u64 now,
-                                  struct translation* to)
+static __always_inline __u32 sequence_of(const struct nat_recent* set)
 {
-  if (!is_plain(now_set, p)) {
-    return 0;
-  }
-  struct nat_recent* set = recent_set(now_set, p);
+  return *(const volatile __u32*)&set->sequence;
+}
+
+/* What is read before this is not read after it. A lock would do too, but it waits for the cache
+ * line, writes it, and lets nothing else go on meanwhile. */
+static __always_inline void order_loads(void)
+{
+#ifdef NAT_LOADS_IN_ORDER
+  asm volatile("" ::: "memory");
+#else
+  __u64 anything = 0;
+  __sync_fetch_and_add(&anything, 1);
+#endif
+}
+
+static __always_inline int is_way_of(const struct nat_recent* set,
+                                     int way,
+                                     const struct recent_flow* flow)
+{
+  return set->internal[way] == flow->internal && set->internal_port[way] == flow->internal_port
+         && set->remote[way] == flow->remote && set->remote_port[way] == flow->remote_port;
+}
+
+/* Whether the packet is of a remembered flow; `to` then has its external endpoint. A function of
+ * its own, like the next one, since the stack of their callers is nearly full. */
+static __noinline int recall(context* ctx,
+                             const struct nat_settings* now_set,
+                             const struct origin* origin,
+                             const struct packet* p,
+                             struct translation* to)
+{
+  struct recent_flow flow = recent_flow(ctx, now_set, origin, p);
+  struct nat_recent* set = recent_set(now_set, &flow);
   if (!set) {
     return 0;
   }
-  __u8 rules = recent_rules(now_set, p->protocol);
-  __u16 generation = now_set->generation;
   __be32 address = 0;
   __be16 port = 0;
   __u32 ends = 0;
-  __u32 noted = 0;
+  __u16 noted = 0;
   int is_known = 0;
-  bpf_spin_lock(&set->lock);
+  __u32 before = sequence_of(set);
+  order_loads();
 #pragma unroll
   for (int i = 0; i < NAT_RECENT_WAYS; i++) {
-    if (set->internal[i] == p->source && set->internal_port[i] == p->source_port
-        && set->remote[i] == p->destination && set->remote_port[i] == p->destination_port
-        && set->rules[i] == rules && set->zone[i] == zone && set->generation[i] == generation) {
+    if (is_way_of(set, i, &flow) && set->rules[i] == flow.rules && set->zone[i] == flow.zone
+        && set->generation[i] == flow.generation && set->sender[i] == flow.sender) {
       address = set->external[i];
       port = set->external_port[i];
       ends = set->ended[i];
@@ -99,8 +163,12 @@ static __always_inline int recall(const struct nat_settings* now_set,
       is_known = 1;
     }
   }
-  bpf_spin_unlock(&set->lock);
-  if (!is_known || recent_tick(now) - noted >= RECENT_TICKS) {
+  order_loads();
+  if (before & 1 || sequence_of(set) != before) {
+    return 0;
+  }
+  __u16 age = recent_tick(bpf_ktime_get_coarse_ns()) - noted;
+  if (!is_known || age >= now_set->recent_ticks) {
     return 0;
   }
   const __u64* ends_now = ended_at(port);
@@ -112,43 +180,55 @@ static __always_inline int recall(const struct nat_settings* now_set,
   return 1;
 }
 
-/* `ends`: as it was before the flow's binding and session were looked up. */
-static __always_inline void memorize(const struct nat_settings* now_set,
-                                     const struct packet* p,
-                                     __u8 zone,
-                                     __u64 now,
-                                     const struct translation* to,
-                                     __u32 ends)
+/* 0. Of a number that it knows clang makes no return value, and then the verifier sees none. */
+static __always_inline __u32 nothing(void)
 {
-  struct nat_recent* set = recent_set(now_set, p);
-  if (!set) {
-    return;
+  __u32 zero = 0;
+  asm volatile("" : "+r"(zero));
+  return zero;
+}
+
+/* `ends`: as it was before the flow's binding and session were looked up. Returns 0. */
+static __noinline __u32 memorize(context* ctx,
+                                 const struct origin* origin,
+                                 const struct packet* p,
+                                 const struct translation* to,
+                                 __u32 ends)
+{
+  const struct nat_settings* now_set = current_settings();
+  if (!now_set) {
+    return nothing();
   }
-  __u8 rules = recent_rules(now_set, p->protocol);
-  __u16 generation = now_set->generation;
-  __u32 tick = recent_tick(now);
-  bpf_spin_lock(&set->lock);
+  struct recent_flow flow = recent_flow(ctx, now_set, origin, p);
+  struct nat_recent* set = recent_set(now_set, &flow);
+  if (!set) {
+    return nothing();
+  }
+  __u16 tick = recent_tick(bpf_ktime_get_coarse_ns());
+  __u32 before = sequence_of(set);
+  if (before & 1 || __sync_val_compare_and_swap(&set->sequence, before, before + 1) != before) {
+    return nothing(); /* another processor is at it */
+  }
   /* Its own place, so that no flow is there twice; else the older one's. */
-  int is_first = set->internal[0] == p->source && set->internal_port[0] == p->source_port
-                 && set->remote[0] == p->destination && set->remote_port[0] == p->destination_port;
-  int is_second = set->internal[1] == p->source && set->internal_port[1] == p->source_port
-                  && set->remote[1] == p->destination && set->remote_port[1] == p->destination_port;
-  int way = is_second || (!is_first && (__s32)(set->noted[1] - set->noted[0]) < 0);
+  int way = is_way_of(set, 1, &flow)
+            || (!is_way_of(set, 0, &flow) && (__s16)(set->noted[1] - set->noted[0]) < 0);
 #pragma unroll
   for (int i = 0; i < NAT_RECENT_WAYS; i++) {
     if (i == way) {
-      set->internal[i] = p->source;
-      set->internal_port[i] = p->source_port;
-      set->remote[i] = p->destination;
-      set->remote_port[i] = p->destination_port;
+      set->internal[i] = flow.internal;
+      set->internal_port[i] = flow.internal_port;
+      set->remote[i] = flow.remote;
+      set->remote_port[i] = flow.remote_port;
       set->external[i] = to->source;
       set->external_port[i] = to->source_port;
-      set->rules[i] = rules;
-      set->zone[i] = zone;
-      set->generation[i] = generation;
+      set->rules[i] = flow.rules;
+      set->zone[i] = flow.zone;
+      set->generation[i] = flow.generation;
+      set->sender[i] = flow.sender;
       set->ended[i] = ends;
       set->noted[i] = tick;
     }
   }
-  bpf_spin_unlock(&set->lock);
+  __sync_fetch_and_add(&set->sequence, 1);
+  return nothing();
 }

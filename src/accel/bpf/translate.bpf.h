@@ -14,28 +14,6 @@
 #define CODE_HOST_UNREACHABLE 1 /* RFC 6888 REQ-11B: no port, no memory, quota; soft to TCP */
 #define CODE_FRAGMENTATION 4    /* RFC 1191 */
 
-struct origin
-{
-  __u32 guest; /* the interface behind which the guest is */
-  __u32 tap;   /* where slirpstack hears of the packet; 0: nowhere */
-  __u32 zone;
-  __u32 is_known; /* the interface has been looked up */
-  __u32 again;    /* slirpstack has seen it and given it back */
-};
-
-static __always_inline void look_up(struct origin* origin)
-{
-  if (origin->is_known) {
-    return;
-  }
-  origin->is_known = 1;
-  const struct nat_interface* interface = bpf_map_lookup_elem(&interfaces, &origin->guest);
-  if (interface) {
-    origin->tap = interface->partner;
-    origin->zone = interface->zone;
-  }
-}
-
 /* What the user-mode stack serves: it decides, or answers. A packet that it gave back must not come
  * to it again. */
 static __always_inline int to_slirpstack(context* ctx,

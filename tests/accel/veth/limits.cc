@@ -44,7 +44,7 @@ TEST_CASE("without a free port a guest gets an error, nothing of it gets out, an
     CHECK(counted(*nat, NAT_DROP_EXHAUSTED) == 1);
     CHECK(counted(*nat, NAT_ANSWERED) == 1);
 
-    const auto silence = kernel_time() + 300s + std::chrono::nanoseconds(NAT_RECENT_NS);
+    const auto silence = kernel_time() + 300s + NatExpiry::Timeouts{}.lag();
     CHECK(expiry.sweep(silence).bindings == 2);
     CHECK(error_after_sending(three.get()) == EHOSTUNREACH); // nobody's, but not free yet
     CHECK(expiry.sweep(silence + 59s).ports == 0);

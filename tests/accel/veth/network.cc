@@ -1,5 +1,6 @@
 #include "network.hh"
 
+#include "accel/expiry.hh"
 #include "accel/nat_table.hh"
 #include "accel/veth_end.hh"
 #include "base/error.hh"
@@ -151,6 +152,7 @@ std::unique_ptr<NatAccelerator> Network::start(const Adjust& adjust) const
   settings.port_first = 1024;
   settings.port_last = 65535;
   settings.recent_sets = nat->object().recent_sets();
+  settings.recent_ticks = NatExpiry::Timeouts{}.recent_ticks();
   copy_mac(GATEWAY, settings.gateway_mac);
   if (adjust) {
     adjust(settings);

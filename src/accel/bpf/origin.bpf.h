@@ -1,0 +1,27 @@
+#pragma once
+
+/* Which guest a packet is of. */
+
+#include "maps.bpf.h"
+
+struct origin
+{
+  __u32 guest; /* the interface behind which the guest is */
+  __u32 tap;   /* where slirpstack hears of the packet; 0: nowhere */
+  __u32 zone;
+  __u32 is_known; /* the interface has been looked up */
+  __u32 again;    /* slirpstack has seen it and given it back */
+};
+
+static __always_inline void look_up(struct origin* origin)
+{
+  if (origin->is_known) {
+    return;
+  }
+  origin->is_known = 1;
+  const struct nat_interface* interface = bpf_map_lookup_elem(&interfaces, &origin->guest);
+  if (interface) {
+    origin->tap = interface->partner;
+    origin->zone = interface->zone;
+  }
+}
