@@ -18,8 +18,6 @@ std::uint64_t number_of(__be32 address, __be16 port)
   return (std::uint64_t{address} << 16U) | port;
 }
 
-constexpr std::chrono::seconds LONGEST_LAG{30};
-
 bool is_closed(const nat_session_key& key, const nat_session& session)
 {
   switch (session.state) {
@@ -41,13 +39,6 @@ bool is_silent(std::uint64_t last, nanoseconds timeout, nanoseconds now)
 
 } // namespace
 
-std::uint32_t NatExpiry::Timeouts::recent_ticks() const
-{
-  const nanoseconds longest
-    = std::min({udp, tcp_established, tcp_transitory, icmp, 2 * LONGEST_LAG});
-  return static_cast<std::uint32_t>(longest.count() / 2 / NAT_RECENT_TICK_NS);
-}
-
 NatExpiry::NatExpiry(const NatObject& object,
                      const Timeouts& timeouts,
                      OnEnded on_ended,
@@ -64,65 +55,77 @@ NatExpiry::NatExpiry(const NatObject& object,
   , released_(object.map("released"))
 {}
 
+std::optional<NatExpiry::Swept> NatExpiry::step(nanoseconds now)
+{
+  Sweep sweep = sweep_ ? *std::exchange(sweep_, std::nullopt) : begin();
+  advance(sweep, now);
+  if (sweep.phase == Phase::over) {
+    return sweep.swept;
+  }
+  sweep_ = std::move(sweep);
+  return std::nullopt;
+}
+
 NatExpiry::Swept NatExpiry::sweep(nanoseconds now)
 {
-  Swept swept;
-  left_ = 0;
-  swept.sessions = sweep_sessions(now);
-  swept.bindings = sweep_bindings(now);
-  swept.ports = free_ports(now);
-  forget_subscribers();
-  swept.left = left_;
-  return swept;
-}
-
-std::chrono::seconds NatExpiry::session_timeout(const nat_session_key& key,
-                                                const nat_session& session) const
-{
-  if (key.protocol != PROTOCOL_TCP || session.state == NAT_TCP_NONE) {
-    return key.protocol == PROTOCOL_TCP ? timeouts_.tcp_established : binding_timeout(key.protocol);
-  }
-  // RFC 6146 section 3.5.2.2: a half-closed connection is established still.
-  const bool is_open = session.state == NAT_TCP_ESTABLISHED || session.state == NAT_TCP_FIN_OUT
-                       || session.state == NAT_TCP_FIN_IN;
-  const bool is_released = (session.flags & NAT_RELEASED) != 0;
-  return is_open && !is_released ? timeouts_.tcp_established : timeouts_.tcp_transitory;
-}
-
-std::chrono::seconds NatExpiry::binding_timeout(std::uint8_t protocol) const
-{
-  switch (protocol) {
-    case PROTOCOL_TCP:
-      return timeouts_.tcp_transitory; // beyond its last connection
-    case PROTOCOL_ICMP:
-      return timeouts_.icmp;
-    default:
-      return timeouts_.udp;
+  sweep_.reset();
+  while (true) {
+    if (const std::optional<Swept> swept = step(now)) {
+      return *swept;
+    }
   }
 }
 
-std::size_t NatExpiry::sweep_sessions(nanoseconds now)
+NatExpiry::Sweep NatExpiry::begin() const
+{
+  Sweep sweep;
+  sweep.visitors_come = visitors_.find(NAT_VISITORS_COME).value_or(0);
+  return sweep;
+}
+
+void NatExpiry::advance(Sweep& sweep, nanoseconds now)
+{
+  switch (sweep.phase) {
+    case Phase::sessions:
+      sweep_sessions(sweep, now);
+      break;
+    case Phase::bindings:
+      sweep_bindings(sweep, now);
+      break;
+    case Phase::ports:
+      sweep_ports(sweep, now);
+      break;
+    case Phase::orphans:
+      sweep_orphans(sweep);
+      if (sweep.phase == Phase::over) {
+        free_ports(sweep, now);
+        forget_subscribers();
+      }
+      break;
+    case Phase::over:
+      break;
+  }
+}
+
+/// Who comes meanwhile may count twice until the next sweep, and never not at all.
+void NatExpiry::sweep_sessions(Sweep& sweep, nanoseconds now)
 {
   std::vector<nat_session_key> silent;
   std::vector<nat_session_key> closed;
-  const std::uint32_t come = visitors_.find(NAT_VISITORS_COME).value_or(0);
-  std::uint32_t here = 0;
-  connected_.clear();
-  sessions_.for_each([&](const nat_session_key& key, const nat_session& session) {
-    ++left_;
-    if (is_silent(session.last, session_timeout(key, session) + timeouts_.lag(), now)) {
+  sessions_.visit_some(sweep.sessions, [&](const nat_session_key& key, const nat_session& session) {
+    ++sweep.swept.left;
+    if (is_silent(session.last, timeouts_.of_session(key, session) + timeouts_.lag(), now)) {
       silent.push_back(key);
       return;
     }
-    here += (session.flags & NAT_VISITOR) != 0 ? 1 : 0;
+    sweep.visitors_here += (session.flags & NAT_VISITOR) != 0 ? 1 : 0;
     if (is_closed(key, session) && (session.flags & NAT_RELEASED) == 0) {
       closed.push_back(key);
     }
     if (key.protocol == PROTOCOL_TCP && session.state != NAT_TCP_NONE) {
-      connected_.insert(number_of(key.address, key.port));
+      sweep.connected.insert(number_of(key.address, key.port));
     }
   });
-  count_visitors(come, here);
   for (const nat_session_key& key : silent) {
     end_session(key);
   }
@@ -131,38 +134,97 @@ std::size_t NatExpiry::sweep_sessions(nanoseconds now)
       maker_->on_session_closed(key);
     }
   }
-  left_ -= silent.size();
-  return silent.size();
+  sweep.swept.sessions += silent.size();
+  sweep.swept.left -= silent.size();
+  if (sweep.sessions.is_at_end()) {
+    visitors_.put(NAT_VISITORS_GONE, sweep.visitors_come - sweep.visitors_here);
+    sweep.phase = Phase::bindings;
+  }
 }
 
-/// `come` is from before they were counted: who comes meanwhile may count twice until the next
-/// sweep, and never not at all.
-void NatExpiry::count_visitors(std::uint32_t come, std::uint32_t here)
-{
-  visitors_.put(NAT_VISITORS_GONE, come - here);
-}
-
-std::size_t NatExpiry::sweep_bindings(nanoseconds now)
+void NatExpiry::sweep_bindings(Sweep& sweep, nanoseconds now)
 {
   std::vector<BoundEndpoints> silent;
-  bindings_.for_each([&](const nat_endpoint& internal, const nat_binding& binding) {
-    const bool is_connected = internal.protocol == PROTOCOL_TCP
-                              && connected_.contains(number_of(binding.address, binding.port));
-    const nanoseconds timeout = binding_timeout(internal.protocol);
-    if ((binding.flags & NAT_STATIC) != 0 || is_connected
-        || !is_silent(binding.last_out, timeout + timeouts_.lag(), now)) {
-      return;
-    }
-    const nat_endpoint external{binding.address, binding.port, internal.protocol, 0};
-    const auto owner = owners_.find(external);
-    if (!owner || is_silent(owner->last_in, timeout, now)) {
-      silent.push_back({internal, external});
-    }
-  });
+  bindings_.visit_some(
+    sweep.bindings, [&](const nat_endpoint& internal, const nat_binding& binding) {
+      const bool is_connected
+        = internal.protocol == PROTOCOL_TCP
+          && sweep.connected.contains(number_of(binding.address, binding.port));
+      const nanoseconds timeout = timeouts_.of_binding(internal.protocol);
+      if ((binding.flags & NAT_STATIC) != 0 || is_connected
+          || !is_silent(binding.last_out, timeout + timeouts_.lag(), now)) {
+        return;
+      }
+      const nat_endpoint external{binding.address, binding.port, internal.protocol, 0};
+      const auto owner = owners_.find(external);
+      if (!owner || is_silent(owner->last_in, timeout, now)) {
+        silent.push_back({internal, external});
+      }
+    });
   for (const BoundEndpoints& binding : silent) {
     end_binding(binding, now);
   }
-  return silent.size();
+  sweep.swept.bindings += silent.size();
+  if (sweep.bindings.is_at_end()) {
+    sweep.phase = Phase::ports;
+  }
+}
+
+void NatExpiry::sweep_ports(Sweep& sweep, nanoseconds now)
+{
+  owners_.visit_some(sweep.ports, [&](const nat_endpoint& external, const nat_owner& owner) {
+    sweep.swept.left += (owner.flags & (NAT_STATIC | NAT_RESERVED)) != 0 ? 0 : 1;
+    if ((owner.flags & NAT_QUARANTINED) == 0) {
+      return;
+    }
+    sweep.at_rest.insert(external);
+    if ((owner.flags & NAT_RESERVED) == 0 && is_silent(owner.last_in, timeouts_.quarantine, now)) {
+      sweep.rested.push_back(external);
+    }
+  });
+  if (sweep.ports.is_at_end()) {
+    sweep.phase = Phase::orphans;
+  }
+}
+
+/// Whoever has the port next shall not have its visitors.
+void NatExpiry::sweep_orphans(Sweep& sweep)
+{
+  std::vector<nat_session_key> orphans;
+  if (!sweep.at_rest.empty()) {
+    sessions_.visit_some(sweep.orphans, [&](const nat_session_key& key, const nat_session&) {
+      if (sweep.at_rest.contains(external_of(key)) && is_at_rest(external_of(key))) {
+        orphans.push_back(key);
+      }
+    });
+  }
+  for (const nat_session_key& key : orphans) {
+    end_session(key);
+  }
+  sweep.swept.left -= std::min(sweep.swept.left, orphans.size());
+  if (sweep.at_rest.empty() || sweep.orphans.is_at_end()) {
+    sweep.phase = Phase::over;
+  }
+}
+
+/// Since the sweep has seen it, a port may have got its guest back.
+bool NatExpiry::is_at_rest(const nat_endpoint& external) const
+{
+  const auto owner = owners_.find(external);
+  return owner && (owner->flags & NAT_QUARANTINED) != 0;
+}
+
+void NatExpiry::free_ports(Sweep& sweep, nanoseconds now)
+{
+  for (const nat_endpoint& external : sweep.rested) {
+    const auto owner = owners_.find(external);
+    if (owner && (owner->flags & NAT_QUARANTINED) != 0
+        && is_silent(owner->last_in, timeouts_.quarantine, now)) {
+      owners_.erase(external);
+      ++sweep.swept.ports;
+    }
+  }
+  sweep.swept.left -= sweep.swept.ports;
 }
 
 void NatExpiry::end(const std::vector<BoundEndpoints>& bindings, nanoseconds now)
@@ -175,8 +237,7 @@ void NatExpiry::end(const std::vector<BoundEndpoints>& bindings, nanoseconds now
   end_sessions_through(ended);
 }
 
-/// Whoever has the port next shall not have its visitors.
-std::size_t NatExpiry::end_sessions_through(const Endpoints& externals)
+void NatExpiry::end_sessions_through(const Endpoints& externals)
 {
   std::vector<nat_session_key> orphans;
   if (!externals.empty()) {
@@ -189,7 +250,6 @@ std::size_t NatExpiry::end_sessions_through(const Endpoints& externals)
   for (const nat_session_key& key : orphans) {
     end_session(key);
   }
-  return orphans.size();
 }
 
 void NatExpiry::end_session(const nat_session_key& session)
@@ -230,28 +290,6 @@ void NatExpiry::forget_subscribers()
     subscribers_.erase(key); // first: what the kernel counts meanwhile is not lost
     released_.erase(key);
   }
-}
-
-std::size_t NatExpiry::free_ports(nanoseconds now)
-{
-  std::vector<nat_endpoint> rested;
-  Endpoints at_rest;
-  owners_.for_each([&](const nat_endpoint& external, const nat_owner& owner) {
-    left_ += (owner.flags & (NAT_STATIC | NAT_RESERVED)) != 0 ? 0 : 1;
-    if ((owner.flags & NAT_QUARANTINED) == 0) {
-      return;
-    }
-    at_rest.insert(external);
-    if ((owner.flags & NAT_RESERVED) == 0 && is_silent(owner.last_in, timeouts_.quarantine, now)) {
-      rested.push_back(external);
-    }
-  });
-  left_ -= end_sessions_through(at_rest);
-  for (const nat_endpoint& external : rested) {
-    owners_.erase(external);
-  }
-  left_ -= rested.size();
-  return rested.size();
 }
 
 } // namespace slirpstack

@@ -5,12 +5,14 @@
 #include "accel/nat_endpoints.hh"
 #include "accel/nat_object.hh"
 #include "accel/nat_table.hh"
+#include "accel/nat_timeouts.hh"
 #include "slirpstack/nat_map.h"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <unordered_set>
 #include <vector>
@@ -19,26 +21,11 @@ namespace slirpstack {
 
 /// Ends bindings and sessions that have been silent too long. The programs in the kernel only note
 /// times; a timer there would cost each packet more than its translation. What a guest sends is
-/// noted up to Timeouts::lag() late, so everything lasts that much longer than its timeout.
+/// noted up to NatTimeouts::lag() late, so everything lasts that much longer than its timeout.
 class NatExpiry
 {
 public:
-  struct Timeouts
-  {
-    std::chrono::seconds udp{300};              ///< RFC 4787 REQ-5
-    std::chrono::seconds tcp_established{7440}; ///< RFC 5382 REQ-5
-    std::chrono::seconds tcp_transitory{240};   ///< also after a RST (RFC 7857 section 2.2)
-    std::chrono::seconds icmp{60};              ///< RFC 5508 REQ-2
-    std::chrono::seconds quarantine{120};       ///< RFC 6888 REQ-8
-
-    /// nat_settings.recent_ticks: half a minute, or half of the least timeout that a flow may have.
-    [[nodiscard]] std::uint32_t recent_ticks() const;
-    [[nodiscard]] std::chrono::nanoseconds lag() const
-    {
-      return std::chrono::nanoseconds(recent_ticks() * NAT_RECENT_TICK_NS);
-    }
-  };
-
+  using Timeouts = NatTimeouts;
   struct Swept
   {
     std::size_t bindings = 0; ///< ended now
@@ -58,20 +45,50 @@ public:
 
   /// Ends these bindings, and all sessions through them. Throws std::system_error.
   void end(const std::vector<BoundEndpoints>& bindings, std::chrono::nanoseconds now);
-  /// Goes through all entries once. `now` is CLOCK_MONOTONIC's time. Throws std::system_error.
+  /// Begins to go through all entries, or goes on with some thousands of them: with a million, all
+  /// in one turn would keep everybody waiting. At the end tells what that has done. `now` is
+  /// CLOCK_MONOTONIC's time. Throws std::system_error; the next call begins anew.
+  std::optional<Swept> step(std::chrono::nanoseconds now);
+  /// All of it in one turn. Throws std::system_error.
   Swept sweep(std::chrono::nanoseconds now);
 
 private:
   using Endpoints = std::set<nat_endpoint, NatEndpointOrder>;
 
-  [[nodiscard]] std::chrono::seconds session_timeout(const nat_session_key& key,
-                                                     const nat_session& session) const;
-  [[nodiscard]] std::chrono::seconds binding_timeout(std::uint8_t protocol) const;
-  std::size_t sweep_sessions(std::chrono::nanoseconds now);
-  void count_visitors(std::uint32_t come, std::uint32_t here);
-  std::size_t sweep_bindings(std::chrono::nanoseconds now);
-  std::size_t free_ports(std::chrono::nanoseconds now);
-  std::size_t end_sessions_through(const Endpoints& externals);
+  enum class Phase
+  {
+    sessions,
+    bindings,
+    ports,
+    orphans, ///< sessions through ports that rest
+    over,
+  };
+  /// One that goes on.
+  struct Sweep
+  {
+    Phase phase = Phase::sessions;
+    NatTable<nat_session_key, nat_session>::Cursor sessions;
+    NatTable<nat_endpoint, nat_binding>::Cursor bindings;
+    NatTable<nat_endpoint, nat_owner>::Cursor ports;
+    NatTable<nat_session_key, nat_session>::Cursor orphans;
+    /// External endpoints with a TCP connection.
+    std::unordered_set<std::uint64_t> connected;
+    Endpoints at_rest;
+    std::vector<nat_endpoint> rested;
+    std::uint32_t visitors_come = 0; ///< when it began
+    std::uint32_t visitors_here = 0;
+    Swept swept;
+  };
+
+  [[nodiscard]] Sweep begin() const;
+  void advance(Sweep& sweep, std::chrono::nanoseconds now);
+  void sweep_sessions(Sweep& sweep, std::chrono::nanoseconds now);
+  void sweep_bindings(Sweep& sweep, std::chrono::nanoseconds now);
+  void sweep_ports(Sweep& sweep, std::chrono::nanoseconds now);
+  void sweep_orphans(Sweep& sweep);
+  void free_ports(Sweep& sweep, std::chrono::nanoseconds now);
+  [[nodiscard]] bool is_at_rest(const nat_endpoint& external) const;
+  void end_sessions_through(const Endpoints& externals);
   void forget_subscribers();
   void end_session(const nat_session_key& session);
   void end_binding(const BoundEndpoints& binding, std::chrono::nanoseconds now);
@@ -79,7 +96,6 @@ private:
   Timeouts timeouts_;
   OnEnded on_ended_;
   NatEndings* maker_;
-  std::size_t left_ = 0;
   NatBindings both_; ///< the two maps that follow
   NatTable<nat_endpoint, nat_binding> bindings_;
   NatTable<nat_endpoint, nat_owner> owners_;
@@ -87,8 +103,7 @@ private:
   NatTable<std::uint32_t, std::uint32_t> visitors_;
   NatTable<nat_subscriber_key, nat_subscriber> subscribers_;
   NatTable<nat_subscriber_key, std::uint32_t> released_;
-  /// External endpoints with a TCP connection, of the sweep that goes on.
-  std::unordered_set<std::uint64_t> connected_;
+  std::optional<Sweep> sweep_;
 };
 
 } // namespace slirpstack

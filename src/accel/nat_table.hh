@@ -66,33 +66,51 @@ public:
            && libbpf().bpf_map_delete_elem(map_, &key) == 0) {}
   }
 
-  /// Calls `visit(key, value)` for the entries of a hash map, thousands to a system call. Those
-  /// that come or go meanwhile may be missed. Throws std::system_error.
+  /// How far visit_some() has come.
+  class Cursor
+  {
+  public:
+    [[nodiscard]] bool is_at_end() const { return is_at_end_; }
+
+  private:
+    friend class NatTable;
+
+    std::uint32_t position_ = 0;
+    bool is_begun_ = false;
+    bool is_at_end_ = false;
+  };
+
+  /// Calls `visit(key, value)` for the next thousands of entries of a hash map. Those that come or
+  /// go meanwhile may be missed. Throws std::system_error.
   template<typename Visit>
-  void for_each(Visit visit) const
+  void visit_some(Cursor& cursor, Visit visit) const
   {
     std::vector<Key> keys(BATCH);
     std::vector<Value> values(BATCH);
-    std::uint32_t position = 0;
-    bool is_first = true;
-    bool is_last = false;
-    while (!is_last) {
-      std::uint32_t count = BATCH;
-      const int result = libbpf().bpf_map_lookup_batch(map_,
-                                                       is_first ? nullptr : &position,
-                                                       &position,
-                                                       keys.data(),
-                                                       values.data(),
-                                                       &count,
-                                                       nullptr);
-      is_last = result < 0 && errno == ENOENT; // the last batch is filled all the same
-      if (!is_last) {
-        system_call("read a BPF map", result);
-      }
-      is_first = false;
-      for (std::uint32_t i = 0; i < count; ++i) {
-        visit(keys[i], values[i]);
-      }
+    std::uint32_t count = BATCH;
+    const int result = libbpf().bpf_map_lookup_batch(map_,
+                                                     cursor.is_begun_ ? &cursor.position_ : nullptr,
+                                                     &cursor.position_,
+                                                     keys.data(),
+                                                     values.data(),
+                                                     &count,
+                                                     nullptr);
+    cursor.is_at_end_ = result < 0 && errno == ENOENT; // the last batch is filled all the same
+    if (!cursor.is_at_end_) {
+      system_call("read a BPF map", result);
+    }
+    cursor.is_begun_ = true;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      visit(keys[i], values[i]);
+    }
+  }
+
+  /// The same for all entries.
+  template<typename Visit>
+  void for_each(Visit visit) const
+  {
+    for (Cursor cursor; !cursor.is_at_end();) {
+      visit_some(cursor, visit);
     }
   }
 

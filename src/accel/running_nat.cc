@@ -283,8 +283,12 @@ void RunningNat::look_after_bindings()
 void RunningNat::sweep()
 {
   try {
-    const NatExpiry::Swept swept = expiry_.sweep(now());
-    if (swept.left + mapped_.sweep(now()) > 0) {
+    const std::optional<NatExpiry::Swept> swept = expiry_.step(now());
+    if (!swept) {
+      sweep_.set(Loop::now()); // others have their turn before
+      return;
+    }
+    if (swept->left + mapped_.sweep(now()) > 0) {
       look_after_bindings();
       routes_.refresh_gateways();
     }

@@ -1,7 +1,10 @@
 #include "accel/expiry.hh"
 
+#include "accel/nat_endpoints.hh"
+#include "accel/nat_table.hh"
 #include "nat_bed.hh"
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
 
 using namespace slirpstack;
@@ -49,6 +52,35 @@ TEST_CASE("a binding lives as long as its protocol's timer after the guest's las
     CHECK(expiry.sweep(now + row.lifetime + LAG).bindings == 1);
     CHECK(bindings_of(nat) == 0);
   }
+}
+
+TEST_CASE("a sweep goes by turns, and leaves alone one that is in use again meanwhile")
+{
+  NatBed nat(NatHook::xdp);
+  NatExpiry expiry(nat.object(), {});
+  NatTable<nat_endpoint, nat_owner> owners(nat.object().map("owners"));
+  const auto port = [](std::uint16_t i) {
+    return nat_endpoint{map_address(EXTERNAL.address), htons(i), PROTOCOL_UDP, 0};
+  };
+  constexpr std::uint16_t MANY = 100;
+  for (std::uint16_t i = 0; i < MANY; ++i) {
+    nat_owner resting{};
+    resting.flags = NAT_QUARANTINED;
+    owners.put(port(i), resting);
+  }
+  std::optional<NatExpiry::Swept> swept;
+  std::size_t turns = 0;
+  while (!swept && turns < 100) {
+    swept = expiry.step(kernel_time() + 121s);
+    if (++turns == 3) { // of sessions, bindings and ports
+      owners.put(port(7), nat_owner{});
+    }
+  }
+  CHECK(turns == 4);
+  REQUIRE(swept);
+  CHECK(swept->ports == MANY - 1);
+  CHECK(swept->left == 1);
+  CHECK(owners.find(port(7)).has_value());
 }
 
 TEST_CASE("a TCP binding outlives its last connection's timer only")

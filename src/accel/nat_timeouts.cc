@@ -1,0 +1,47 @@
+#include "accel/nat_timeouts.hh"
+
+#include "wire/ip.hh"
+
+#include <algorithm>
+
+namespace slirpstack {
+
+namespace {
+
+constexpr std::chrono::seconds LONGEST_LAG{30};
+
+} // namespace
+
+std::chrono::seconds NatTimeouts::of_session(const nat_session_key& key,
+                                             const nat_session& session) const
+{
+  if (key.protocol != PROTOCOL_TCP || session.state == NAT_TCP_NONE) {
+    return key.protocol == PROTOCOL_TCP ? tcp_established : of_binding(key.protocol);
+  }
+  // RFC 6146 section 3.5.2.2: a half-closed connection is established still.
+  const bool is_open = session.state == NAT_TCP_ESTABLISHED || session.state == NAT_TCP_FIN_OUT
+                       || session.state == NAT_TCP_FIN_IN;
+  const bool is_released = (session.flags & NAT_RELEASED) != 0;
+  return is_open && !is_released ? tcp_established : tcp_transitory;
+}
+
+std::chrono::seconds NatTimeouts::of_binding(std::uint8_t protocol) const
+{
+  switch (protocol) {
+    case PROTOCOL_TCP:
+      return tcp_transitory;
+    case PROTOCOL_ICMP:
+      return icmp;
+    default:
+      return udp;
+  }
+}
+
+std::uint32_t NatTimeouts::recent_ticks() const
+{
+  const std::chrono::nanoseconds least
+    = std::min({udp, tcp_established, tcp_transitory, icmp, 2 * LONGEST_LAG});
+  return static_cast<std::uint32_t>(least.count() / 2 / NAT_RECENT_TICK_NS);
+}
+
+} // namespace slirpstack
