@@ -7,6 +7,7 @@
 
 #include "allocate.bpf.h"
 #include "answer.bpf.h"
+#include "fragment.bpf.h"
 #include "icmp_error.bpf.h"
 #include "recent.bpf.h"
 #include "session.bpf.h"
@@ -21,6 +22,8 @@ struct origin
   __u32 zone;
   __u32 is_known; /* the interface has been looked up */
   __u32 again;    /* slirpstack has seen it and given it back */
+  __u32 is_held;  /* a fragment that has waited for the first of its datagram */
+  __u32 handed;   /* out: the packet has gone to slirpstack, or from outside to the host */
 };
 
 static __always_inline void look_up(struct origin* origin)
@@ -36,6 +39,13 @@ static __always_inline void look_up(struct origin* origin)
   }
 }
 
+static __always_inline int hand_over(context* ctx, struct origin* origin, const struct packet* p)
+{
+  origin->handed = 1;
+  count(NAT_TO_SLIRPSTACK, p->length);
+  return redirect_frame(ctx, origin->tap);
+}
+
 /* What the user-mode stack serves: it decides, or answers. A packet that it gave back must not come
  * to it again. */
 static __always_inline int to_slirpstack(context* ctx,
@@ -47,8 +57,7 @@ static __always_inline int to_slirpstack(context* ctx,
   if (origin->again || !origin->tap) {
     return dropped(otherwise, p->length);
   }
-  count(NAT_TO_SLIRPSTACK, p->length);
-  return redirect_frame(ctx, origin->tap);
+  return hand_over(ctx, origin, p);
 }
 
 /* This host, loopback, multicast and above. */
@@ -80,8 +89,7 @@ static __always_inline int aside(context* ctx, struct origin* origin, const stru
     return may_leak(p->source, p->destination) ? dropped(NAT_DROP_NO_ROUTE, p->length)
                                                : to_host(p->length);
   }
-  count(NAT_TO_SLIRPSTACK, p->length);
-  return redirect_frame(ctx, origin->tap);
+  return hand_over(ctx, origin, p);
 }
 
 /* Where there is a user-mode stack it knows best what to answer. */
@@ -93,8 +101,7 @@ static __always_inline int refuse(context* ctx,
 {
   look_up(origin);
   if (!origin->again && origin->tap) {
-    count(NAT_TO_SLIRPSTACK, p->length);
-    return redirect_frame(ctx, origin->tap);
+    return hand_over(ctx, origin, p);
   }
   count(statistic, p->length);
   return send_answer(ctx, p, answer, origin->guest);
