@@ -112,7 +112,7 @@ bool EarlyFragments::has_come(const nat_fragment_key& key) const
 }
 
 /// What the kernel does not take is lost, as any packet may be.
-void EarlyFragments::write(ByteView frame)
+void EarlyFragments::write(ByteView frame) const
 {
   [[maybe_unused]] const ssize_t taken = ::write(tap_.fd.get(), frame.data(), frame.size());
 }

@@ -31,7 +31,7 @@ private:
   void on_record(ByteView record);
   void expire();
   [[nodiscard]] bool has_come(const nat_fragment_key& key) const;
-  void write(ByteView frame);
+  void write(ByteView frame) const;
 
   NatAccelerator& nat_;
   NatTable<nat_fragment_key, nat_fragment> firsts_;

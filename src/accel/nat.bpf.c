@@ -72,10 +72,10 @@ static __always_inline int unless_host(int verdict)
   return verdict == VERDICT_HOST ? VERDICT_DROP : verdict;
 }
 
-/* Where the packet of a tap is from: from the tap's guest, or, of a fragment that was held, from where
- * it had come in; it goes on as if it did so just now. Returns whether that is outside, -1 for what
- * is from nowhere. What differs is computed, not branched on: the verifier would look at all that
- * follows once for each way to it. */
+/* Where the packet of a tap is from: from the tap's guest, or, of a fragment that was held, from
+ * where it had come in; it goes on as if it did so just now. Returns whether that is outside, -1
+ * for what is from nowhere. What differs is computed, not branched on: the verifier would look at
+ * all that follows once for each way to it. */
 static __noinline int find_origin(context* ctx, struct origin* origin)
 {
   __u32 tap = arrival(ctx);

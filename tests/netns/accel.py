@@ -576,6 +576,7 @@ class Ending(AcceleratorTest):
                 process.end()
                 self.assertNotIn("slv", self.interfaces())
                 self.assertNotIn("slt", self.interfaces())
+                self.assertNotIn("slf", self.interfaces())
                 self.assertNotIn("xdp", self.interfaces())
 
     def test_nothing_untranslated_leaves_after_a_kill(self) -> None:

@@ -80,12 +80,11 @@ static __always_inline void say_first_came(const struct nat_fragment_key* key)
   }
 }
 
-/* The later ones follow this packet, if it is a first fragment. To be called when they can: its
- * binding is made. A function of its own, since the stack of its callers is nearly full. */
-static __noinline int note_first(const struct packet* p, __u8 inbound, __u32 zone, __u32 flags)
+/* A function of its own, since the stack of its callers is nearly full. */
+static __noinline int admit_later(const struct packet* p, __u8 inbound, __u32 zone, __u32 flags)
 {
-  if (!p || p->fragment != FRAGMENT_FIRST || p->is_icmp_error) {
-    return 0;
+  if (!p) {
+    return -1;
   }
   struct nat_fragment_key key = fragment_key(p, inbound, zone);
   struct nat_fragment first = {.source_port = p->source_port,
@@ -100,7 +99,19 @@ static __noinline int note_first(const struct packet* p, __u8 inbound, __u32 zon
   return 0;
 }
 
-/* Who pays: the guest, or the subscriber; for what comes from outside the address that it is for. */
+/* The later ones follow this packet, if it is a first fragment. To be called when they can: its
+ * binding is made. */
+static __always_inline void note_first(const struct packet* p,
+                                       __u8 inbound,
+                                       __u32 zone,
+                                       __u32 flags)
+{
+  if (p->fragment == FRAGMENT_FIRST && !p->is_icmp_error) {
+    admit_later(p, inbound, zone, flags);
+  }
+}
+
+/* Who pays: the guest, or the subscriber; from outside the address that the packet is for. */
 static __always_inline __u32 share_of(const struct packet* p, __u8 inbound, __u32 zone)
 {
   const struct nat_settings* now_set = current_settings();
@@ -141,7 +152,8 @@ static __noinline int hold(context* ctx, const struct packet* p, __u8 inbound, _
   if (length < ETH_HLEN) {
     return -1;
   }
-  asm volatile("" : "+r"(length)); /* or clang checks a difference, of which the verifier knows no end */
+  /* Or clang compares a difference, from which the verifier learns nothing of the length. */
+  asm volatile("" : "+r"(length));
   struct nat_early* record = length > HELD_SMALL_BYTES ? copy_frame(ctx, length, HELD_LARGE_BYTES)
                                                        : copy_frame(ctx, length, HELD_SMALL_BYTES);
   if (!record) {

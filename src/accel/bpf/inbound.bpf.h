@@ -69,8 +69,8 @@ static __always_inline int early_fragment(context* ctx,
   return dropped(NAT_DROP_FRAGMENT, p->length);
 }
 
-/* Where the pool is the host's own the fragment may be the host's too, which gets it at once: a copy
- * is held. */
+/* Where the pool is the host's own the fragment may be the host's too, which gets it at once: a
+ * copy is held. */
 static __always_inline int early_inbound(context* ctx,
                                          const struct nat_settings* now_set,
                                          const struct origin* origin,
