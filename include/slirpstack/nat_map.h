@@ -14,6 +14,8 @@
  *   recent        ARRAY         0 to nat_settings.recent_sets - 1 → nat_recent
  *   ended         ARRAY         NAT_ENDED_SLOT(external port) → __u64
  *   fragments     LRU_HASH      nat_fragment_key → nat_fragment
+ *   awaited       LRU_HASH      nat_fragment_key → __u32     `early` has fragments of it
+ *   early         RINGBUF       nat_early, and a frame
  *   subscribers   HASH          nat_subscriber_key → nat_subscriber
  *   released      HASH          nat_subscriber_key → __u32
  *   exempt        LPM_TRIE      nat_route_key → __u32      destinations that are not translated
@@ -157,7 +159,11 @@ struct nat_recent
   __u8 zone[NAT_RECENT_WAYS];
 };
 
-/* Later fragments carry no ports: those of the first, by what all of one datagram share. */
+/* Later fragments carry no ports: those of the first, by what all of one datagram share. An entry is
+ * there once it has been decided where the first goes. The map does not age, but a datagram's
+ * fragments come within NAT_FRAGMENT_NS or not at all. */
+#define NAT_FRAGMENT_NS 2000000000ULL
+
 struct nat_fragment_key
 {
   __be32 source;
@@ -168,13 +174,41 @@ struct nat_fragment_key
   __u32 zone;
 };
 
+#define NAT_FRAGMENT_ASIDE 1U /* the first is slirpstack's, or from outside the host's */
+
 struct nat_fragment
 {
   __be16 source_port;
   __be16 destination_port;
-  __u32 zero;
+  __u32 flags;
   __u64 seen;
 };
+
+/* NAT_HOLDS_FRAGMENTS: a copy of a fragment that came before the first of its datagram; its frame
+ * follows. Without one: the first of `key` has come. Whoever holds the frame writes it into the tap
+ * whose nat_interface.zone is NAT_HOLDER, with a nat_return for its destination. */
+#define NAT_SHARES 512U
+
+struct nat_early
+{
+  struct nat_fragment_key key;
+  __u64 time;
+  __u32 ifindex; /* where it came in */
+  __u32 share;   /* 0 to NAT_SHARES - 1: of whose part of what may be held it takes */
+  __u32 length_bytes;
+  __be16 vlan_protocol; /* 0: no tag that is not in the frame */
+  __u16 vlan_tag;
+};
+
+/* Where a frame that comes back had come in. */
+struct nat_return
+{
+  __u8 prefix; /* NAT_RETURN_PREFIX, so that it is a unicast address */
+  __u8 inbound;
+  __u8 ifindex[4]; /* network byte order */
+};
+
+#define NAT_RETURN_PREFIX 2
 
 /* RFC 6888 REQ-4, where there is a quota: how many bindings an internal address has opened. How
  * many of them have ended is in `released`, which user space alone writes; so neither counter needs
@@ -299,6 +333,8 @@ struct nat_interface
   __u32 zone;    /* 0 to 255; guests whose addresses overlap have different ones */
 };
 
+#define NAT_HOLDER 256U /* zone of the tap by which held fragments come back; it has no partner */
+
 /* How inbound packets of a protocol are filtered (RFC 4787 section 5). */
 enum nat_filter
 {
@@ -323,6 +359,8 @@ enum nat_filter
 /* TC: the programs are filters, which outlive a slirpstack that was killed. When the time in
  * `heartbeat` (CLOCK_MONOTONIC, ns) is over they let nothing of a guest out and nothing in. */
 #define NAT_HEARTBEAT 128U
+/* Fragments that come before the first of their datagram are copied to `early`; else dropped. */
+#define NAT_HOLDS_FRAGMENTS 256U
 
 /* Addresses here are in the machine's byte order, for arithmetic. */
 struct nat_range
@@ -368,6 +406,7 @@ enum nat_statistic
   NAT_ICMP_ERROR_IN,
   NAT_TO_SLIRPSTACK, /* handed to the user-mode stack */
   NAT_TO_HOST,       /* left to the host's stack */
+  NAT_HELD,          /* held until the first fragment of the datagram comes */
   NAT_ANSWERED,      /* answered with an ICMP error */
   NAT_ALLOCATED,     /* bindings made here */
   NAT_RACE_LOST,     /* another processor bound the endpoint first */
@@ -378,7 +417,7 @@ enum nat_statistic
   NAT_DROP_FILTERED,
   NAT_DROP_EXHAUSTED,
   NAT_DROP_QUOTA,
-  NAT_DROP_FRAGMENT, /* came before the first of its datagram */
+  NAT_DROP_FRAGMENT, /* came before the first of its datagram, and that did not follow */
   NAT_DROP_HOP_LIMIT,
   NAT_DROP_NO_ROUTE,
   NAT_DROP_TOO_BIG,

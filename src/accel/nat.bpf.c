@@ -72,19 +72,53 @@ static __always_inline int unless_host(int verdict)
   return verdict == VERDICT_HOST ? VERDICT_DROP : verdict;
 }
 
-/* Where slirpstack's own packets to a guest go, and those that it gives back: a guest's packet for
- * which there is a binding now, and a fragment from outside that came too early. */
-PROGRAM int nat_tap(context* ctx)
+/* Where the packet of a tap is from: from the tap's guest, or, of a fragment that was held, from
+ * where it had come in; it goes on as if it did so just now. Returns whether that is outside, -1
+ * for what is from nowhere. What differs is computed, not branched on: the verifier would look at
+ * all that follows once for each way to it. */
+static __noinline int find_origin(context* ctx, struct origin* origin)
 {
   __u32 tap = arrival(ctx);
-  make_readable(ctx, HEADERS_BYTES);
   const struct nat_settings* now_set = current_settings();
   const struct nat_interface* interface = bpf_map_lookup_elem(&interfaces, &tap);
-  if (!now_set || !interface) {
+  struct ethhdr* ethernet = at(ctx, 0, sizeof(*ethernet));
+  if (!origin || !now_set || !interface || !ethernet) {
+    return -1;
+  }
+  struct nat_return from;
+  __builtin_memcpy(&from, ethernet->h_dest, sizeof(from));
+  __u32 is_held = interface->zone / NAT_HOLDER;
+  __u32 has_zones = now_set->flags / NAT_ZONES & 1;
+  origin->guest = interface->partner;
+  if (is_held) {
+    origin->guest = (__u32)from.ifindex[0] << 24 | (__u32)from.ifindex[1] << 16
+                    | (__u32)from.ifindex[2] << 8 | from.ifindex[3];
+    copy_mac(ethernet->h_dest, now_set->gateway_mac);
+  }
+  struct nat_interface came = {};
+  interface = bpf_map_lookup_elem(&interfaces, &origin->guest);
+  if (interface) {
+    came = *interface;
+  }
+  origin->tap = came.partner;
+  origin->is_known = 1;
+  origin->is_held = is_held;
+  origin->again = is_held ^ 1;
+  origin->zone = came.zone * (has_zones | origin->again);
+  return from.inbound & is_held;
+}
+
+/* Where slirpstack's own packets to a guest go, and those that it gives back, for which there is a
+ * binding now; and by a tap without a guest the fragments that were held. */
+PROGRAM int nat_tap(context* ctx)
+{
+  make_readable(ctx, HEADERS_BYTES);
+  struct origin origin = {};
+  int is_from_outside = find_origin(ctx, &origin);
+  const struct nat_settings* now_set = current_settings();
+  if (!now_set || is_from_outside < 0) {
     return VERDICT_DROP;
   }
-  struct origin origin
-    = {.guest = interface->partner, .zone = interface->zone, .is_known = 1, .again = 1};
   struct packet p = {};
   if (is_ipv6(ctx)) {
     struct mapped_packet* m = empty_packet();
@@ -92,14 +126,14 @@ PROGRAM int nat_tap(context* ctx)
                                        : redirect_to_guest(ctx, origin.guest);
   }
   if (parse_network(ctx, &p) == PARSED) {
-    if (is_translatable(now_set, &p)) {
+    if (!is_from_outside && is_translatable(now_set, &p)) {
       return unless_host(outbound(ctx, &origin));
     }
     if (is_external(now_set, p.destination)) {
       return unless_host(inbound(ctx, &origin));
     }
   }
-  return redirect_to_guest(ctx, origin.guest);
+  return origin.is_held ? VERDICT_DROP : redirect_to_guest(ctx, origin.guest);
 }
 
 /* Some helpers are for programs under the GPL. */

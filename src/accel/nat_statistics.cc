@@ -19,6 +19,7 @@ std::string_view statistic_name(nat_statistic statistic)
                                                                       "icmp_error_in",
                                                                       "to_slirpstack",
                                                                       "to_host",
+                                                                      "held",
                                                                       "answered",
                                                                       "allocated",
                                                                       "race_lost",

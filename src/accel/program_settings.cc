@@ -31,13 +31,13 @@ void ProgramSettings::begin(const NatPlan& plan, std::uint32_t generation)
 void ProgramSettings::change(const NatPlan& plan)
 {
   const nat_settings former = now();
-  put(plan, former.generation, former.flags & NAT_HEARTBEAT);
+  put(plan, former.generation, former.flags & (NAT_HEARTBEAT | NAT_HOLDS_FRAGMENTS));
 }
 
-void ProgramSettings::expect_heartbeat()
+void ProgramSettings::add(std::uint32_t flag)
 {
   nat_settings wanted = now();
-  wanted.flags |= NAT_HEARTBEAT;
+  wanted.flags |= flag;
   table_.put(0, wanted);
 }
 

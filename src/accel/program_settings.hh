@@ -24,10 +24,13 @@ public:
   /// Puts another plan into effect; all else stays.
   void change(const NatPlan& plan);
   /// From now on the programs stop without a Heartbeat.
-  void expect_heartbeat();
+  void expect_heartbeat() { add(NAT_HEARTBEAT); }
+  /// From now on somebody holds early fragments.
+  void hold_fragments() { add(NAT_HOLDS_FRAGMENTS); }
 
 private:
   [[nodiscard]] nat_settings now() const { return table_.find(0).value_or(nat_settings{}); }
+  void add(std::uint32_t flag);
   void put(const NatPlan& plan, std::uint32_t generation, std::uint32_t further_flags);
 
   NatTable<std::uint32_t, nat_settings> table_;

@@ -63,6 +63,7 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
     internal_.emplace(settings_.internal, internal_role()).attach();
   }
   is_following_ = true;
+  hold_fragments(loop);
   if (nat_.has_filters()) {
     heartbeat_.begin();
     program_settings_.expect_heartbeat();
@@ -70,6 +71,19 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
 }
 
 RunningNat::~RunningNat() = default;
+
+/// A container may be without /dev/net/tun, which only this takes where no guest has a tap.
+void RunningNat::hold_fragments(Loop& loop)
+{
+  try {
+    early_.emplace(loop, nat_);
+    program_settings_.hold_fragments();
+  } catch (const std::system_error& error) {
+    log(LogLevel::warning,
+        "fragments that come before the first of their datagram will be lost",
+        {{"reason", error.what()}});
+  }
+}
 
 FollowedInterface::Role RunningNat::external_role()
 {
@@ -193,8 +207,11 @@ void RunningNat::on_binding(const nat_endpoint& internal,
 std::map<unsigned, unsigned> RunningNat::former_zones() const
 {
   std::map<unsigned, unsigned> zones;
-  interfaces_.for_each(
-    [&](std::uint32_t interface, const nat_interface& former) { zones[interface] = former.zone; });
+  interfaces_.for_each([&](std::uint32_t interface, const nat_interface& former) {
+    if (former.zone < Zones::COUNT) {
+      zones[interface] = former.zone;
+    }
+  });
   return zones;
 }
 

@@ -2,6 +2,7 @@
 
 #include "accel/binding_log.hh"
 #include "accel/binding_writer.hh"
+#include "accel/early_fragments.hh"
 #include "accel/expiry.hh"
 #include "accel/followed_interface.hh"
 #include "accel/heartbeat.hh"
@@ -106,6 +107,7 @@ private:
   void on_binding(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound);
   [[nodiscard]] NatExpiry make_expiry();
   void end_unplanned();
+  void hold_fragments(Loop& loop);
   /// There are bindings: those that fall silent have to be ended.
   void look_after_bindings();
   void sweep();
@@ -132,6 +134,7 @@ private:
   NatExpiry expiry_;
   NatEvents events_;
   Watch event_watch_;
+  std::optional<EarlyFragments> early_;
   Timer sweep_;
   Heartbeat heartbeat_; ///< where the programs would outlive us
 };

@@ -12,7 +12,7 @@ namespace slirpstack::test {
 
 namespace {
 
-constexpr std::size_t ROOM = 2048;
+constexpr std::size_t ROOM = 4096;
 
 void write_transport(Writer& writer, const Packet& packet)
 {

@@ -46,6 +46,8 @@ IP_PMTUDISC_DONT = 0
 
 TC_ACT_SHOT = 2
 
+IDENTIFICATIONS = itertools.count(1) # of datagrams; the kernel's own are random
+
 SIOCETHTOOL = 0x8946
 ETHTOOL_STXCSUM = 0x17
 ETHTOOL_SGRO = 0x2C
@@ -74,6 +76,22 @@ def port_unreachable(source: tuple[str, int], destination: tuple[str, int]) -> b
     message = struct.pack("!BBHI", 3, 3, 0, 0) + header
     message += struct.pack("!HHHH", source[1], destination[1], 8, 0)
     return message[:2] + struct.pack("!H", internet_checksum(message)) + message[4:]
+
+
+def datagram_in_pieces(source: tuple[str, int], destination: tuple[str, int], data: bytes) -> list[bytes]:
+    """UDP without a checksum, in fragments of 512 bytes; the header checksums are the kernel's."""
+    number = next(IDENTIFICATIONS)
+    payload = struct.pack("!HHHH", source[1], destination[1], 8 + len(data), 0) + data
+    addresses = socket.inet_aton(source[0]) + socket.inet_aton(destination[0])
+    pieces = []
+    for offset in range(0, len(payload), 512):
+        place = offset // 8 | (0x2000 if offset + 512 < len(payload) else 0)
+        part = payload[offset : offset + 512]
+        header = struct.pack(
+            "!BBHHHBBH", 0x45, 0, 20 + len(part), number, place, 60, socket.IPPROTO_UDP, 0
+        )
+        pieces.append(header + addresses + part)
+    return pieces
 
 
 class AcceleratorTest(suite.AreaTest):
@@ -153,6 +171,29 @@ class AcceleratorTest(suite.AreaTest):
             return self.last.recv(100) == b"still there?"
         return False
 
+    def send_last_first(
+        self, place: Namespace, source: tuple[str, int], destination: tuple[str, int], data: bytes
+    ) -> None:
+        with place.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as wire:
+            for piece in reversed(datagram_in_pieces(source, destination, data)):
+                wire.sendto(piece, (destination[0], 0))
+
+    def check_fragments_last_first(self, guest: Namespace, address: str, echo: Datagrams) -> None:
+        """Out, in a flow that begins so, and in."""
+        with guest.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(30)
+            client.bind((address, 0))
+            local = client.getsockname()
+            self.send_last_first(guest, local, echo.endpoint, b"o" * 1400)
+            self.assertEqual(client.recv(4000), b"o" * 1400)
+            outside = echo.seen[-1][0][:2]
+            self.assertNotEqual(outside[0], address)
+            self.send_last_first(self.topology.internet, echo.endpoint[:2], outside, b"i" * 1400)
+            self.assertEqual(client.recv(4000), b"i" * 1400)
+            self.send_last_first(guest, local, echo.endpoint, b"a" * 1400)
+            self.assertEqual(client.recv(4000), b"a" * 1400)
+            self.assertEqual(echo.seen[-1][0][:2], outside)
+
     @contextlib.contextmanager
     def untranslated(self, source: str = GUEST) -> Iterator[list[bytes]]:
         """Packets that reach the router under a guest's own address."""
@@ -186,8 +227,10 @@ class Carrying(AcceleratorTest):
                     guest.run("ping", "-n", "-c1", "-W5", GATEWAY[4])
                     with Datagrams(self.topology.internet, 4, SERVER[4]) as echo:
                         address, port = self.seen_from(guest, echo)
+                        self.check_fragments_last_first(guest, GUEST, echo)
                     self.assertEqual(address, HOST_ADDRESS[4])
                     self.assertGreaterEqual(port, FIRST_SHARED_PORT)
+                self.assertEqual(self.counted("drop_fragment", guests=2), 0)
                 self.assertGreater(self.counted("out", guests=2), 20)
                 self.assertGreater(self.counted("in", guests=2), 20)
                 listed = self.asks("accel", "bindings", guests=2)
@@ -456,6 +499,9 @@ class Carrying(AcceleratorTest):
                         self.asks("flows"),
                         f"(?m)^udp {GUEST}:\\d+ -> {SERVER[4]}:\\d+  outbound  by the kernel$",
                     )
+                self.check_fragments_last_first(guest, GUEST, echo)
+                self.assertGreater(self.counted("held"), 0)
+                self.assertEqual(self.counted("drop_fragment"), 0)
                 process.end()
 
     def test_each_guest_has_blocks_of_ports_of_its_own(self) -> None:
@@ -530,6 +576,7 @@ class Ending(AcceleratorTest):
                 process.end()
                 self.assertNotIn("slv", self.interfaces())
                 self.assertNotIn("slt", self.interfaces())
+                self.assertNotIn("slf", self.interfaces())
                 self.assertNotIn("xdp", self.interfaces())
 
     def test_nothing_untranslated_leaves_after_a_kill(self) -> None:
@@ -843,6 +890,7 @@ class Cgnat(AcceleratorTest):
                 process = self.translating(hook)
                 self.assertEqual(self.seen_from(self.inside, echo)[0], self.EXTERNAL)
                 self.inside.run("ping", "-n", "-c1", "-W5", SERVER[4])
+                self.check_fragments_last_first(self.inside, self.INSIDE, echo)
                 self.end(process)
 
     def test_an_internal_interface_that_is_made_anew(self) -> None:

@@ -2,6 +2,7 @@
 
 /* ICMP errors of our own: the packet at hand becomes the quotation, and goes back to its sender. */
 
+#include "budget.bpf.h"
 #include "packet.bpf.h"
 
 #define ANSWER_HOP_LIMIT 64
@@ -15,17 +16,11 @@
 #define ANSWER_BURST 64
 #define NS_PER_ANSWER 1000000ULL
 
-struct answer_budget
-{
-  __u64 last;
-  __u64 left;
-};
-
 struct
 {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __type(key, __u32);
-  __type(value, struct answer_budget);
+  __type(value, struct budget);
   __uint(max_entries, 1);
 } answers SEC(".maps");
 
@@ -40,21 +35,8 @@ struct answer
 static __always_inline int may_answer(void)
 {
   __u32 zero = 0;
-  struct answer_budget* budget = bpf_map_lookup_elem(&answers, &zero);
-  if (!budget) {
-    return 0;
-  }
-  __u64 now = bpf_ktime_get_coarse_ns();
-  __u64 earned = (now - budget->last) / NS_PER_ANSWER;
-  if (earned) {
-    budget->last = now;
-    budget->left = earned > ANSWER_BURST - budget->left ? ANSWER_BURST : budget->left + earned;
-  }
-  if (!budget->left) {
-    return 0;
-  }
-  budget->left--;
-  return 1;
+  struct budget* budget = bpf_map_lookup_elem(&answers, &zero);
+  return budget && spend(budget, ANSWER_BURST, NS_PER_ANSWER);
 }
 
 #ifdef NAT_TC

@@ -78,6 +78,12 @@ static __always_inline int has_tag_aside(context* ctx)
   return ctx->vlan_present != 0;
 }
 
+static __always_inline void note_tag_aside(context* ctx, __be16* protocol, __u16* tag)
+{
+  *protocol = ctx->vlan_present ? ctx->vlan_proto : 0;
+  *tag = ctx->vlan_tci;
+}
+
 /* The headers may lie in pages of their own. */
 static __always_inline void make_readable(context* ctx, __u32 bytes)
 {
@@ -155,6 +161,11 @@ static __always_inline void make_readable(context* ctx, __u32 bytes) {}
 static __always_inline int has_tag_aside(context* ctx)
 {
   return 0;
+}
+
+static __always_inline void note_tag_aside(context* ctx, __be16* protocol, __u16* tag)
+{
+  *protocol = *tag = 0;
 }
 
 static __always_inline __u32 segment_bytes(context* ctx)

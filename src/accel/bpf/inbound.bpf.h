@@ -58,15 +58,77 @@ static __always_inline int too_old(context* ctx, const struct packet* p)
 }
 
 static __always_inline int early_fragment(context* ctx,
-                                          const struct nat_settings* now_set,
-                                          struct origin* origin,
-                                          const struct packet* p)
+                                          const struct origin* origin,
+                                          const struct packet* p,
+                                          __u8 inbound,
+                                          __u32 zone)
 {
-  look_up(origin);
-  if (!origin->tap && now_set->flags & NAT_POOL_IS_LOCAL) {
-    return to_host(p->length);
+  if (!origin->again && !origin->is_held && !hold(ctx, p, inbound, zone)) {
+    return VERDICT_DROP;
   }
-  return to_slirpstack(ctx, origin, p, NAT_DROP_FRAGMENT);
+  return dropped(NAT_DROP_FRAGMENT, p->length);
+}
+
+/* Where the pool is the host's own the fragment may be the host's too, which gets it at once: a
+ * copy is held. */
+static __always_inline int early_inbound(context* ctx,
+                                         const struct nat_settings* now_set,
+                                         const struct origin* origin,
+                                         const struct packet* p)
+{
+  if (origin->again || !(now_set->flags & NAT_POOL_IS_LOCAL)) {
+    return early_fragment(ctx, origin, p, 1, 0);
+  }
+  if (origin->is_held) {
+    return VERDICT_DROP;
+  }
+  hold(ctx, p, 1, 0);
+  return to_host(p->length);
+}
+
+/* All of the datagram is the host's then, whatever is bound meanwhile. */
+static __always_inline int leave_to_host(struct origin* origin, const struct packet* p)
+{
+  origin->handed = 1;
+  return to_host(p->length);
+}
+
+static __always_inline int parsed_inbound(context* ctx,
+                                          struct nat_settings* now_set,
+                                          struct origin* origin,
+                                          struct packet* p,
+                                          __u64 now)
+{
+  if (is_query(p)) {
+    return leave_to_host(origin, p);
+  }
+  if (p->is_icmp_error) {
+    return p->hop_limit <= 1 ? dropped(NAT_DROP_HOP_LIMIT, p->length) : error_inbound(ctx, p);
+  }
+  struct nat_owner* owner = owner_of(p->destination, p->destination_port, p->protocol);
+  if (!owner) {
+    return leave_to_host(origin, p);
+  }
+  if (is_source_routed(ctx, p)) {
+    return dropped(NAT_DROP_SOURCE_ROUTE, p->length);
+  }
+  if (p->hop_limit <= 1) {
+    return too_old(ctx, p);
+  }
+  __u32 refused = session_in(now_set, p, owner, p->source, p->source_port, now);
+  if (refused) {
+    return dropped(refused, p->length);
+  }
+  if (p->tcp_flags & TCP_RST) {
+    note_end(p->destination_port); /* the guest's next segment takes it back */
+  }
+  note_inbound(now_set, owner, now);
+  struct translation to = ends_of(p);
+  to.destination = owner->address;
+  to.destination_port = owner->port;
+  rewrite(ctx, p, &to);
+  count(NAT_IN, p->length);
+  return deliver(ctx, now_set, owner);
 }
 
 static __always_inline int inbound(context* ctx, struct origin* origin)
@@ -86,39 +148,15 @@ static __always_inline int inbound(context* ctx, struct origin* origin)
   __u64 now = bpf_ktime_get_coarse_ns();
   parsed = parse_transport(ctx, &p, 1, 0, now);
   if (parsed == PARSE_FRAGMENT) {
-    return early_fragment(ctx, now_set, origin, &p);
+    return early_inbound(ctx, now_set, origin, &p);
   }
   if (parsed == PARSE_MALFORMED) {
     return dropped(NAT_DROP_MALFORMED, p.length);
   }
-  if (parsed != PARSED || is_query(&p)) {
+  if (parsed != PARSED) {
     return to_host(p.length);
   }
-  if (p.is_icmp_error) {
-    return p.hop_limit <= 1 ? dropped(NAT_DROP_HOP_LIMIT, p.length) : error_inbound(ctx, &p);
-  }
-  struct nat_owner* owner = owner_of(p.destination, p.destination_port, p.protocol);
-  if (!owner) {
-    return to_host(p.length);
-  }
-  if (is_source_routed(ctx, &p)) {
-    return dropped(NAT_DROP_SOURCE_ROUTE, p.length);
-  }
-  if (p.hop_limit <= 1) {
-    return too_old(ctx, &p);
-  }
-  __u32 refused = session_in(now_set, &p, owner, p.source, p.source_port, now);
-  if (refused) {
-    return dropped(refused, p.length);
-  }
-  if (p.tcp_flags & TCP_RST) {
-    note_end(p.destination_port); /* the guest's next segment takes it back */
-  }
-  note_inbound(now_set, owner, now);
-  struct translation to = ends_of(&p);
-  to.destination = owner->address;
-  to.destination_port = owner->port;
-  rewrite(ctx, &p, &to);
-  count(NAT_IN, p.length);
-  return deliver(ctx, now_set, owner);
+  int verdict = parsed_inbound(ctx, now_set, origin, &p, now);
+  note_first(&p, 1, 0, origin->handed * NAT_FRAGMENT_ASIDE);
+  return verdict;
 }

@@ -80,6 +80,21 @@ struct
 
 struct
 {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __type(key, struct nat_fragment_key);
+  __type(value, __u32);
+  __uint(max_entries, 8192);
+} awaited SEC(".maps");
+
+/* Apart from `events`, which a flood of fragments must not displace. */
+struct
+{
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 1 << 19);
+} early SEC(".maps");
+
+struct
+{
   __uint(type, BPF_MAP_TYPE_HASH);
   __type(key, struct nat_subscriber_key);
   __type(value, struct nat_subscriber);

@@ -11,6 +11,8 @@ struct origin
   __u32 zone;
   __u32 is_known; /* the interface has been looked up */
   __u32 again;    /* slirpstack has seen it and given it back */
+  __u32 is_held;  /* a fragment that has waited for the first of its datagram */
+  __u32 handed;   /* out: the packet has gone to slirpstack, or from outside to the host */
 };
 
 static __always_inline void look_up(struct origin* origin)

@@ -54,9 +54,6 @@ static __always_inline int too_big(context* ctx,
                           .mtu = bpf_htons(mtu),
                           .source = bpf_htonl(now_set->gateway)};
   if (!p->dont_fragment && !(now_set->flags & NAT_ALLOCATE)) {
-    if (p->fragment == FRAGMENT_FIRST) {
-      forget_first(p, origin->zone); /* who cuts it needs the last too, which may be small enough */
-    }
     return to_slirpstack(ctx, origin, p, NAT_DROP_TOO_BIG);
   }
   /* Not even a user-mode stack, which sends such a packet back here, knows better. */
@@ -325,6 +322,20 @@ static __always_inline int translate_out(context* ctx,
                                               : emit(ctx, now_set, origin, p, &to);
 }
 
+static __always_inline int parsed_outbound(context* ctx,
+                                           struct nat_settings* now_set,
+                                           struct origin* origin,
+                                           struct packet* p,
+                                           __u64 now)
+{
+  if (p->hop_limit <= 1) {
+    struct answer answer = {.type = ICMP_TIME_EXCEEDED, .source = bpf_htonl(now_set->gateway)};
+    return refuse(ctx, origin, p, &answer, NAT_DROP_HOP_LIMIT);
+  }
+  return p->is_icmp_error ? error_outbound(ctx, origin, p)
+                          : translate_out(ctx, now_set, origin, p, now);
+}
+
 static __always_inline int outbound(context* ctx, struct origin* origin)
 {
   struct nat_settings* now_set = current_settings();
@@ -351,14 +362,14 @@ static __always_inline int outbound(context* ctx, struct origin* origin)
   if (parsed == PARSE_MALFORMED) {
     return dropped(NAT_DROP_MALFORMED, p.length);
   }
-  if (parsed != PARSED) {
+  if (parsed == PARSE_FRAGMENT) {
+    return early_fragment(ctx, origin, &p, 0, origin->zone);
+  }
+  if (parsed != PARSED) { /* of what goes to slirpstack it needs all, or it cannot cut it anew */
     return to_slirpstack(
-      ctx, origin, &p, parsed == PARSE_FRAGMENT ? NAT_DROP_FRAGMENT : NAT_DROP_PROTOCOL);
+      ctx, origin, &p, parsed == PARSE_ASIDE ? NAT_DROP_FRAGMENT : NAT_DROP_PROTOCOL);
   }
-  if (p.hop_limit <= 1) {
-    struct answer answer = {.type = ICMP_TIME_EXCEEDED, .source = bpf_htonl(now_set->gateway)};
-    return refuse(ctx, origin, &p, &answer, NAT_DROP_HOP_LIMIT);
-  }
-  return p.is_icmp_error ? error_outbound(ctx, origin, &p)
-                         : translate_out(ctx, now_set, origin, &p, now);
+  int verdict = parsed_outbound(ctx, now_set, origin, &p, now);
+  note_first(&p, 0, origin->zone, origin->handed * NAT_FRAGMENT_ASIDE);
+  return verdict;
 }

@@ -74,6 +74,7 @@ enum parse_result
   PARSE_MALFORMED,
   PARSE_PROTOCOL,
   PARSE_FRAGMENT, /* a later fragment whose first one has not been seen */
+  PARSE_ASIDE,    /* one whose first has gone to slirpstack, or from outside to the host */
 };
 
 /* The ethertype behind at most one VLAN tag, 0 if there is none; sets where its header begins. */
@@ -220,66 +221,4 @@ static __always_inline int parse_ports(context* ctx, struct packet* p)
     return PARSED;
   }
   return p->protocol == IPPROTO_ICMP ? parse_icmp(ctx, p) : PARSE_PROTOCOL;
-}
-
-/* LRU_HASH does not age; a datagram's fragments come within two seconds or not at all. */
-#define FRAGMENT_LIFETIME_NS 2000000000ULL
-
-static __always_inline struct nat_fragment_key fragment_key(const struct packet* p,
-                                                            __u8 inbound,
-                                                            __u32 zone)
-{
-  struct nat_fragment_key key = {
-    .source = p->source,
-    .destination = p->destination,
-    .identification = p->identification,
-    .protocol = p->protocol,
-    .inbound = inbound,
-    .zone = zone,
-  };
-  return key;
-}
-
-static __always_inline int fragment_ports(struct packet* p, __u8 inbound, __u32 zone, __u64 now)
-{
-  struct nat_fragment_key key = fragment_key(p, inbound, zone);
-  if (p->fragment == FRAGMENT_FIRST) {
-    struct nat_fragment first
-      = {.source_port = p->source_port, .destination_port = p->destination_port, .seen = now};
-    bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
-    return PARSED;
-  }
-  const struct nat_fragment* first = bpf_map_lookup_elem(&fragments, &key);
-  if (!first || now - first->seen > FRAGMENT_LIFETIME_NS) {
-    return PARSE_FRAGMENT;
-  }
-  p->source_port = first->source_port;
-  p->destination_port = first->destination_port;
-  return PARSED;
-}
-
-/* A guest's first fragment goes another way, and the later ones shall follow it. A function of its
- * own, since the stack of its callers is nearly full. */
-static __noinline int forget_first(const struct packet* p, __u32 zone)
-{
-  if (!p) {
-    return -1;
-  }
-  struct nat_fragment_key key = fragment_key(p, 0, zone);
-  return bpf_map_delete_elem(&fragments, &key) != 0;
-}
-
-static __always_inline int parse_transport(context* ctx,
-                                           struct packet* p,
-                                           __u8 inbound,
-                                           __u32 zone,
-                                           __u64 now)
-{
-  if (p->fragment != FRAGMENT_LATER) {
-    int result = parse_ports(ctx, p);
-    if (result != PARSED || p->fragment == FRAGMENT_NONE || p->is_icmp_error) {
-      return result;
-    }
-  }
-  return fragment_ports(p, inbound, zone, now);
 }

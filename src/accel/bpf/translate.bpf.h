@@ -7,12 +7,20 @@
 
 #include "allocate.bpf.h"
 #include "answer.bpf.h"
+#include "fragment.bpf.h"
 #include "icmp_error.bpf.h"
 #include "recent.bpf.h"
 #include "session.bpf.h"
 
 #define CODE_HOST_UNREACHABLE 1 /* RFC 6888 REQ-11B: no port, no memory, quota; soft to TCP */
 #define CODE_FRAGMENTATION 4    /* RFC 1191 */
+
+static __always_inline int hand_over(context* ctx, struct origin* origin, const struct packet* p)
+{
+  origin->handed = 1;
+  count(NAT_TO_SLIRPSTACK, p->length);
+  return redirect_frame(ctx, origin->tap);
+}
 
 /* What the user-mode stack serves: it decides, or answers. A packet that it gave back must not come
  * to it again. */
@@ -25,8 +33,7 @@ static __always_inline int to_slirpstack(context* ctx,
   if (origin->again || !origin->tap) {
     return dropped(otherwise, p->length);
   }
-  count(NAT_TO_SLIRPSTACK, p->length);
-  return redirect_frame(ctx, origin->tap);
+  return hand_over(ctx, origin, p);
 }
 
 /* This host, loopback, multicast and above. */
@@ -58,8 +65,7 @@ static __always_inline int aside(context* ctx, struct origin* origin, const stru
     return may_leak(p->source, p->destination) ? dropped(NAT_DROP_NO_ROUTE, p->length)
                                                : to_host(p->length);
   }
-  count(NAT_TO_SLIRPSTACK, p->length);
-  return redirect_frame(ctx, origin->tap);
+  return hand_over(ctx, origin, p);
 }
 
 /* Where there is a user-mode stack it knows best what to answer. */
@@ -71,8 +77,7 @@ static __always_inline int refuse(context* ctx,
 {
   look_up(origin);
   if (!origin->again && origin->tap) {
-    count(NAT_TO_SLIRPSTACK, p->length);
-    return redirect_frame(ctx, origin->tap);
+    return hand_over(ctx, origin, p);
   }
   count(statistic, p->length);
   return send_answer(ctx, p, answer, origin->guest);
