@@ -3,6 +3,7 @@
 #include "accel/own_addresses.hh"
 #include "base/error.hh"
 #include "flow/policy.hh"
+#include "flow/published_forward.hh"
 #include "guest/interface.hh"
 #include "guest/link.hh"
 #include "shared_ports.hh"
@@ -127,6 +128,18 @@ void check_udp_forwards(const NatPlan& plan, const Config::Forwarding& forwardin
   }
 }
 
+/// A forward comes before what the router itself has at that port.
+void warn_of_own_ports(const NatPlan& plan, const std::vector<ForwardSpec>& forwards)
+{
+  for (const ForwardSpec& spec : forwards) {
+    const IpAddress address
+      = published_ports(spec, {plan.external, plan.internal}).front().external.address;
+    if (std::ranges::find(plan.own, address) != plan.own.end()) {
+      warn_of_shared_ports(spec.bound_ports(), {address});
+    }
+  }
+}
+
 void check_blocks(const NatPlan& plan)
 {
   if (plan.kernel_allocates && plan.block_ports != 0
@@ -183,7 +196,6 @@ RunningNat::Settings nat_request(const Config& config)
   RunningNat::Settings settings;
   settings.plan = plan_of(config);
   check_blocks(settings.plan);
-  check_udp_forwards(settings.plan, config.forwarding);
   settings.sizes = {.bindings = asked.max_bindings,
                     .sessions = 2 * asked.max_bindings,
                     .subscribers = asked.max_bindings};
@@ -198,7 +210,10 @@ RunningNat::Settings nat_request(const Config& config)
   if (config.action
       == Config::Action::translate) { // a router between two, whose guests go anywhere
     settings.ways = {.allows_attached = true, .closed = asked.exempt};
+    settings.forwards = config.forwarding.local;
+    warn_of_own_ports(settings.plan, settings.forwards);
   } else {
+    check_udp_forwards(settings.plan, config.forwarding);
     settings.ways
       = {.allows_attached = config.egress.enable_host, .closed = closed_to_guests(config)};
   }

@@ -70,9 +70,9 @@ struct nat_owner
   __be32 address;
   __be16 port;
   __u16 flags;
-  __u64 last_in; /* when a remote last sent; quarantined: when it was freed */
-  __u32 ifindex; /* where the guest is; like guest_mac, as its last packets say */
-  __u8 guest_mac[6];
+  __u64 last_in;     /* when a remote last sent; quarantined: when it was freed */
+  __u32 ifindex;     /* where the guest is; like guest_mac, as its last packets say */
+  __u8 guest_mac[6]; /* all zero: not known, as it has not sent anything yet */
   __u8 zone;
   __u8 zero;
 };
@@ -397,6 +397,7 @@ enum nat_event_kind
   NAT_EVENT_QUOTA,
   NAT_EVENT_UNRESOLVED,  /* `external.address` needs its neighbour's Ethernet address */
   NAT_EVENT_UNRESOLVED6, /* so does `address` */
+  NAT_EVENT_UNPLACED,    /* `internal`, which has a forward, is nobody knows where */
 };
 
 struct nat_event

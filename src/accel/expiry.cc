@@ -230,7 +230,7 @@ std::size_t NatExpiry::free_ports(nanoseconds now)
   std::vector<nat_endpoint> rested;
   Endpoints at_rest;
   owners_.for_each([&](const nat_endpoint& external, const nat_owner& owner) {
-    left_ += (owner.flags & (NAT_STATIC | NAT_RESERVED)) != 0 ? 0 : 1;
+    left_ += (owner.flags & NAT_RESERVED) != 0 ? 0 : 1; // a forward has visitors, untold
     if ((owner.flags & NAT_QUARANTINED) == 0) {
       return;
     }

@@ -6,6 +6,7 @@
 #include "wire/address.hh"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,5 +58,9 @@ struct NatPlan
 /// How many blocks of ports there are: each internal address has to have one (RFC 7422).
 [[nodiscard]] std::uint64_t port_blocks(const NatPlan& plan);
 [[nodiscard]] std::uint64_t internal_addresses(const NatPlan& plan);
+/// Where the kernel gives blocks: whose block an external endpoint is in; nothing: nobody's.
+[[nodiscard]] std::optional<IpAddress> block_owner(const NatPlan& plan, const Endpoint& external);
+/// The block of an internal address of the plan: `203.0.113.1:1024-1279`.
+[[nodiscard]] std::string block_text(const NatPlan& plan, const IpAddress& internal);
 
 } // namespace slirpstack

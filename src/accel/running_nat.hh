@@ -8,6 +8,7 @@
 #include "accel/mapped_flows.hh"
 #include "accel/nat_accelerator.hh"
 #include "accel/nat_events.hh"
+#include "accel/nat_forwards.hh"
 #include "accel/nat_ledger.hh"
 #include "accel/nat_plan.hh"
 #include "accel/pin_lock.hh"
@@ -49,6 +50,8 @@ public:
     WayTable::Settings ways;
     bool logs_bindings = false;
     bool is_shared = false; ///< by several guests
+    /// To subscribers behind `internal`.
+    std::vector<ForwardSpec> forwards;
   };
 
   /// Where packets of one or more guests come in.
@@ -79,6 +82,8 @@ public:
   [[nodiscard]] BindingWriter* writer() { return writer_ ? &*writer_ : nullptr; }
   /// Who publishes ports of guests. Null for more addresses than it can look after.
   [[nodiscard]] BindingWriter* publisher() { return publisher_ ? &*publisher_ : writer(); }
+  /// Forwards to subscribers behind the internal interface; null where guests have their own.
+  [[nodiscard]] PublishedForwards* forwards() { return forwards_ ? &*forwards_ : nullptr; }
   /// What guests have of mapped IPv6.
   [[nodiscard]] PrefixMirror& prefixes() { return prefixes_; }
   [[nodiscard]] const PrefixMirror& prefixes() const { return prefixes_; }
@@ -105,6 +110,7 @@ private:
   [[nodiscard]] PortPool make_pool() const;
   void on_binding(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound);
   [[nodiscard]] NatExpiry make_expiry();
+  void begin_forwards();
   void end_unplanned();
   /// There are bindings: those that fall silent have to be ended.
   void look_after_bindings();
@@ -129,6 +135,7 @@ private:
   MappedFlows mapped_;
   std::optional<BindingWriter> writer_;
   std::optional<BindingWriter> publisher_;
+  std::optional<NatForwards> forwards_;
   NatExpiry expiry_;
   NatEvents events_;
   Watch event_watch_;

@@ -6,10 +6,13 @@
 #include "face/go_flags.hh"
 #include "face/settings.hh"
 #include "face/values.hh"
+#include "flow/published_forward.hh"
 
 #include <array>
 #include <fmt/format.h>
 #include <optional>
+#include <set>
+#include <utility>
 
 namespace slirpstack {
 
@@ -24,6 +27,7 @@ constexpr std::array CGNAT_OPTIONS{
   Option{NAT, "external-addr", "LIST", "outside addresses: A,A-B,NET/LEN", "", 'E'},
   Option{NAT, "internal-subnet", "LIST", "networks that are translated", "", 'I', true},
   Option{NAT, "no-nat", "LIST", "destinations that are not translated", "", '\0', true},
+  Option{NAT, "local-forward", "SPEC", "[PROTO://]EXTERNAL:PORT:INTERNAL:PORT", "", 'L', true},
   Option{NAT, "port-min", "N", "least external port (1024)"},
   Option{NAT, "port-max", "N", "greatest external port (65535)"},
   Option{NAT, "port-block", "N", "ports of an address alone (0: none)", "0"},
@@ -93,6 +97,30 @@ void read_nat(const OptionValues& values, Config::Acceleration& nat)
   nat.kernel_allocates = true;
 }
 
+/// Against -E and -I, and each other.
+void check_forwards(const OptionValues& values, const Config::Acceleration& nat)
+{
+  std::set<std::pair<std::uint8_t, Endpoint>> external;
+  std::set<std::pair<std::uint8_t, Endpoint>> internal;
+  values.read_each("local-forward", [&](std::string_view text) {
+    try {
+      const ForwardSpec spec = ForwardSpec::parse(ForwardDirection::local, text);
+      for (const PublishedPort& port : published_ports(spec, {nat.addresses, nat.internal})) {
+        if (!external.emplace(port.protocol, port.external).second) {
+          throw UsageError(fmt::format("{} is forwarded already", external_text(port)));
+        }
+        if (!internal.emplace(port.protocol, port.guest).second) {
+          throw UsageError(fmt::format("{} is another forward's already: it can have one external "
+                                       "port of a protocol",
+                                       port.guest.to_string()));
+        }
+      }
+    } catch (const UsageError& error) {
+      throw BadValue(error.what());
+    }
+  });
+}
+
 void check_complete(const Config::Acceleration& nat)
 {
   const auto need = [](bool given, std::string_view flag, std::string_view meaning) {
@@ -138,6 +166,7 @@ Config parse_cgnat(std::span<const std::string> arguments)
   read_nat(values, config.acceleration);
   check_complete(config.acceleration);
   check_nat(config.acceleration);
+  check_forwards(values, config.acceleration);
   return config;
 }
 

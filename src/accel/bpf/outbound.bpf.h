@@ -102,6 +102,9 @@ static __always_inline int hairpin(context* ctx,
              ? to_host(p->length)
              : to_slirpstack(ctx, origin, p, NAT_DROP_NO_BINDING);
   }
+  if (!is_placed(owner, p->protocol, now)) {
+    return dropped(NAT_DROP_NO_ROUTE, p->length);
+  }
   __u32 refused = session_in(now_set, p, owner, to->source, to->source_port, now);
   if (refused) {
     return dropped(refused, p->length);
