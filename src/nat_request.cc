@@ -102,6 +102,9 @@ NatPlan plan_of(const Config& config)
   plan.filter_tcp = filter_of(asked.tcp_filter);
   plan.filter_udp = plan.filter_icmp = filter_of(config.egress.udp_filter);
   plan.kernel_allocates = asked.kernel_allocates;
+  plan.inbound_refreshes = config.timeouts.inbound_refreshes;
+  plan.quarantine = asked.quarantine;
+  plan.quarantine_ports = asked.quarantine_ports;
   if (config.action == Config::Action::translate) {
     read_internal_interface(asked.internal_interface, plan);
   } else {
@@ -202,8 +205,11 @@ RunningNat::Settings nat_request(const Config& config)
   settings.pin_folder = asked.pin_folder ? pin_folder(*asked.pin_folder) : std::string();
   settings.timeouts = {.udp = timeouts.udp,
                        .tcp_established = timeouts.tcp_established,
-                       .tcp_transitory = timeouts.tcp_transitory,
-                       .icmp = timeouts.ping};
+                       .tcp_opening = timeouts.tcp_opening,
+                       .tcp_closing = timeouts.tcp_closing,
+                       .icmp = timeouts.ping,
+                       .quarantine = asked.quarantine,
+                       .quarantine_ports = asked.quarantine_ports};
   settings.external = asked.external;
   settings.internal = asked.internal_interface;
   settings.follows_address = asked.addresses.empty();

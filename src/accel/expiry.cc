@@ -3,6 +3,8 @@
 #include "accel/nat_endpoints.hh"
 #include "wire/ip.hh"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace slirpstack {
@@ -79,14 +81,18 @@ std::chrono::seconds NatExpiry::session_timeout(const nat_session_key& key,
   const bool is_open = session.state == NAT_TCP_ESTABLISHED || session.state == NAT_TCP_FIN_OUT
                        || session.state == NAT_TCP_FIN_IN;
   const bool is_released = (session.flags & NAT_RELEASED) != 0;
-  return is_open && !is_released ? timeouts_.tcp_established : timeouts_.tcp_transitory;
+  if (is_open && !is_released) {
+    return timeouts_.tcp_established;
+  }
+  const bool is_opening = session.state == NAT_TCP_SYN_OUT || session.state == NAT_TCP_SYN_IN;
+  return is_opening && !is_released ? timeouts_.tcp_opening : timeouts_.tcp_closing;
 }
 
 std::chrono::seconds NatExpiry::binding_timeout(std::uint8_t protocol) const
 {
   switch (protocol) {
     case PROTOCOL_TCP:
-      return timeouts_.tcp_transitory; // beyond its last connection
+      return timeouts_.tcp_closing; // beyond its last connection
     case PROTOCOL_ICMP:
       return timeouts_.icmp;
     default:
@@ -225,9 +231,25 @@ void NatExpiry::forget_subscribers()
   }
 }
 
+/// Those that are too many.
+std::vector<nat_endpoint> NatExpiry::take_oldest(std::vector<Resting>& resting) const
+{
+  std::vector<nat_endpoint> oldest;
+  if (timeouts_.quarantine_ports != 0 && resting.size() > timeouts_.quarantine_ports) {
+    const auto end
+      = resting.begin() + static_cast<std::ptrdiff_t>(resting.size() - timeouts_.quarantine_ports);
+    std::ranges::nth_element(resting, end, {}, &Resting::since);
+    std::transform(resting.begin(), end, std::back_inserter(oldest), [](const Resting& each) {
+      return each.port;
+    });
+  }
+  return oldest;
+}
+
 std::size_t NatExpiry::free_ports(nanoseconds now)
 {
   std::vector<nat_endpoint> rested;
+  std::vector<Resting> resting;
   Endpoints at_rest;
   owners_.for_each([&](const nat_endpoint& external, const nat_owner& owner) {
     left_ += (owner.flags & NAT_RESERVED) != 0 ? 0 : 1; // a forward has visitors, untold
@@ -235,10 +257,16 @@ std::size_t NatExpiry::free_ports(nanoseconds now)
       return;
     }
     at_rest.insert(external);
-    if ((owner.flags & NAT_RESERVED) == 0 && is_silent(owner.last_in, timeouts_.quarantine, now)) {
+    if ((owner.flags & NAT_RESERVED) != 0) {
+      return;
+    }
+    if (is_silent(owner.last_in, timeouts_.quarantine, now)) {
       rested.push_back(external);
+    } else {
+      resting.push_back({owner.last_in, external});
     }
   });
+  std::ranges::move(take_oldest(resting), std::back_inserter(rested));
   left_ -= end_sessions_through(at_rest);
   for (const nat_endpoint& external : rested) {
     owners_.erase(external);

@@ -27,9 +27,12 @@ public:
   {
     std::chrono::seconds udp{300};              ///< RFC 4787 REQ-5
     std::chrono::seconds tcp_established{7440}; ///< RFC 5382 REQ-5
-    std::chrono::seconds tcp_transitory{240};   ///< also after a RST (RFC 7857 section 2.2)
+    std::chrono::seconds tcp_opening{240};      ///< RFC 7857 section 2.1
+    std::chrono::seconds tcp_closing{240};      ///< also after a RST (RFC 7857 section 2.2)
     std::chrono::seconds icmp{60};              ///< RFC 5508 REQ-2
     std::chrono::seconds quarantine{120};       ///< RFC 6888 REQ-8
+    /// Of more ports that rest the oldest are free at once; 0: any number may rest.
+    std::size_t quarantine_ports = 0;
   };
 
   struct Swept
@@ -63,6 +66,12 @@ private:
   std::size_t sweep_sessions(std::chrono::nanoseconds now);
   void count_visitors(std::uint32_t come, std::uint32_t here);
   std::size_t sweep_bindings(std::chrono::nanoseconds now);
+  struct Resting
+  {
+    std::uint64_t since = 0;
+    nat_endpoint port{};
+  };
+  [[nodiscard]] std::vector<nat_endpoint> take_oldest(std::vector<Resting>& resting) const;
   std::size_t free_ports(std::chrono::nanoseconds now);
   std::size_t end_sessions_through(const Endpoints& externals);
   void forget_subscribers();

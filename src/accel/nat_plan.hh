@@ -5,6 +5,8 @@
 #include "slirpstack/nat_map.h"
 #include "wire/address.hh"
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +27,11 @@ struct NatPlan
   nat_filter filter_udp = NAT_FILTER_PORT;
   nat_filter filter_icmp = NAT_FILTER_PORT;
   bool kernel_allocates = false;
+  /// What comes in keeps a binding alive too.
+  bool inbound_refreshes = true;
+  /// PortPool::Options has them.
+  std::chrono::seconds quarantine{120};
+  std::size_t quarantine_ports = 0;
   /// External addresses are the host's own, with its services.
   bool pool_is_local = false;
   /// Which of them are.

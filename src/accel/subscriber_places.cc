@@ -50,6 +50,8 @@ SubscriberPlaces::SubscriberPlaces(Loop& loop, OnFound on_found)
   , watch_(loop, changes_.get(), [this] { note_changes(); })
 {}
 
+SubscriberPlaces::~SubscriberPlaces() = default;
+
 void SubscriberPlaces::set_interface(unsigned index)
 {
   if (std::exchange(interface_, index) != index) {

@@ -26,6 +26,7 @@ public:
 
   /// `loop` must outlive it. Throws std::system_error.
   SubscriberPlaces(Loop& loop, OnFound on_found);
+  ~SubscriberPlaces();
   SubscriberPlaces(const SubscriberPlaces&) = delete;
   SubscriberPlaces& operator=(const SubscriberPlaces&) = delete;
 
