@@ -14,6 +14,7 @@
  *   recent        ARRAY         0 to nat_settings.recent_sets - 1 → nat_recent
  *   ended         ARRAY         NAT_ENDED_SLOT(external port) → __u64
  *   fragments     LRU_HASH      nat_fragment_key → nat_fragment
+ *   identifications ARRAY       0 to NAT_IDENTIFICATIONS - 1 → __u32
  *   subscribers   HASH          nat_subscriber_key → nat_subscriber
  *   released      HASH          nat_subscriber_key → __u32
  *   exempt        LPM_TRIE      nat_route_key → __u32      destinations that are not translated
@@ -154,6 +155,11 @@ struct nat_recent
   __u8 zone[NAT_RECENT_WAYS];
 };
 
+/* Counters of IPv4 identifications, each for the destinations and protocols of one hash. */
+#define NAT_IDENTIFICATIONS 4096
+
+#define NAT_RENUMBERED 0x10000U
+
 /* Later fragments carry no ports: those of the first, by what all of one datagram share. */
 struct nat_fragment_key
 {
@@ -169,7 +175,9 @@ struct nat_fragment
 {
   __be16 source_port;
   __be16 destination_port;
-  __u32 zero;
+  /* Outbound: the identification under which all of the datagram leaves, in the lower half, with
+   * NAT_RENUMBERED; 0: none yet. */
+  __u32 identification;
   __u64 seen;
 };
 
@@ -320,6 +328,10 @@ enum nat_filter
 /* TC: the programs are filters, which outlive a slirpstack that was killed. When the time in
  * `heartbeat` (CLOCK_MONOTONIC, ns) is over they let nothing of a guest out and nothing in. */
 #define NAT_HEARTBEAT 128U
+
+/* What may be cut on its way leaves under an identification of the NAT's (RFC 6864 section 5.3.1).
+ */
+#define NAT_RENUMBER 256U
 
 /* Addresses here are in the machine's byte order, for arithmetic. */
 struct nat_range

@@ -31,7 +31,7 @@ nat_range range_of(const AddressRange& range)
 
 std::uint32_t flags_of(const NatPlan& plan)
 {
-  std::uint32_t flags = NAT_EXEMPTIONS;
+  std::uint32_t flags = NAT_EXEMPTIONS | NAT_RENUMBER;
   flags |= plan.inbound_refreshes ? NAT_INBOUND_REFRESH : 0;
   flags |= plan.kernel_allocates ? NAT_ALLOCATE : NAT_ASK_REMOTES;
   flags |= plan.pool_is_local ? NAT_POOL_IS_LOCAL : 0;

@@ -30,9 +30,10 @@ TEST_CASE("a plan becomes the settings that the programs read")
   asked.block_ports = 100;
   asked.quota = 50;
   const nat_settings settings = settings_of(asked, 3);
-  CHECK(settings.flags == (NAT_ALLOCATE | NAT_ZONES | NAT_INBOUND_REFRESH | NAT_EXEMPTIONS));
+  CHECK(settings.flags
+        == (NAT_ALLOCATE | NAT_ZONES | NAT_INBOUND_REFRESH | NAT_EXEMPTIONS | NAT_RENUMBER));
   asked.inbound_refreshes = false;
-  CHECK(settings_of(asked, 3).flags == (NAT_ALLOCATE | NAT_ZONES | NAT_EXEMPTIONS));
+  CHECK(settings_of(asked, 3).flags == (NAT_ALLOCATE | NAT_ZONES | NAT_EXEMPTIONS | NAT_RENUMBER));
   CHECK(settings.generation == 3);
   REQUIRE(settings.external_ranges == 2);
   CHECK(settings.external[0].first == 0xcb007101);

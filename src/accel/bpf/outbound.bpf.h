@@ -3,6 +3,7 @@
 /* NAT44 of packets of a guest, to the world or, by way of an external address, to another guest
  * (hairpinning, RFC 4787 REQ-9). */
 
+#include "identification.bpf.h"
 #include "inbound.bpf.h"
 
 static __always_inline int is_translatable(const struct nat_settings* now_set,
@@ -80,6 +81,7 @@ static __always_inline int emit(context* ctx,
   }
   __u32 ifindex = route->ifindex;
   rewrite_macs(ctx, route->destination_mac, route->source_mac);
+  identify(ctx, now_set, origin, p);
   rewrite(ctx, p, to);
   count(NAT_OUT, p->length);
   return redirect_frame(ctx, ifindex);
@@ -112,6 +114,7 @@ static __always_inline int hairpin(context* ctx,
   note_inbound(now_set, owner, now);
   to->destination = owner->address;
   to->destination_port = owner->port;
+  identify(ctx, now_set, origin, p);
   rewrite(ctx, p, to);
   count(NAT_HAIRPIN, p->length);
   return deliver(ctx, now_set, owner);
@@ -187,6 +190,7 @@ static __noinline int error_outbound(context* ctx, struct origin* origin, struct
   if (rewrite_quotation(ctx, p, &quoted, &inner)) {
     return dropped(NAT_DROP_MALFORMED, p->length);
   }
+  identify(ctx, now_set, origin, p);
   rewrite(ctx, p, &outer);
   count(NAT_ICMP_ERROR_OUT, p->length);
   return deliver(ctx, now_set, owner);
