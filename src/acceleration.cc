@@ -166,6 +166,7 @@ public:
   {
     return std::make_unique<NatGuest>(nat_, target, config);
   }
+  [[nodiscard]] PublishedForwards* forwards() override { return nat_.forwards(); }
   void complete() override { nat_.end_adoption(); }
 
   AcceleratorStatus status() const override;

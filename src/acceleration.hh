@@ -5,6 +5,7 @@
 #include "flow/flow_offload.hh"
 #include "flow/port_publisher.hh"
 #include "flow/prefix_map.hh"
+#include "flow/published_forward.hh"
 #include "guest/guest_addresses.hh"
 #include "guest/link.hh"
 #include "guest/namespace.hh"
@@ -58,6 +59,8 @@ public:
   [[nodiscard]] virtual std::unique_ptr<AcceleratedGuest> join(const NamespaceTarget& target,
                                                                const Config& config)
     = 0;
+  /// Forwards to subscribers who are no guests of ours; null where there are guests.
+  [[nodiscard]] virtual PublishedForwards* forwards() = 0;
   /// All guests of the start have joined.
   virtual void complete() = 0;
 };

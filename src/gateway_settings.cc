@@ -31,7 +31,7 @@ Gateway::Settings gateway_settings(const Config& config,
                                    const GuestAddresses& guest,
                                    std::size_t max_flows)
 {
-  const auto& [established, transitory, udp, dns, ping] = config.timeouts;
+  const Config::Timeouts& timeouts = config.timeouts;
   const auto& egress = config.egress;
   return {
     .addresses = our_addresses(config, guest),
@@ -45,17 +45,21 @@ Gateway::Settings gateway_settings(const Config& config,
     .denial_manner
     = config.imitates_slirpnetstack() ? DenialManner::refused : DenialManner::prohibited,
     .answers_every_echo = config.imitates_slirpnetstack(),
-    .tcp = {.idle = established,
-            .transitory = transitory,
+    .tcp = {.idle = timeouts.tcp_established,
+            .opening = timeouts.tcp_opening,
+            .closing = timeouts.tcp_closing,
             .source_ipv4 = egress.source_ipv4,
             .source_ipv6 = egress.source_ipv6,
             .proxy_out = config.forwarding.proxy_out},
     .udp = {.filter = udp_filter(egress.udp_filter),
-            .timeout = udp,
-            .dns_timeout = dns,
+            .timeout = timeouts.udp,
+            .dns_timeout = timeouts.dns,
+            .inbound_refreshes = timeouts.inbound_refreshes,
             .source_ipv4 = egress.source_ipv4,
             .source_ipv6 = egress.source_ipv6},
-    .ping = {.timeout = ping, .source_ipv4 = egress.source_ipv4, .source_ipv6 = egress.source_ipv6},
+    .ping = {.timeout = timeouts.ping,
+             .source_ipv4 = egress.source_ipv4,
+             .source_ipv6 = egress.source_ipv6},
     .dns = {},
     .max_flows = max_flows,
   };

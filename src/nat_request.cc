@@ -3,6 +3,7 @@
 #include "accel/own_addresses.hh"
 #include "base/error.hh"
 #include "flow/policy.hh"
+#include "flow/published_forward.hh"
 #include "guest/interface.hh"
 #include "guest/link.hh"
 #include "shared_ports.hh"
@@ -101,6 +102,9 @@ NatPlan plan_of(const Config& config)
   plan.filter_tcp = filter_of(asked.tcp_filter);
   plan.filter_udp = plan.filter_icmp = filter_of(config.egress.udp_filter);
   plan.kernel_allocates = asked.kernel_allocates;
+  plan.inbound_refreshes = config.timeouts.inbound_refreshes;
+  plan.quarantine = asked.quarantine;
+  plan.quarantine_ports = asked.quarantine_ports;
   if (config.action == Config::Action::translate) {
     read_internal_interface(asked.internal_interface, plan);
   } else {
@@ -123,6 +127,18 @@ void check_udp_forwards(const NatPlan& plan, const Config::Forwarding& forwardin
                     "host's own, and the kernel would send the guest's answers from "
                     "another port",
                     spec.text));
+    }
+  }
+}
+
+/// A forward comes before what the router itself has at that port.
+void warn_of_own_ports(const NatPlan& plan, const std::vector<ForwardSpec>& forwards)
+{
+  for (const ForwardSpec& spec : forwards) {
+    const IpAddress address
+      = published_ports(spec, {plan.external, plan.internal}).front().external.address;
+    if (std::ranges::find(plan.own, address) != plan.own.end()) {
+      warn_of_shared_ports(spec.bound_ports(), {address});
     }
   }
 }
@@ -183,22 +199,27 @@ RunningNat::Settings nat_request(const Config& config)
   RunningNat::Settings settings;
   settings.plan = plan_of(config);
   check_blocks(settings.plan);
-  check_udp_forwards(settings.plan, config.forwarding);
   settings.sizes = {.bindings = asked.max_bindings,
                     .sessions = 2 * asked.max_bindings,
                     .subscribers = asked.max_bindings};
   settings.pin_folder = asked.pin_folder ? pin_folder(*asked.pin_folder) : std::string();
   settings.timeouts = {.udp = timeouts.udp,
                        .tcp_established = timeouts.tcp_established,
-                       .tcp_transitory = timeouts.tcp_transitory,
-                       .icmp = timeouts.ping};
+                       .tcp_opening = timeouts.tcp_opening,
+                       .tcp_closing = timeouts.tcp_closing,
+                       .icmp = timeouts.ping,
+                       .quarantine = asked.quarantine,
+                       .quarantine_ports = asked.quarantine_ports};
   settings.external = asked.external;
   settings.internal = asked.internal_interface;
   settings.follows_address = asked.addresses.empty();
   if (config.action
       == Config::Action::translate) { // a router between two, whose guests go anywhere
     settings.ways = {.allows_attached = true, .closed = asked.exempt};
+    settings.forwards = config.forwarding.local;
+    warn_of_own_ports(settings.plan, settings.forwards);
   } else {
+    check_udp_forwards(settings.plan, config.forwarding);
     settings.ways
       = {.allows_attached = config.egress.enable_host, .closed = closed_to_guests(config)};
   }

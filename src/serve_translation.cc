@@ -39,7 +39,7 @@ int serve_translation(const Config& config, pid_t parent)
   const std::unique_ptr<Acceleration> nat = start(config, loop);
   nat->complete();
   HostSockets host(loop, {});
-  AcceleratorOnlyCommands commands(*nat);
+  AcceleratorOnlyCommands commands(*nat, nat->forwards());
   std::optional<ControlSocket> control;
   if (config.control.socket) {
     control.emplace(ControlSocket::Settings{.path = *config.control.socket}, host, commands);

@@ -16,6 +16,7 @@
  *   fragments     LRU_HASH      nat_fragment_key → nat_fragment
  *   awaited       LRU_HASH      nat_fragment_key → __u32     `early` has fragments of it
  *   early         RINGBUF       nat_early, and a frame
+ *   identifications ARRAY       0 to NAT_IDENTIFICATIONS - 1 → __u32
  *   subscribers   HASH          nat_subscriber_key → nat_subscriber
  *   released      HASH          nat_subscriber_key → __u32
  *   exempt        LPM_TRIE      nat_route_key → __u32      destinations that are not translated
@@ -72,9 +73,9 @@ struct nat_owner
   __be32 address;
   __be16 port;
   __u16 flags;
-  __u64 last_in; /* when a remote last sent; quarantined: when it was freed */
-  __u32 ifindex; /* where the guest is; like guest_mac, as its last packets say */
-  __u8 guest_mac[6];
+  __u64 last_in;     /* when a remote last sent; quarantined: when it was freed */
+  __u32 ifindex;     /* where the guest is; like guest_mac, as its last packets say */
+  __u8 guest_mac[6]; /* all zero: not known, as it has not sent anything yet */
   __u8 zone;
   __u8 zero;
 };
@@ -159,8 +160,11 @@ struct nat_recent
   __u8 zone[NAT_RECENT_WAYS];
 };
 
-/* Later fragments carry no ports: those of the first, by what all of one datagram share. An entry is
- * there once it has been decided where the first goes. The map does not age, but a datagram's
+/* Counters of IPv4 identifications, each for the destinations and protocols of one hash. */
+#define NAT_IDENTIFICATIONS 4096
+
+/* Later fragments carry no ports: those of the first, by what all of one datagram share. An entry
+ * is there once it has been decided where the first goes. The map does not age, but a datagram's
  * fragments come within NAT_FRAGMENT_NS or not at all. */
 #define NAT_FRAGMENT_NS 2000000000ULL
 
@@ -175,12 +179,14 @@ struct nat_fragment_key
 };
 
 #define NAT_FRAGMENT_ASIDE 1U /* the first is slirpstack's, or from outside the host's */
+#define NAT_FRAGMENT_RENUMBERED 2U
 
 struct nat_fragment
 {
   __be16 source_port;
   __be16 destination_port;
-  __u32 flags;
+  __be16 identification; /* with NAT_FRAGMENT_RENUMBERED: under which all of the datagram leaves */
+  __u16 flags;
   __u64 seen;
 };
 
@@ -362,6 +368,10 @@ enum nat_filter
 /* Fragments that come before the first of their datagram are copied to `early`; else dropped. */
 #define NAT_HOLDS_FRAGMENTS 256U
 
+/* What may be cut on its way leaves under an identification of the NAT's (RFC 6864 section 5.3.1).
+ */
+#define NAT_RENUMBER 512U
+
 /* Addresses here are in the machine's byte order, for arithmetic. */
 struct nat_range
 {
@@ -441,6 +451,7 @@ enum nat_event_kind
   NAT_EVENT_QUOTA,
   NAT_EVENT_UNRESOLVED,  /* `external.address` needs its neighbour's Ethernet address */
   NAT_EVENT_UNRESOLVED6, /* so does `address` */
+  NAT_EVENT_UNPLACED,    /* `internal`, which has a forward, is nobody knows where */
 };
 
 struct nat_event

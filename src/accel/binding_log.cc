@@ -18,6 +18,16 @@ PortRange block_of(const NatPlan& plan, std::uint16_t port)
           static_cast<std::uint16_t>(first + plan.block_ports - 1)};
 }
 
+void log_endpoints(const char* event, const nat_endpoint& internal, const nat_endpoint& external)
+{
+  const unsigned zone = internal.zone;
+  log_record(event,
+             {{"protocol", protocol_name(internal.protocol)},
+              {"internal", endpoint_of(internal).to_string()},
+              {"zone", zone},
+              {"external", endpoint_of(external).to_string()}});
+}
+
 } // namespace
 
 void BindingLog::bound(const nat_endpoint& internal, const nat_endpoint& external)
@@ -25,15 +35,11 @@ void BindingLog::bound(const nat_endpoint& internal, const nat_endpoint& externa
   if (!is_kept_ || (!plan_.kernel_allocates && plan_.block_ports != 0)) {
     return; // or the pool tells of its blocks
   }
-  const unsigned zone = internal.zone;
   if (plan_.block_ports == 0) {
-    log_record("bound",
-               {{"protocol", protocol_name(internal.protocol)},
-                {"internal", endpoint_of(internal).to_string()},
-                {"zone", zone},
-                {"external", endpoint_of(external).to_string()}});
+    log_endpoints("bound", internal, external);
     return;
   }
+  const unsigned zone = internal.zone;
   const std::uint64_t subscriber = (std::uint64_t{zone} << 32U) | internal.address;
   if (logged_blocks_.insert(subscriber).second) {
     log_record("ports of a subscriber",
@@ -56,15 +62,18 @@ void BindingLog::block(const PortBlock& block, bool is_assigned)
 
 void BindingLog::ended(const nat_endpoint& internal, const nat_endpoint& external) const
 {
-  if (!is_kept_ || plan_.block_ports != 0) {
-    return;
+  if (is_kept_ && plan_.block_ports == 0) {
+    log_endpoints("unbound", internal, external);
   }
-  const unsigned zone = internal.zone;
-  log_record("unbound",
-             {{"protocol", protocol_name(internal.protocol)},
-              {"internal", endpoint_of(internal).to_string()},
-              {"zone", zone},
-              {"external", endpoint_of(external).to_string()}});
+}
+
+void BindingLog::forwarded(const nat_endpoint& internal,
+                           const nat_endpoint& external,
+                           bool is_bound) const
+{
+  if (is_kept_) {
+    log_endpoints(is_bound ? "bound" : "unbound", internal, external);
+  }
 }
 
 } // namespace slirpstack

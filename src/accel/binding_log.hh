@@ -21,6 +21,8 @@ public:
   [[nodiscard]] bool is_kept() const { return is_kept_; }
   void bound(const nat_endpoint& internal, const nat_endpoint& external);
   void ended(const nat_endpoint& internal, const nat_endpoint& external) const;
+  /// The same of a forward, whose port is in no block of its subscriber's that a line tells of.
+  void forwarded(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound) const;
   /// Where user space binds, its pool tells of blocks.
   static void block(const PortBlock& block, bool is_assigned);
   /// The external addresses are others now.

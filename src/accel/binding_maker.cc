@@ -144,7 +144,11 @@ bool BindingMaker::take_over(const Entry& entry)
       || former->port != entry.internal.port || former->zone != entry.internal.zone) {
     return false;
   }
-  owners_.put(entry.external, owner_from(entry.internal, entry.flags, entry.place));
+  nat_owner owner = owner_from(entry.internal, entry.flags, entry.place);
+  if (entry.place.mac == MacAddress{}) { // the predecessor may know it
+    std::memcpy(owner.guest_mac, former->guest_mac, sizeof owner.guest_mac);
+  }
+  owners_.put(entry.external, owner);
   return true;
 }
 

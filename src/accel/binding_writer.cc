@@ -197,9 +197,12 @@ std::optional<StaticRefusal> BindingWriter::add_static(const StaticForward& forw
   if (const auto* const refusal = std::get_if<StaticRefusal>(&made)) {
     return *refusal;
   }
-  remember(map_endpoint(forward.internal, forward.protocol, forward.guest.zone),
-           std::get<BindingMaker::Made>(made),
-           forward.guest.mac);
+  const nat_endpoint internal
+    = map_endpoint(forward.internal, forward.protocol, forward.guest.zone);
+  remember(internal, std::get<BindingMaker::Made>(made), forward.guest.mac);
+  if (on_binding_) {
+    on_binding_(internal, std::get<BindingMaker::Made>(made).external, true);
+  }
   return std::nullopt;
 }
 

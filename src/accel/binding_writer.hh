@@ -26,7 +26,7 @@ namespace slirpstack {
 class BindingWriter final : public NatEndings
 {
 public:
-  /// Told of the bindings that it makes and that end.
+  /// Told of the bindings that it makes, forwards among them, and that end.
   using OnBinding = std::function<
     void(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound)>;
 
@@ -84,6 +84,11 @@ public:
                                                         TimePoint now);
   /// Ends it, and the connections through it. False: there is none.
   bool remove_static(const Endpoint& external, std::uint8_t protocol, TimePoint now);
+  /// The Ethernet address of the guest that a forward leads to; none such is no error.
+  void place_static(const Endpoint& external, std::uint8_t protocol, const MacAddress& mac)
+  {
+    maker_.bindings().set_mac(map_endpoint(external, protocol, 0), mac);
+  }
   /// The external address is `address` now; all that was bound at the old one has ended. What is
   /// kept for sockets is kept there.
   void replace_pool(PortPool pool, const IpAddress& address, TimePoint now);

@@ -93,7 +93,7 @@ void NatExpiry::advance(Sweep& sweep, nanoseconds now)
       sweep_bindings(sweep, now);
       break;
     case Phase::ports:
-      sweep_ports(sweep, now);
+      sweep_ports(sweep);
       break;
     case Phase::orphans:
       sweep_orphans(sweep);
@@ -170,16 +170,16 @@ void NatExpiry::sweep_bindings(Sweep& sweep, nanoseconds now)
   }
 }
 
-void NatExpiry::sweep_ports(Sweep& sweep, nanoseconds now)
+void NatExpiry::sweep_ports(Sweep& sweep)
 {
   owners_.visit_some(sweep.ports, [&](const nat_endpoint& external, const nat_owner& owner) {
-    sweep.swept.left += (owner.flags & (NAT_STATIC | NAT_RESERVED)) != 0 ? 0 : 1;
+    sweep.swept.left += (owner.flags & NAT_RESERVED) != 0 ? 0 : 1; // a forward has visitors, untold
     if ((owner.flags & NAT_QUARANTINED) == 0) {
       return;
     }
     sweep.at_rest.insert(external);
-    if ((owner.flags & NAT_RESERVED) == 0 && is_silent(owner.last_in, timeouts_.quarantine, now)) {
-      sweep.rested.push_back(external);
+    if ((owner.flags & NAT_RESERVED) == 0) {
+      sweep.resting.push_back({owner.last_in, external});
     }
   });
   if (sweep.ports.is_at_end()) {
@@ -214,13 +214,23 @@ bool NatExpiry::is_at_rest(const nat_endpoint& external) const
   return owner && (owner->flags & NAT_QUARANTINED) != 0;
 }
 
+/// Those that have rested, and of the others the oldest that are too many.
 void NatExpiry::free_ports(Sweep& sweep, nanoseconds now)
 {
-  for (const nat_endpoint& external : sweep.rested) {
-    const auto owner = owners_.find(external);
-    if (owner && (owner->flags & NAT_QUARANTINED) != 0
-        && is_silent(owner->last_in, timeouts_.quarantine, now)) {
-      owners_.erase(external);
+  std::vector<Resting>& resting = sweep.resting;
+  auto end = std::partition(resting.begin(), resting.end(), [&](const Resting& port) {
+    return is_silent(port.since, timeouts_.quarantine, now);
+  });
+  const auto others = static_cast<std::size_t>(resting.end() - end);
+  if (timeouts_.quarantine_ports != 0 && others > timeouts_.quarantine_ports) {
+    const auto first = end;
+    end += static_cast<std::ptrdiff_t>(others - timeouts_.quarantine_ports);
+    std::ranges::nth_element(first, end, resting.end(), {}, &Resting::since);
+  }
+  for (auto port = resting.begin(); port != end; ++port) {
+    const auto owner = owners_.find(port->external);
+    if (owner && (owner->flags & NAT_QUARANTINED) != 0 && owner->last_in == port->since) {
+      owners_.erase(port->external);
       ++sweep.swept.ports;
     }
   }

@@ -26,6 +26,7 @@ class NatExpiry
 {
 public:
   using Timeouts = NatTimeouts;
+
   struct Swept
   {
     std::size_t bindings = 0; ///< ended now
@@ -63,6 +64,11 @@ private:
     orphans, ///< sessions through ports that rest
     over,
   };
+  struct Resting
+  {
+    std::uint64_t since = 0;
+    nat_endpoint external{};
+  };
   /// One that goes on.
   struct Sweep
   {
@@ -74,7 +80,7 @@ private:
     /// External endpoints with a TCP connection.
     std::unordered_set<std::uint64_t> connected;
     Endpoints at_rest;
-    std::vector<nat_endpoint> rested;
+    std::vector<Resting> resting;
     std::uint32_t visitors_come = 0; ///< when it began
     std::uint32_t visitors_here = 0;
     Swept swept;
@@ -84,7 +90,7 @@ private:
   void advance(Sweep& sweep, std::chrono::nanoseconds now);
   void sweep_sessions(Sweep& sweep, std::chrono::nanoseconds now);
   void sweep_bindings(Sweep& sweep, std::chrono::nanoseconds now);
-  void sweep_ports(Sweep& sweep, std::chrono::nanoseconds now);
+  void sweep_ports(Sweep& sweep);
   void sweep_orphans(Sweep& sweep);
   void free_ports(Sweep& sweep, std::chrono::nanoseconds now);
   [[nodiscard]] bool is_at_rest(const nat_endpoint& external) const;

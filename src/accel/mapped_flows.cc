@@ -73,7 +73,11 @@ std::chrono::seconds MappedFlows::timeout_of(const nat_mapped_key& key,
   // RFC 6146 section 3.5.2.2: a half-closed connection is established still.
   const bool is_open = flow.state == NAT_TCP_ESTABLISHED || flow.state == NAT_TCP_FIN_OUT
                        || flow.state == NAT_TCP_FIN_IN;
-  return is_open ? timeouts_.tcp_established : timeouts_.tcp_transitory;
+  if (is_open) {
+    return timeouts_.tcp_established;
+  }
+  return flow.state == NAT_TCP_SYN_OUT || flow.state == NAT_TCP_SYN_IN ? timeouts_.tcp_opening
+                                                                       : timeouts_.tcp_closing;
 }
 
 std::size_t MappedFlows::sweep(std::chrono::nanoseconds now)

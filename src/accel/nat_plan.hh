@@ -5,7 +5,10 @@
 #include "slirpstack/nat_map.h"
 #include "wire/address.hh"
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +27,11 @@ struct NatPlan
   nat_filter filter_udp = NAT_FILTER_PORT;
   nat_filter filter_icmp = NAT_FILTER_PORT;
   bool kernel_allocates = false;
+  /// What comes in keeps a binding alive too.
+  bool inbound_refreshes = true;
+  /// PortPool::Options has them.
+  std::chrono::seconds quarantine{120};
+  std::size_t quarantine_ports = 0;
   /// External addresses are the host's own, with its services.
   bool pool_is_local = false;
   /// Which of them are.
@@ -57,5 +65,9 @@ struct NatPlan
 /// How many blocks of ports there are: each internal address has to have one (RFC 7422).
 [[nodiscard]] std::uint64_t port_blocks(const NatPlan& plan);
 [[nodiscard]] std::uint64_t internal_addresses(const NatPlan& plan);
+/// Where the kernel gives blocks: whose block an external endpoint is in; nothing: nobody's.
+[[nodiscard]] std::optional<IpAddress> block_owner(const NatPlan& plan, const Endpoint& external);
+/// The block of an internal address of the plan: `203.0.113.1:1024-1279`.
+[[nodiscard]] std::string block_text(const NatPlan& plan, const IpAddress& internal);
 
 } // namespace slirpstack

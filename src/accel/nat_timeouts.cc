@@ -22,14 +22,18 @@ std::chrono::seconds NatTimeouts::of_session(const nat_session_key& key,
   const bool is_open = session.state == NAT_TCP_ESTABLISHED || session.state == NAT_TCP_FIN_OUT
                        || session.state == NAT_TCP_FIN_IN;
   const bool is_released = (session.flags & NAT_RELEASED) != 0;
-  return is_open && !is_released ? tcp_established : tcp_transitory;
+  if (is_open && !is_released) {
+    return tcp_established;
+  }
+  const bool is_opening = session.state == NAT_TCP_SYN_OUT || session.state == NAT_TCP_SYN_IN;
+  return is_opening && !is_released ? tcp_opening : tcp_closing;
 }
 
 std::chrono::seconds NatTimeouts::of_binding(std::uint8_t protocol) const
 {
   switch (protocol) {
     case PROTOCOL_TCP:
-      return tcp_transitory;
+      return tcp_closing;
     case PROTOCOL_ICMP:
       return icmp;
     default:
@@ -40,7 +44,7 @@ std::chrono::seconds NatTimeouts::of_binding(std::uint8_t protocol) const
 std::uint32_t NatTimeouts::recent_ticks() const
 {
   const std::chrono::nanoseconds least
-    = std::min({udp, tcp_established, tcp_transitory, icmp, 2 * LONGEST_LAG});
+    = std::min({udp, tcp_established, tcp_opening, tcp_closing, icmp, 2 * LONGEST_LAG});
   return static_cast<std::uint32_t>(least.count() / 2 / NAT_RECENT_TICK_NS);
 }
 

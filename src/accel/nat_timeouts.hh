@@ -3,6 +3,7 @@
 #include "slirpstack/nat_map.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 
 namespace slirpstack {
@@ -12,9 +13,12 @@ struct NatTimeouts
 {
   std::chrono::seconds udp{300};              ///< RFC 4787 REQ-5
   std::chrono::seconds tcp_established{7440}; ///< RFC 5382 REQ-5
-  std::chrono::seconds tcp_transitory{240};   ///< also after a RST (RFC 7857 section 2.2)
+  std::chrono::seconds tcp_opening{240};      ///< RFC 7857 section 2.1
+  std::chrono::seconds tcp_closing{240};      ///< also after a RST (RFC 7857 section 2.2)
   std::chrono::seconds icmp{60};              ///< RFC 5508 REQ-2
   std::chrono::seconds quarantine{120};       ///< RFC 6888 REQ-8
+  /// Of more ports that rest the oldest are free at once; 0: any number may rest.
+  std::size_t quarantine_ports = 0;
 
   [[nodiscard]] std::chrono::seconds of_session(const nat_session_key& key,
                                                 const nat_session& session) const;

@@ -24,14 +24,19 @@ std::vector<IpAddress> all_of(const std::vector<AddressRange>& ranges)
 PortPool::Options options_of(const NatPlan& plan, bool is_shared)
 {
   if (plan.kernel_allocates) {
-    return {.first_port = plan.ports.first, .last_port = plan.ports.last};
+    return {.first_port = plan.ports.first,
+            .last_port = plan.ports.last,
+            .quarantine = plan.quarantine,
+            .quarantine_ports = plan.quarantine_ports};
   }
   return {.first_port = plan.ports.first,
           .last_port = plan.ports.last,
           .has_low_ports = !plan.pool_is_local,
           .block_ports = static_cast<std::uint16_t>(plan.block_ports),
           .quota = plan.quota,
-          .is_shared = is_shared};
+          .is_shared = is_shared,
+          .quarantine = plan.quarantine,
+          .quarantine_ports = plan.quarantine_ports};
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include "accel/route_mirror.hh"
 
 #include "accel/nat_plan.hh"
+#include "accel/neighbours.hh"
 #include "accel/route_news.hh"
 #include "base/error.hh"
 #include "base/log.hh"
@@ -10,7 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <iterator>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 #include <utility>
@@ -30,20 +30,6 @@ constexpr std::size_t MESSAGE_BYTES = 32768;
 constexpr int MESSAGES_AT_ONCE = 64;
 
 const Prefix EVERYTHING(IpAddress::any(Family::ipv4), 0);
-
-FileDescriptor open_changes()
-{
-  FileDescriptor socket(
-    system_call("open an rtnetlink socket",
-                ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE)));
-  sockaddr_nl address{};
-  address.nl_family = AF_NETLINK;
-  address.nl_groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR
-                      | RTMGRP_IPV6_ROUTE | RTMGRP_IPV6_IFADDR;
-  system_call("bind an rtnetlink socket",
-              ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address));
-  return socket;
-}
 
 nat_route_key key_of(const Prefix& prefix)
 {
@@ -93,7 +79,8 @@ RouteMirror::RouteMirror(Loop& loop,
   , routes_(object.map("routes"))
   , exempt_(object.map("exempt"))
   , routes6_(object.map("routes6"))
-  , changes_(open_changes())
+  , changes_(open_route_news(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR
+                             | RTMGRP_IPV6_ROUTE | RTMGRP_IPV6_IFADDR))
   , settled_(loop, [this] { read_all(); })
   , watch_(loop, changes_.get(), [this] { note_changes(); })
 {
@@ -105,18 +92,6 @@ RouteMirror::RouteMirror(Loop& loop,
 }
 
 RouteMirror::~RouteMirror() = default;
-
-void RouteMirror::read_neighbours(Family family)
-{
-  RouteRequest request(RTM_GETNEIGH, NLM_F_DUMP);
-  request.body<ndmsg>().ndm_family = static_cast<std::uint8_t>(number_of(family));
-  const std::error_code error = reader_.transact(request, [this](const nlmsghdr& message) {
-    if (const auto news = parse_neighbour(message, link_.index)) {
-      table_.set_neighbour(news->address, news->mac);
-    }
-  });
-  check(error, "read the host's neighbours");
-}
 
 std::vector<HostRoute> RouteMirror::read_routes(Family family)
 {
@@ -139,8 +114,11 @@ void RouteMirror::read_all()
     link_ = seen.link;
     table_.set_link(link_);
     table_.clear_neighbours();
-    read_neighbours(Family::ipv4);
-    read_neighbours(Family::ipv6);
+    for (const Family family : {Family::ipv4, Family::ipv6}) {
+      read_neighbours(reader_, family, link_.index, [this](const NeighbourNews& news) {
+        table_.set_neighbour(news.address, news.mac);
+      });
+    }
     std::vector<HostRoute> routes = read_routes(Family::ipv4);
     std::ranges::copy(read_routes(Family::ipv6), std::back_inserter(routes));
     table_.set_routes(routes);
@@ -294,22 +272,6 @@ void RouteMirror::apply_ipv6()
   }
 }
 
-void RouteMirror::ask_kernel(const IpAddress& neighbour)
-{
-  RouteRequest request(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE);
-  auto& body = request.body<ndmsg>();
-  body.ndm_family = static_cast<std::uint8_t>(number_of(neighbour.family()));
-  body.ndm_ifindex = static_cast<int>(link_.index);
-  body.ndm_state = NUD_NONE;
-  body.ndm_flags = NTF_USE; // as if a packet was to be sent there
-  request.put(NDA_DST, neighbour.bytes());
-  if (const std::error_code error = reader_.transact(request)) {
-    log(LogLevel::debug,
-        "cannot ask for a neighbour",
-        {{"neighbour", neighbour.to_string()}, {"reason", error.message()}});
-  }
-}
-
 void RouteMirror::resolve(const IpAddress& destination)
 {
   const auto neighbour = table_.next_hop(destination);
@@ -322,14 +284,14 @@ void RouteMirror::resolve(const IpAddress& destination)
     asked_since_ = now;
   }
   if (asked_.size() < MAX_ASKED_A_SECOND && asked_.insert(*neighbour).second) {
-    ask_kernel(*neighbour);
+    ask_for_neighbour(reader_, link_.index, *neighbour);
   }
 }
 
 void RouteMirror::refresh_gateways()
 {
   for (const IpAddress& gateway : table_.gateways()) {
-    ask_kernel(gateway);
+    ask_for_neighbour(reader_, link_.index, gateway);
   }
 }
 

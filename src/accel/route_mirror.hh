@@ -45,7 +45,6 @@ public:
 private:
   void read_all();
   void try_again(const std::string& reason);
-  void read_neighbours(Family family);
   [[nodiscard]] std::vector<HostRoute> read_routes(Family family);
   void note_changes();
   void apply();
@@ -55,7 +54,6 @@ private:
   void erase_exempt(const std::set<Prefix>& but);
   void close();
   void apply_ipv6();
-  void ask_kernel(const IpAddress& neighbour);
 
   Look look_;
   WayTable table_;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fmt/format.h>
 #include <utility>
 
 namespace slirpstack {
@@ -36,7 +37,7 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
                       settings.sizes.sessions / VISITORS_PART,
                       settings.timeouts.recent_ticks())
   , ledger_(nat_.object())
-  , zones_(former_zones())
+  , zones_(settings.plan.has_zones ? former_zones() : std::map<unsigned, unsigned>())
   , binding_log_(settings_.plan, settings.logs_bindings)
   , external_(settings.external, external_role())
   , routes_(
@@ -58,6 +59,10 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
   interfaces_.clear();
   // What a predecessor's policy has allowed, this one's has not; the kernel by itself has none.
   program_settings_.begin(settings_.plan, program_settings_.generation() + (writer_ ? 1 : 0));
+  if (!settings_.internal.empty()) {
+    forwards_.emplace(loop, publisher(), settings_.plan);
+    begin_forwards(); // first: nobody shall be given their ports
+  }
   external_.attach();
   if (!settings_.internal.empty()) {
     internal_.emplace(settings_.internal, internal_role()).attach();
@@ -102,8 +107,25 @@ FollowedInterface::Role RunningNat::internal_role()
           .attach =
             [this](const ExternalLink& link) {
               add_guest({.interface = static_cast<int>(link.index), .tap = 0, .mac = {}});
+              forwards_->set_interface(link.index);
             },
-          .detach = [this](const ExternalLink& link) { take_out(static_cast<int>(link.index)); }};
+          .detach =
+            [this](const ExternalLink& link) {
+              forwards_->set_interface(0);
+              take_out(static_cast<int>(link.index));
+            }};
+}
+
+void RunningNat::begin_forwards()
+{
+  for (const ForwardSpec& spec : settings_.forwards) {
+    try {
+      forwards_->add(spec);
+    } catch (const UsageError& error) {
+      throw UsageError(
+        fmt::format("invalid value \"{}\" for flag -L: {}", spec.text, error.what()));
+    }
+  }
 }
 
 RouteMirror::Outlook RunningNat::follow()
@@ -167,7 +189,13 @@ NatExpiry RunningNat::make_expiry()
 {
   if (settings_.plan.kernel_allocates) {
     if (fits_pool(settings_.plan)) { // only what is published is made here
-      publisher_.emplace(nat_.object(), make_pool(), BindingWriter::Limits{});
+      publisher_.emplace(nat_.object(),
+                         make_pool(),
+                         BindingWriter::Limits{},
+                         [this](const auto& internal, const auto& external, bool is_bound) {
+                           look_after_bindings();
+                           binding_log_.forwarded(internal, external, is_bound);
+                         });
     }
     return {nat_.object(), settings_.timeouts, [this](const auto& internal, const auto& external) {
               binding_log_.ended(internal, external);
@@ -336,6 +364,11 @@ void RunningNat::on_event(const nat_event& event)
       break;
     case NAT_EVENT_UNRESOLVED:
       routes_.resolve(address_of(event.external.address));
+      break;
+    case NAT_EVENT_UNPLACED:
+      if (forwards_) {
+        forwards_->find(internal.address);
+      }
       break;
     case NAT_EVENT_UNRESOLVED6:
       routes_.resolve(IpAddress(ByteView(event.address)));

@@ -9,6 +9,7 @@
 #include "accel/mapped_flows.hh"
 #include "accel/nat_accelerator.hh"
 #include "accel/nat_events.hh"
+#include "accel/nat_forwards.hh"
 #include "accel/nat_ledger.hh"
 #include "accel/nat_plan.hh"
 #include "accel/pin_lock.hh"
@@ -50,6 +51,8 @@ public:
     WayTable::Settings ways;
     bool logs_bindings = false;
     bool is_shared = false; ///< by several guests
+    /// To subscribers behind `internal`.
+    std::vector<ForwardSpec> forwards;
   };
 
   /// Where packets of one or more guests come in.
@@ -80,6 +83,8 @@ public:
   [[nodiscard]] BindingWriter* writer() { return writer_ ? &*writer_ : nullptr; }
   /// Who publishes ports of guests. Null for more addresses than it can look after.
   [[nodiscard]] BindingWriter* publisher() { return publisher_ ? &*publisher_ : writer(); }
+  /// Forwards to subscribers behind the internal interface; null where guests have their own.
+  [[nodiscard]] PublishedForwards* forwards() { return forwards_ ? &*forwards_ : nullptr; }
   /// What guests have of mapped IPv6.
   [[nodiscard]] PrefixMirror& prefixes() { return prefixes_; }
   [[nodiscard]] const PrefixMirror& prefixes() const { return prefixes_; }
@@ -106,6 +111,7 @@ private:
   [[nodiscard]] PortPool make_pool() const;
   void on_binding(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound);
   [[nodiscard]] NatExpiry make_expiry();
+  void begin_forwards();
   void end_unplanned();
   void hold_fragments(Loop& loop);
   /// There are bindings: those that fall silent have to be ended.
@@ -131,6 +137,7 @@ private:
   MappedFlows mapped_;
   std::optional<BindingWriter> writer_;
   std::optional<BindingWriter> publisher_;
+  std::optional<NatForwards> forwards_;
   NatExpiry expiry_;
   NatEvents events_;
   Watch event_watch_;

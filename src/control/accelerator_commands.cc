@@ -88,8 +88,10 @@ void AcceleratorOnlyCommands::execute(const Request& request, Reply reply)
     [this](const auto& asked) -> std::string {
       if constexpr (requires { commands_.run(asked); }) {
         return commands_.run(asked);
+      } else if constexpr (requires { forwards_.run(asked); }) {
+        return forwards_.run(asked);
       } else {
-        return error_reply("there is no user-mode stack here: only accel status, accel bindings");
+        return error_reply("there is no user-mode stack here: only accel and forward");
       }
     },
     request));

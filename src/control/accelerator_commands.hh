@@ -1,6 +1,7 @@
 #pragma once
 
 #include "control/accelerator_view.hh"
+#include "control/published_forward_commands.hh"
 #include "control/request.hh"
 #include "control/request_handler.hh"
 
@@ -24,12 +25,13 @@ private:
   const AcceleratorView* accelerator_ = nullptr;
 };
 
-/// Serves a control socket where there is an accelerator and nothing else.
+/// Serves a control socket where there is an accelerator and nothing else: no guests of ours.
 class AcceleratorOnlyCommands final : public RequestHandler
 {
 public:
-  /// `accelerator` must outlive this.
-  explicit AcceleratorOnlyCommands(const AcceleratorView& accelerator)
+  /// Both must outlive this; null: there are no forwards to be had.
+  AcceleratorOnlyCommands(const AcceleratorView& accelerator, PublishedForwards* forwards)
+    : forwards_(forwards)
   {
     commands_.set_accelerator(accelerator);
   }
@@ -38,6 +40,7 @@ public:
 
 private:
   AcceleratorCommands commands_;
+  PublishedForwardCommands forwards_;
 };
 
 } // namespace slirpstack

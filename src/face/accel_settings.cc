@@ -18,7 +18,7 @@ constexpr std::array<Word<Acceleration::Hook>, 3> HOOKS{{{"xdp", Acceleration::H
 // Whether the kernel binds.
 constexpr std::array<Word<bool>, 2> BINDERS{{{"user", false}, {"kernel", true}}};
 
-constexpr std::array<std::string_view, 12> NEED_ACCEL{"external",
+constexpr std::array<std::string_view, 14> NEED_ACCEL{"external",
                                                       "external-address",
                                                       "external-ports",
                                                       "internal",
@@ -28,6 +28,8 @@ constexpr std::array<std::string_view, 12> NEED_ACCEL{"external",
                                                       "port-quota",
                                                       "tcp-filter",
                                                       "max-bindings",
+                                                      "quarantine",
+                                                      "quarantine-ports",
                                                       "log-bindings",
                                                       "pin"};
 
@@ -51,6 +53,16 @@ void for_each_listed(std::string_view text, Visit visit)
     visit(text.substr(0, comma));
     text.remove_prefix(more ? comma + 1 : text.size());
   }
+}
+
+std::chrono::seconds parse_rest(std::string_view text)
+{
+  const std::chrono::nanoseconds duration = parse_duration(text);
+  const auto whole = std::chrono::floor<std::chrono::seconds>(duration);
+  if (whole != duration || whole > std::chrono::hours(720)) {
+    throw BadValue("must be whole seconds from 0s to 720h");
+  }
+  return whole;
 }
 
 void check_needs(const OptionValues& values)
@@ -154,6 +166,10 @@ void apply_accel_options(const OptionValues& values, Config& config)
               [&](std::string_view text) { asked.tcp_filter = parse_word(text, FILTER_WORDS); });
   values.read("max-bindings", [&](std::string_view text) {
     asked.max_bindings = static_cast<unsigned>(parse_number(text, 1, 10'000'000));
+  });
+  values.read("quarantine", [&](std::string_view text) { asked.quarantine = parse_rest(text); });
+  values.read("quarantine-ports", [&](std::string_view text) {
+    asked.quarantine_ports = static_cast<unsigned>(parse_number(text, 0, 10'000'000));
   });
   asked.log_bindings = values.is_set("log-bindings");
   values.read("pin", [&](std::string_view text) {

@@ -6,10 +6,13 @@
 #include "face/go_flags.hh"
 #include "face/settings.hh"
 #include "face/values.hh"
+#include "flow/published_forward.hh"
 
 #include <array>
 #include <fmt/format.h>
 #include <optional>
+#include <set>
+#include <utility>
 
 namespace slirpstack {
 
@@ -24,6 +27,7 @@ constexpr std::array CGNAT_OPTIONS{
   Option{NAT, "external-addr", "LIST", "outside addresses: A,A-B,NET/LEN", "", 'E'},
   Option{NAT, "internal-subnet", "LIST", "networks that are translated", "", 'I', true},
   Option{NAT, "no-nat", "LIST", "destinations that are not translated", "", '\0', true},
+  Option{NAT, "local-forward", "SPEC", "[PROTO://]EXTERNAL:PORT:INTERNAL:PORT", "", 'L', true},
   Option{NAT, "port-min", "N", "least external port (1024)"},
   Option{NAT, "port-max", "N", "greatest external port (65535)"},
   Option{NAT, "port-block", "N", "ports of an address alone (0: none)", "0"},
@@ -34,9 +38,13 @@ constexpr std::array CGNAT_OPTIONS{
   Option{NAT, "accel", "HOOK", "xdp, tc or auto", "auto"},
 
   Option{RUNNING, "tcp-timeout", "TIME", "established TCP, silent", "2h4m"},
-  Option{RUNNING, "tcp-closing-timeout", "TIME", "TCP opening or closing", "4m"},
+  Option{RUNNING, "tcp-opening-timeout", "TIME", "TCP that is not open yet", "4m"},
+  Option{RUNNING, "tcp-closing-timeout", "TIME", "TCP that both sides have closed", "4m"},
   Option{RUNNING, "udp-timeout", "TIME", "UDP, silent", "5m"},
   Option{RUNNING, "ping-timeout", "TIME", "ICMP echo", "60s"},
+  Option{RUNNING, "inbound-refresh", "", "=false: what comes in keeps no port alive"},
+  Option{RUNNING, "quarantine", "TIME", "an ended port is nobody's so long", "2m"},
+  Option{RUNNING, "quarantine-ports", "N", "so many at most (0: any number)", "0"},
   Option{RUNNING, "log-bindings", "", "log each port, or block, that is bound"},
   Option{RUNNING, "pin", "DIR", "keep the maps there over a restart"},
   Option{RUNNING, "control", "PATH", "control socket, for slirpstack ctl"},
@@ -93,6 +101,30 @@ void read_nat(const OptionValues& values, Config::Acceleration& nat)
   nat.kernel_allocates = true;
 }
 
+/// Against -E and -I, and each other.
+void check_forwards(const OptionValues& values, const Config::Acceleration& nat)
+{
+  std::set<std::pair<std::uint8_t, Endpoint>> external;
+  std::set<std::pair<std::uint8_t, Endpoint>> internal;
+  values.read_each("local-forward", [&](std::string_view text) {
+    try {
+      const ForwardSpec spec = ForwardSpec::parse(ForwardDirection::local, text);
+      for (const PublishedPort& port : published_ports(spec, {nat.addresses, nat.internal})) {
+        if (!external.emplace(port.protocol, port.external).second) {
+          throw UsageError(fmt::format("{} is forwarded already", external_text(port)));
+        }
+        if (!internal.emplace(port.protocol, port.guest).second) {
+          throw UsageError(fmt::format("{} is another forward's already: it can have one external "
+                                       "port of a protocol",
+                                       port.guest.to_string()));
+        }
+      }
+    } catch (const UsageError& error) {
+      throw BadValue(error.what());
+    }
+  });
+}
+
 void check_complete(const Config::Acceleration& nat)
 {
   const auto need = [](bool given, std::string_view flag, std::string_view meaning) {
@@ -138,6 +170,7 @@ Config parse_cgnat(std::span<const std::string> arguments)
   read_nat(values, config.acceleration);
   check_complete(config.acceleration);
   check_nat(config.acceleration);
+  check_forwards(values, config.acceleration);
   return config;
 }
 

@@ -166,6 +166,10 @@ struct Config
     /// Room in the maps.
     unsigned max_bindings = 65536;
     bool log_bindings = false;
+    /// For how long a port that has ended is nobody's (RFC 6888 REQ-8); may be zero.
+    std::chrono::seconds quarantine{120};
+    /// Of more such ports the oldest are given out again; 0: there may be any number.
+    unsigned quarantine_ports = 0;
     /// A folder in a BPF file system that keeps the maps over a restart.
     std::optional<std::string> pin_folder;
 
@@ -177,14 +181,18 @@ struct Config
   {
     /// An established connection; RFC 5382 REQ-5 asks for at least 2 h 4 min.
     std::chrono::seconds tcp_established{7440};
-    /// A connection that opens or is half-closed; RFC 5382 REQ-5: at least 4 min.
-    std::chrono::seconds tcp_transitory{240};
+    /// A connection that is not yet open; RFC 5382 REQ-5: at least 4 min, as for the next one.
+    std::chrono::seconds tcp_opening{240};
+    /// A connection that both sides have ended, or that was reset.
+    std::chrono::seconds tcp_closing{240};
     /// RFC 4787 REQ-5: at least 2 min, 5 min recommended.
     std::chrono::seconds udp{300};
     /// UDP to port 53: a query is answered soon or never.
     std::chrono::seconds dns{10};
     /// An ICMP echo id; RFC 5508 REQ-2: at least 60 s.
     std::chrono::seconds ping{60};
+    /// What comes in keeps UDP alive too (RFC 4787 REQ-6, RFC 7857 section 7).
+    bool inbound_refreshes = true;
 
     bool operator==(const Timeouts&) const = default;
   };

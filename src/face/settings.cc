@@ -208,10 +208,13 @@ void read_timeouts(const OptionValues& values, Config::Timeouts& timeouts)
     values.read(name, [&](std::string_view text) { timeout = parse_timeout(text); });
   };
   read("tcp-timeout", timeouts.tcp_established);
-  read("tcp-closing-timeout", timeouts.tcp_transitory);
+  read("tcp-opening-timeout", timeouts.tcp_opening);
+  read("tcp-closing-timeout", timeouts.tcp_closing);
   read("udp-timeout", timeouts.udp);
   read("dns-timeout", timeouts.dns);
   read("ping-timeout", timeouts.ping);
+  timeouts.inbound_refreshes
+    = !values.is_typed("inbound-refresh") || values.is_set("inbound-refresh");
 }
 
 void read_lifecycle(const OptionValues& values, Config::Lifecycle& lifecycle)

@@ -98,7 +98,7 @@ bool PortPool::reserve(const Endpoint& external, std::uint8_t protocol)
 void PortPool::release(const Endpoint& external, std::uint8_t protocol, TimePoint now)
 {
   if (const auto place = find(external.address)) {
-    quarantine_.push_back({now + QUARANTINE, *place, external.port, protocol, {}});
+    quarantine_.push_back({now + options_.quarantine, *place, external.port, protocol, {}});
   }
 }
 
@@ -114,7 +114,8 @@ void PortPool::give_back(const Endpoint& internal,
     return;
   }
   Subscriber& subscriber = found->second;
-  quarantine_.push_back({now + QUARANTINE, subscriber.external, external.port, protocol, zone});
+  quarantine_.push_back(
+    {now + options_.quarantine, subscriber.external, external.port, protocol, zone});
   if (--subscriber.ports == 0) {
     free_blocks(found->first, subscriber);
     subscribers_.erase(found);
@@ -136,7 +137,12 @@ std::uint64_t PortPool::random()
 
 void PortPool::release_due(TimePoint now)
 {
-  while (!quarantine_.empty() && quarantine_.front().until <= now) {
+  const auto is_due = [&] {
+    const bool is_one_too_many
+      = options_.quarantine_ports != 0 && quarantine_.size() > options_.quarantine_ports;
+    return !quarantine_.empty() && (is_one_too_many || quarantine_.front().until <= now);
+  };
+  while (is_due()) {
     set_free(quarantine_.front());
     quarantine_.pop_front();
   }

@@ -41,7 +41,7 @@ struct PortBlock
 /// All endpoints of an internal address share one external address (RFC 4787 REQ-2); it is not
 /// moved to another when that is full (RFC 7857 section 4). Ports are random (RFC 6888 REQ-15) and
 /// of the class of the internal one, below 1024 or not (RFC 4787 REQ-3a), save where blocks are
-/// given out. A port given back is nobody's for 120 s (RFC 6888 REQ-8).
+/// given out. A port given back is nobody's for a while (RFC 6888 REQ-8).
 ///
 /// Internal addresses of different zones are different ones, even if they are equal: guests may
 /// have their addresses from overlapping networks.
@@ -66,6 +66,10 @@ public:
     /// Several guests share, a zone each: none may take more than it leaves (may_have_one_more()),
     /// of each external address and protocol, nor of an external address's blocks.
     bool is_shared = false;
+    /// For how long a port given back is nobody's (RFC 6888 REQ-8); may be zero.
+    std::chrono::seconds quarantine = QUARANTINE;
+    /// Of more such ports the oldest are given out again; 0: there may be any number.
+    std::size_t quarantine_ports = 0;
   };
 
   /// `addresses` are IPv4, not empty, and each is there once. `secret` makes the ports hard to

@@ -41,7 +41,7 @@ Duration GuestOpening::patience() const
   if (kind_ == OutboundPlan::Kind::dns) {
     return RESOLVER_PATIENCE;
   }
-  return targets_.left() > 1 ? TARGET_PATIENCE : relays_.settings_.transitory;
+  return targets_.left() > 1 ? TARGET_PATIENCE : relays_.settings_.opening;
 }
 
 void GuestOpening::start()

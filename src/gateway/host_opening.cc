@@ -25,7 +25,7 @@ HostOpening::HostOpening(TcpRelays& relays,
   , relays_(relays)
   , stream_(std::move(stream))
   , rest_(std::move(rest))
-  , deadline_(relays.time_.now + std::min<Duration>(GUEST_PATIENCE, relays.settings_.transitory))
+  , deadline_(relays.time_.now + std::min<Duration>(GUEST_PATIENCE, relays.settings_.opening))
 {
   stream_->deliver_to(*this);
 }

@@ -189,7 +189,7 @@ void TcpRelay::close_if_done()
       restart_deadline(TIME_WAIT_DURATION);
     }
   } else if (was_open) {
-    restart_deadline(relays_.settings_.transitory);
+    restart_deadline(relays_.settings_.closing);
   }
 }
 

@@ -28,8 +28,11 @@ public:
     /// RFC 5382 REQ-5: at least 2 hours 4 minutes. Then both ends are probed, and only what is
     /// dead is closed.
     std::chrono::seconds idle{7440};
-    /// RFC 5382 REQ-5: at least 4 minutes, for flows not yet open or already closing.
-    std::chrono::seconds transitory{240};
+    /// For flows not yet open; RFC 5382 REQ-5: at least 4 minutes, as for the next one (RFC 7857
+    /// section 2.1).
+    std::chrono::seconds opening{240};
+    /// For flows that both sides have ended.
+    std::chrono::seconds closing{240};
     std::optional<IpAddress> source_ipv4;
     std::optional<IpAddress> source_ipv6;
     /// Goes before both; null: nothing is mapped. Must outlive the relays.

@@ -45,7 +45,8 @@ UdpFlow* UdpRelays::admit(UdpMapping& mapping, const Endpoint& remote)
     return nullptr;
   }
   record.grant = std::move(admitted.grant);
-  return &insert_flow(mapping, key, std::move(record));
+  const TimePoint since = settings_.inbound_refreshes ? time_.now : mapping.last_sending();
+  return &insert_flow(mapping, key, since, std::move(record));
 }
 
 } // namespace slirpstack

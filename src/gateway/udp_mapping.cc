@@ -48,12 +48,12 @@ void UdpMapping::on_error(const HostError& error, const Endpoint& to, ByteView p
   relays_.on_undelivered(*this, to, payload, error);
 }
 
-UdpFlow::UdpFlow(UdpRelays& relays, UdpMapping& mapping, const FlowKey& key, Duration timeout)
-  : UdpRelay(key)
-  , relays_(relays)
-  , mapping_(mapping)
-  , last_active_(relays.time_.now)
-  , timeout_(timeout)
+UdpFlow::UdpFlow(UdpRelays& relays,
+                 UdpMapping& mapping,
+                 const FlowKey& key,
+                 TimePoint last_active,
+                 Duration timeout)
+  : UdpRelay(key), relays_(relays), mapping_(mapping), last_active_(last_active), timeout_(timeout)
 {
   mapping.add(key.remote);
 }
@@ -66,6 +66,7 @@ UdpFlow::~UdpFlow()
 void UdpFlow::on_guest_datagram(const GuestDatagram& datagram)
 {
   last_active_ = relays_.time_.now; // RFC 4787 REQ-6: what the guest sends keeps the mapping
+  mapping_.note_sending(last_active_);
   if (!may_pass(&FlowTraffic::to_host_bytes, datagram.data.size(), relays_.time_.now)) {
     relays_.drops_.count(Drop::rate_limited);
     return;
@@ -83,7 +84,9 @@ void UdpFlow::on_guest_datagram(const GuestDatagram& datagram)
 
 bool UdpFlow::admits_from_remote(std::size_t payload_bytes)
 {
-  last_active_ = relays_.time_.now;
+  if (relays_.settings_.inbound_refreshes) {
+    last_active_ = relays_.time_.now;
+  }
   if (!may_pass(&FlowTraffic::to_guest_bytes, payload_bytes, relays_.time_.now)) {
     relays_.drops_.count(Drop::rate_limited);
     return false;

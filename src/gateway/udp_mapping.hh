@@ -27,6 +27,10 @@ public:
   /// Takes back one `add`.
   void remove(const Endpoint& remote) { remotes_.erase(remotes_.find(remote)); }
 
+  void note_sending(TimePoint now) { last_sending_ = now; }
+  /// When the guest last sent by it.
+  [[nodiscard]] TimePoint last_sending() const { return last_sending_; }
+
   [[nodiscard]] const Endpoint& guest() const { return guest_; }
   /// In order; one twice while its old flow waits to be buried.
   [[nodiscard]] const std::multiset<Endpoint>& remotes() const { return remotes_; }
@@ -40,6 +44,7 @@ public:
 private:
   UdpRelays& relays_;
   Endpoint guest_;
+  TimePoint last_sending_{};
   std::multiset<Endpoint> remotes_;
   std::unique_ptr<HostDatagrams> socket_;
 };
@@ -48,7 +53,12 @@ private:
 class UdpFlow final : public UdpRelay
 {
 public:
-  UdpFlow(UdpRelays& relays, UdpMapping& mapping, const FlowKey& key, Duration timeout);
+  /// It is as if it had last been active then.
+  UdpFlow(UdpRelays& relays,
+          UdpMapping& mapping,
+          const FlowKey& key,
+          TimePoint last_active,
+          Duration timeout);
   ~UdpFlow() override;
   UdpFlow(const UdpFlow&) = delete;
   UdpFlow& operator=(const UdpFlow&) = delete;

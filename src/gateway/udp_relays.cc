@@ -71,7 +71,7 @@ void UdpRelays::open_from_guest(const FlowKey& key,
 {
   HostError error;
   if (UdpMapping* const mapping = open_mapping(key.guest, error)) {
-    insert_flow(*mapping, key, std::move(record)).on_guest_datagram(datagram);
+    insert_flow(*mapping, key, time_.now, std::move(record)).on_guest_datagram(datagram);
   } else {
     refuse(key, datagram, error);
   }
@@ -87,10 +87,13 @@ void UdpRelays::open_forward(const FlowKey& key,
   static_cast<UdpTargetFlow&>(flows_.insert(std::move(flow))).on_guest_datagram(datagram);
 }
 
-UdpFlow& UdpRelays::insert_flow(UdpMapping& mapping, const FlowKey& key, FlowRecord record)
+UdpFlow& UdpRelays::insert_flow(UdpMapping& mapping,
+                                const FlowKey& key,
+                                TimePoint since,
+                                FlowRecord record)
 {
   const Duration timeout = key.remote.port == DNS_PORT ? settings_.dns_timeout : settings_.timeout;
-  auto flow = std::make_unique<UdpFlow>(*this, mapping, key, timeout);
+  auto flow = std::make_unique<UdpFlow>(*this, mapping, key, since, timeout);
   flow->record() = std::move(record);
   auto& inserted = static_cast<UdpFlow&>(flows_.insert(std::move(flow)));
   flows_.announce(inserted);

@@ -60,6 +60,9 @@ public:
     std::chrono::seconds timeout{300};
     /// For remote port 53: one question, one answer.
     std::chrono::seconds dns_timeout{10};
+    /// What comes in keeps a flow of the guest's alive too (RFC 4787 REQ-6). Else who comes in by a
+    /// filter has a flow for as long only as if the guest had sent to it when it last sent at all.
+    bool inbound_refreshes = true;
     std::optional<IpAddress> source_ipv4;
     std::optional<IpAddress> source_ipv6;
     /// Goes before both; null: nothing is mapped. Must outlive the relays.
@@ -110,7 +113,7 @@ private:
   friend class UdpMapping;
   friend class UdpTargetFlow;
 
-  UdpFlow& insert_flow(UdpMapping& mapping, const FlowKey& key, FlowRecord record);
+  UdpFlow& insert_flow(UdpMapping& mapping, const FlowKey& key, TimePoint since, FlowRecord record);
   UdpMapping* open_mapping(const Endpoint& guest, HostError& error);
   void refuse(const FlowKey& key, const GuestDatagram& datagram, const HostError& error);
   void on_flow_closed(UdpMapping& mapping, const Endpoint& remote);

@@ -2,6 +2,7 @@
 
 #include "accel/binding_writer.hh"
 
+#include "accel/nat_events.hh"
 #include "slow_path.hh"
 
 #include <doctest/doctest.h>
@@ -92,6 +93,48 @@ TEST_CASE("a forward lets clients in, and their answers out, without asking")
       CHECK(at.is_asked_about(between(SERVER, test::at("192.0.2.1:9"), protocol)));
     }
   }
+}
+
+TEST_CASE("what is for a forward whose guest has not sent anything yet has slirpstack look for it")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    SlowPath at(hook);
+    at.nat.settings.flags = NAT_ALLOCATE;
+    at.nat.settings.filter_tcp = NAT_FILTER_PORT;
+    at.nat.apply();
+    std::vector<nat_event> events;
+    NatEvents heard(at.nat.object(), [&](const nat_event& event) { events.push_back(event); });
+    StaticForward unplaced = forward(PROTOCOL_TCP);
+    unplaced.guest.mac = {};
+    CHECK_FALSE(at.writer.add_static(unplaced, Clock::now() - 2s));
+    const Packet from_world = between(CLIENT, PUBLIC, PROTOCOL_TCP);
+    const Packet from_guest = between(test::at("10.0.0.3:9"), PUBLIC, PROTOCOL_TCP);
+    CHECK(at.nat.from_world(from_world).verdict == Verdict::drop);
+    CHECK(at.nat.from_guest(from_guest).verdict == Verdict::drop);
+    CHECK(at.nat.counted(NAT_DROP_NO_ROUTE) == 2);
+    CHECK(at.nat.entries("sessions", sizeof(nat_session_key)) == 1); // of the guest's own
+    heard.read();
+    std::erase_if(events, [](const nat_event& event) { return event.kind != NAT_EVENT_UNPLACED; });
+    REQUIRE(events.size() == 1); // once a second
+    CHECK(endpoint_of(events.front().internal) == SERVER);
+    CHECK(events.front().internal.protocol == PROTOCOL_TCP);
+    at.writer.place_static(PUBLIC, PROTOCOL_TCP, GUEST_MAC);
+    CHECK(at.nat.from_world(from_world).frame
+          == frame(TO_GUEST, build(one_hop_on(between(CLIENT, SERVER, PROTOCOL_TCP)))));
+    CHECK(at.nat.from_guest(from_guest).verdict == Verdict::redirect);
+  }
+}
+
+TEST_CASE("a successor's forward keeps what is known of where its guest is")
+{
+  SlowPath at(NatHook::xdp);
+  StaticForward unplaced = forward(PROTOCOL_UDP);
+  CHECK_FALSE(at.writer.add_static(unplaced, Clock::now()));
+  BindingWriter successor(at.nat.object(), PortPool({PUBLIC.address}, {}, HashSecret{1, 2}), {});
+  unplaced.guest.mac = {};
+  CHECK_FALSE(successor.add_static(unplaced, Clock::now()));
+  CHECK(at.nat.from_world(between(CLIENT, PUBLIC, PROTOCOL_UDP)).frame
+        == frame(TO_GUEST, build(one_hop_on(between(CLIENT, SERVER, PROTOCOL_UDP)))));
 }
 
 TEST_CASE("a forward's port is nobody else's, and a guest's port has one forward")

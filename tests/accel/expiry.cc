@@ -135,6 +135,57 @@ TEST_CASE("who may come in to a port may not come in to its next owner")
   CHECK(expiry.sweep(end + 120s).left == 0);
 }
 
+TEST_CASE("a connection that opens and one that closes have timers of their own")
+{
+  constexpr auto BOTH = TCP_FLAG_SYN | TCP_FLAG_ACK;
+  struct Row
+  {
+    const char* what;
+    std::vector<std::uint8_t> guest, remote;
+    std::chrono::seconds lifetime;
+  };
+  const Row rows[] = {
+    {"opening", {TCP_FLAG_SYN}, {}, 100s},
+    {"refused", {TCP_FLAG_SYN}, {TCP_FLAG_RST}, 30s},
+    {"reset", {TCP_FLAG_SYN}, {BOTH, TCP_FLAG_RST}, 30s},
+    {"closed", {TCP_FLAG_SYN, TCP_FLAG_FIN}, {BOTH, TCP_FLAG_FIN}, 30s},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    NatBed nat(NatHook::xdp);
+    NatExpiry expiry(nat.object(), {.tcp_opening = 100s, .tcp_closing = 30s});
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_TCP);
+    for (std::size_t i = 0; i < 2; ++i) { // they take turns
+      if (i < row.guest.size()) {
+        nat.from_guest(from_guest(PROTOCOL_TCP, row.guest[i]));
+      }
+      if (i < row.remote.size()) {
+        nat.from_world(from_remote(row.remote[i]));
+      }
+    }
+    const auto now = kernel_time();
+    CHECK(expiry.sweep(now + row.lifetime - 1s).sessions == 0);
+    CHECK(expiry.sweep(now + row.lifetime + LAG).sessions == 1);
+  }
+}
+
+TEST_CASE("what comes in keeps a remote's permission as long as the binding")
+{
+  for (const bool refreshes : {false, true}) {
+    CAPTURE(refreshes);
+    NatBed nat(NatHook::xdp);
+    nat.settings.filter_udp = NAT_FILTER_PORT;
+    nat.settings.flags = refreshes ? NAT_INBOUND_REFRESH : 0;
+    nat.apply();
+    nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+    const nat_session_key key = map_session(to_map(EXTERNAL, PROTOCOL_UDP), REMOTE);
+    NatTable<nat_session_key, nat_session> sessions(nat.object().map("sessions"));
+    sessions.put(key, {}); // its last packet was at time 0
+    REQUIRE(nat.from_world(between(REMOTE, EXTERNAL, PROTOCOL_UDP)).verdict == Verdict::redirect);
+    CHECK((sessions.find(key)->last != 0) == refreshes);
+  }
+}
+
 TEST_CASE("what comes in keeps a binding alive only where that is asked for")
 {
   for (const bool refreshes : {false, true}) {
@@ -171,6 +222,31 @@ TEST_CASE("an ended binding's port is nobody's for 120 seconds, and counts for i
   CHECK(expiry.sweep(end + 120s).ports == 1);
   nat.from_guest(from_guest(PROTOCOL_UDP));
   CHECK(nat.external_of(GUEST, PROTOCOL_UDP).port == 7000);
+}
+
+TEST_CASE("how long ports rest, and how many do, can be set")
+{
+  NatBed nat(NatHook::xdp);
+  NatExpiry restless(nat.object(), {.quarantine = 0s});
+  nat.bind(GUEST, EXTERNAL, PROTOCOL_UDP);
+  const auto swept = restless.sweep(kernel_time() + 300s + LAG);
+  CHECK(swept.bindings == 1);
+  CHECK(swept.ports == 1);
+  NatExpiry bounded(nat.object(), {.quarantine_ports = 1});
+  const auto now = kernel_time();
+  std::vector<nat_endpoint> externals;
+  for (std::uint16_t i = 0; i < 3; ++i) {
+    const Endpoint internal{GUEST.address, static_cast<std::uint16_t>(6000 + i)};
+    const Endpoint external{EXTERNAL.address, static_cast<std::uint16_t>(7000 + i)};
+    nat.bind(internal, external, PROTOCOL_UDP);
+    externals.push_back(to_map(external, PROTOCOL_UDP));
+    bounded.end({{to_map(internal, PROTOCOL_UDP), externals.back()}}, now + 10s * i);
+  }
+  CHECK(bounded.sweep(now + 30s).ports == 2);
+  NatTable<nat_endpoint, nat_owner> owners(nat.object().map("owners"));
+  CHECK(owners.find(externals.back()));
+  CHECK_FALSE(owners.find(externals.front()));
+  CHECK(bounded.sweep(now + 140s).ports == 1);
 }
 
 TEST_CASE("a guest that uses one address after the other keeps none of the room for them")

@@ -30,7 +30,10 @@ TEST_CASE("a plan becomes the settings that the programs read")
   asked.block_ports = 100;
   asked.quota = 50;
   const nat_settings settings = settings_of(asked, 3);
-  CHECK(settings.flags == (NAT_ALLOCATE | NAT_ZONES | NAT_INBOUND_REFRESH | NAT_EXEMPTIONS));
+  CHECK(settings.flags
+        == (NAT_ALLOCATE | NAT_ZONES | NAT_INBOUND_REFRESH | NAT_EXEMPTIONS | NAT_RENUMBER));
+  asked.inbound_refreshes = false;
+  CHECK(settings_of(asked, 3).flags == (NAT_ALLOCATE | NAT_ZONES | NAT_EXEMPTIONS | NAT_RENUMBER));
   CHECK(settings.generation == 3);
   REQUIRE(settings.external_ranges == 2);
   CHECK(settings.external[0].first == 0xcb007101);
@@ -48,6 +51,29 @@ TEST_CASE("a plan becomes the settings that the programs read")
   CHECK(settings.quota == 50);
   CHECK(settings.filter_tcp == NAT_FILTER_ADDRESS);
   CHECK(settings.filter_udp == NAT_FILTER_PORT);
+}
+
+TEST_CASE("whose block an external port is in follows from the plan")
+{
+  NatPlan asked = plan();
+  asked.kernel_allocates = true;
+  asked.block_ports = 300; // three to an address, and 100 ports that nobody has
+  const auto owner = [&](const char* external) {
+    const auto found = block_owner(asked, Endpoint::parse(external).value());
+    return found ? found->to_string() : "nobody";
+  };
+  CHECK(owner("203.0.113.1:2000") == "10.0.0.0");
+  CHECK(owner("203.0.113.1:2299") == "10.0.0.0");
+  CHECK(owner("203.0.113.1:2300") == "10.0.0.1");
+  CHECK(owner("203.0.113.1:2900") == "nobody");
+  CHECK(owner("203.0.113.1:1999") == "nobody");
+  CHECK(owner("198.51.100.1:2000") == "10.0.0.6");
+  CHECK(block_text(asked, IpAddress::parse("10.0.0.7").value()) == "198.51.100.1:2300-2599");
+  asked.internal = {Prefix::parse("10.0.0.0/30").value(), Prefix::parse("10.9.0.0/30").value()};
+  CHECK(owner("198.51.100.0:2300") == "10.9.0.0");
+  CHECK(owner("198.51.100.3:2000") == "nobody"); // a block of no internal address
+  asked.block_ports = 0;
+  CHECK(owner("203.0.113.1:2000") == "nobody");
 }
 
 TEST_CASE("endpoints of the maps are read back as they were")

@@ -38,7 +38,8 @@ void check(const Config& config)
   require(!network.mtu || (*network.mtu >= 68 && *network.mtu <= 65521));
   const Config::Timeouts& timeouts = config.timeouts;
   for (const auto timeout : {timeouts.tcp_established,
-                             timeouts.tcp_transitory,
+                             timeouts.tcp_opening,
+                             timeouts.tcp_closing,
                              timeouts.udp,
                              timeouts.dns,
                              timeouts.ping}) {

@@ -893,6 +893,107 @@ class Cgnat(AcceleratorTest):
                 self.check_fragments_last_first(self.inside, self.INSIDE, echo)
                 self.end(process)
 
+    def is_served(
+        self, place: Namespace, source: str, port: int, service: socket.socket, patience: float = 10
+    ) -> bool:
+        """Whether a connection from `place` to that external port comes to `service`."""
+        with place.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+            client.settimeout(patience)
+            client.bind((source, 0))
+            client.connect((self.EXTERNAL, port))
+            served, seen = service.accept()
+            with served:
+                served.sendall(b"answer")
+                self.assertEqual(receive_exactly(client, 6), b"answer")
+            return source == self.INSIDE or bool(seen == client.getsockname())
+
+    def ctl(self, *words: str) -> str:
+        done = run(
+            self.topology.host.command([str(PROGRAM), "ctl", str(WORK / "cgnat.sock"), *words]),
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    def test_forwards_to_subscribers_who_have_not_sent_anything(self) -> None:
+        behind = "10.9.0.9" # a router, the subscriber of all others
+        options = ["-L", f"8080:{self.INSIDE}:80", "-L", f"9090-9091:{behind}:80-81"]
+        for hook in HOOKS:
+            with self.subTest(hook):
+                self.topology.host.shell("ip link del inside0")
+                self.make_inside_link()
+                self.inside.shell(f"ip address replace {behind}/32 dev lo; ip link set lo up")
+                self.topology.host.shell(f"ip route add {behind}/32 via {self.INSIDE}")
+                process = self.translating(
+                    hook, *options, "-control", str(WORK / "cgnat.sock"), "-log-bindings"
+                )
+                internet, world = self.topology.internet, SERVER[4]
+                with listening(self.inside, 4, self.INSIDE, 80) as service, listening(
+                    self.inside, 4, behind, 81
+                ) as further:
+                    self.assertTrue(self.is_served(internet, world, 8080, service))
+                    self.assertTrue(self.is_served(internet, world, 9091, further))
+                    self.assertTrue(self.is_served(self.inside, self.INSIDE, 8080, service))
+                    self.assertTrue(self.is_served(self.inside, self.INSIDE, 9091, further))
+                    self.assertIn(
+                        f"2  -L 9090-9091:{behind}:80-81  {self.EXTERNAL}:9090 {self.EXTERNAL}:9091"
+                        "  by the NAT\n",
+                        self.ctl("forward", "list"),
+                    )
+                    self.assertIn("10.1.2.3:80 has an", self.ctl("forward", "add", "-L", "1:10.1.2.3:80"))
+                    self.assertIn("8080 is in use", self.ctl("forward", "add", "-L", "8080:10.1.2.3:8"))
+                    self.assertEqual(self.ctl("forward", "remove", "1"), "")
+                    with self.assertRaises(OSError):
+                        self.is_served(internet, world, 8080, service, 0.5)
+                    self.assertIn("8081", self.ctl("forward", "add", "-L", f"8081:{self.INSIDE}:80"))
+                    self.assertTrue(self.is_served(internet, world, 8081, service))
+                process.wait_for_log("unbound")
+                self.end(process)
+
+    def test_a_forward_to_a_subscriber_who_comes_later(self) -> None:
+        for hook in HOOKS:
+            with self.subTest(hook):
+                self.inside.shell("ip link set eth0 down")
+                process = self.translating(hook, "-L", f"8080:{self.INSIDE}:80")
+                time.sleep(4) # until the host has given up on it
+                self.inside.shell("ip link set eth0 up && ip route replace default via 10.0.0.1")
+                with listening(self.inside, 4, self.INSIDE, 80) as service:
+                    self.assertTrue(
+                        self.is_served(self.topology.internet, SERVER[4], 8080, service)
+                    )
+                self.end(process)
+
+    def test_a_restart_with_pinned_maps_and_other_forwards_to_subscribers(self) -> None:
+        self.topology.host.shell(
+            f"mkdir -p {BPF_FOLDER} && (mountpoint -q {BPF_FOLDER} || mount -t bpf bpf {BPF_FOLDER})"
+        )
+        pin = ["-pin", f"{BPF_FOLDER}/cgnat-forwards", "-control", str(WORK / "cgnat.sock")]
+        for port, forward in (
+            (8080, f"8080:{self.INSIDE}:80"),
+            (8080, f"8080:{self.INSIDE}:80"),
+            (9090, f"9090:{self.INSIDE}:80"),
+            (8080, "8080:10.1.2.9:80"),
+        ):
+            process = self.translating("tc", *pin, "-L", forward)
+            with listening(self.inside, 4, self.INSIDE, 80) as service:
+                if forward.endswith(f"{self.INSIDE}:80"):
+                    self.assertTrue(
+                        self.is_served(self.topology.internet, SERVER[4], port, service)
+                    )
+            bound = [line for line in self.ctl("accel", "bindings").splitlines() if ":80 " in line]
+            self.assertEqual(len(bound), 1)
+            self.end(process)
+
+    def test_a_forward_has_no_port_of_another_subscribers_block(self) -> None:
+        words = ["-e", "up0", "-i", "inside0", "-E", self.EXTERNAL, "-I", "10.1.2.0/24"]
+        words += ["-port-block", "200", "-accel", "tc", "-L", f"1200:{self.INSIDE}:80"]
+        done = run(self.topology.host.command([str(self.cgnat()), *words]), check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(
+            f"port 1200 of {self.EXTERNAL} is in the block of 10.1.2.0 (-port-block), and would be "
+            f"taken for one of its: those of {self.INSIDE} are {self.EXTERNAL}:1624-1823",
+            done.stderr,
+        )
+
     def test_an_internal_interface_that_is_made_anew(self) -> None:
         for hook in HOOKS:
             with self.subTest(hook), Datagrams(self.topology.internet, 4, SERVER[4]) as echo:

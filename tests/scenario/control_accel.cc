@@ -44,10 +44,31 @@ struct FakeAccelerator : AcceleratorView
   bool is_broken = false;
 };
 
-/// What a user of `ctl` sees: text, then complaint.
-std::string ctl(const AcceleratorView& accelerator, const Words& words)
+struct FakeForwards : PublishedForwards
 {
-  AcceleratorOnlyCommands commands(accelerator);
+  PublishedForward add(const ForwardSpec& spec) override
+  {
+    const NatNetworks networks{parse_address_ranges("203.0.113.1"),
+                               {Prefix::parse("10.0.0.0/8").value()}};
+    list_.push_back(
+      {static_cast<std::uint32_t>(list_.size() + 1), spec, published_ports(spec, networks)});
+    return list_.back();
+  }
+  bool remove(std::uint32_t id) override
+  {
+    return std::erase_if(list_, [&](const auto& each) { return each.id == id; }) == 1;
+  }
+  [[nodiscard]] std::vector<PublishedForward> list() const override { return list_; }
+
+  std::vector<PublishedForward> list_;
+};
+
+/// What a user of `ctl` sees: text, then complaint.
+std::string ctl(const AcceleratorView& accelerator,
+                const Words& words,
+                PublishedForwards* forwards = nullptr)
+{
+  AcceleratorOnlyCommands commands(accelerator, forwards);
   const Request request = parse_request_words(words);
   CHECK(parse_request(serialize(request)) == request);
   std::string answer;
@@ -101,7 +122,25 @@ TEST_CASE("without an accelerator, or with one that is broken, an error says so"
                        "usage: slirpstack ctl SOCKET accel status | accel bindings",
                        RequestError);
   CHECK(ctl(FakeAccelerator(), {"flows"})
-        == "there is no user-mode stack here: only accel status, accel bindings");
+        == "there is no user-mode stack here: only accel and forward");
+}
+
+TEST_CASE("forwards of the NAT are added, listed and removed as a guest's are")
+{
+  const FakeAccelerator accelerator;
+  FakeForwards forwards;
+  const auto said = [&](const Words& words) { return ctl(accelerator, words, &forwards); };
+  const std::string line = "1  -L udp://7000-7001:10.0.0.2:80-81  203.0.113.1:7000 "
+                           "203.0.113.1:7001  by the NAT\n";
+  CHECK(said({"forward", "add", "-L", "udp://7000-7001:10.0.0.2:80-81"}) == line);
+  CHECK(said({"forward", "list"}) == line);
+  CHECK(said({"forward", "add", "-L", "80:11.0.0.2:80"})
+        == "11.0.0.2 is in no internal network of the NAT");
+  CHECK(said({"forward", "add", "-R", "80:127.0.0.1:80"})
+        == "-R is for guests of slirpstack's own; the NAT has -L alone");
+  CHECK(said({"forward", "remove", "1", "-drain"}).empty());
+  CHECK(said({"forward", "remove", "1"}) == "there is no forward 1");
+  CHECK(said({"forward", "list"}).empty());
 }
 
 TEST_CASE("the metrics have the accelerator's counters, if there is one")

@@ -107,6 +107,29 @@ TEST_CASE("a host that never answers ends after the transitory time")
   CHECK(world.gateway.flows().size() == 0);
 }
 
+TEST_CASE("a connection that opens and one that closes have times of their own")
+{
+  Gateway::Settings settings = World::settings();
+  settings.tcp.opening = 10s;
+  settings.tcp.closing = 20s;
+  World world(settings);
+  TcpGuest guest(world);
+  guest.sends(syn());
+  world.advance(9s);
+  guest.expects_nothing();
+  world.advance(1s);
+  world.expects_icmp(3, 1);
+  TcpGuest closing(world, endpoint("10.0.2.100", 40001));
+  closing.connects();
+  closing.sends(fin());
+  closing.host().eof(); // of which the guest hears nothing
+  world.advance(19s);
+  CHECK(world.gateway.flows().size() == 1);
+  world.advance(2s);
+  CHECK(world.gateway.flows().size() == 0);
+  world.loses_all();
+}
+
 TEST_CASE("what policy denies is refused without a socket")
 {
   struct Case

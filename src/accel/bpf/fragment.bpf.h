@@ -7,6 +7,7 @@
 
 #include "allocate.bpf.h"
 #include "budget.bpf.h"
+#include "origin.bpf.h"
 
 #define FRAGMENT_LIFETIME_NS NAT_FRAGMENT_NS
 
@@ -81,15 +82,20 @@ static __always_inline void say_first_came(const struct nat_fragment_key* key)
 }
 
 /* A function of its own, since the stack of its callers is nearly full. */
-static __noinline int admit_later(const struct packet* p, __u8 inbound, __u32 zone, __u32 flags)
+static __noinline int admit_later(const struct packet* p,
+                                  __u8 inbound,
+                                  __u32 zone,
+                                  const struct origin* origin)
 {
-  if (!p) {
+  if (!p || !origin) {
     return -1;
   }
   struct nat_fragment_key key = fragment_key(p, inbound, zone);
   struct nat_fragment first = {.source_port = p->source_port,
                                .destination_port = p->destination_port,
-                               .flags = flags,
+                               .identification = origin->renumbered,
+                               .flags = origin->handed * NAT_FRAGMENT_ASIDE
+                                        | (origin->renumbered ? NAT_FRAGMENT_RENUMBERED : 0),
                                .seen = bpf_ktime_get_coarse_ns()};
   bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
   if (bpf_map_lookup_elem(&awaited, &key)) {
@@ -104,10 +110,10 @@ static __noinline int admit_later(const struct packet* p, __u8 inbound, __u32 zo
 static __always_inline void note_first(const struct packet* p,
                                        __u8 inbound,
                                        __u32 zone,
-                                       __u32 flags)
+                                       const struct origin* origin)
 {
   if (p->fragment == FRAGMENT_FIRST && !p->is_icmp_error) {
-    admit_later(p, inbound, zone, flags);
+    admit_later(p, inbound, zone, origin);
   }
 }
 

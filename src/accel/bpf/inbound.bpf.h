@@ -30,6 +30,9 @@ static __noinline int error_inbound(context* ctx, struct packet* p)
   if (!owner) {
     return to_host(p->length);
   }
+  if (!has_place(owner)) {
+    return dropped(NAT_DROP_NO_ROUTE, p->length);
+  }
   struct translation inner = quoted.ends;
   inner.source = owner->address;
   inner.source_port = owner->port;
@@ -115,6 +118,9 @@ static __always_inline int parsed_inbound(context* ctx,
   if (p->hop_limit <= 1) {
     return too_old(ctx, p);
   }
+  if (!is_placed(owner, p->protocol, now)) {
+    return dropped(NAT_DROP_NO_ROUTE, p->length);
+  }
   __u32 refused = session_in(now_set, p, owner, p->source, p->source_port, now);
   if (refused) {
     return dropped(refused, p->length);
@@ -157,6 +163,6 @@ static __always_inline int inbound(context* ctx, struct origin* origin)
     return to_host(p.length);
   }
   int verdict = parsed_inbound(ctx, now_set, origin, &p, now);
-  note_first(&p, 1, 0, origin->handed * NAT_FRAGMENT_ASIDE);
+  note_first(&p, 1, 0, origin);
   return verdict;
 }

@@ -95,6 +95,14 @@ struct
 
 struct
 {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __type(key, __u32);
+  __type(value, __u32);
+  __uint(max_entries, NAT_IDENTIFICATIONS);
+} identifications SEC(".maps");
+
+struct
+{
   __uint(type, BPF_MAP_TYPE_HASH);
   __type(key, struct nat_subscriber_key);
   __type(value, struct nat_subscriber);

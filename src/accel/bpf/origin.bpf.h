@@ -4,6 +4,8 @@
 
 #include "maps.bpf.h"
 
+#define RENUMBERED 0x10000U
+
 struct origin
 {
   __u32 guest; /* the interface behind which the guest is */
@@ -13,6 +15,8 @@ struct origin
   __u32 again;    /* slirpstack has seen it and given it back */
   __u32 is_held;  /* a fragment that has waited for the first of its datagram */
   __u32 handed;   /* out: the packet has gone to slirpstack, or from outside to the host */
+  __u32
+    renumbered; /* out: the identification that it has left under, with RENUMBERED; 0: its own */
 };
 
 static __always_inline void look_up(struct origin* origin)

@@ -3,6 +3,7 @@
 /* NAT44 of packets of a guest, to the world or, by way of an external address, to another guest
  * (hairpinning, RFC 4787 REQ-9). */
 
+#include "identification.bpf.h"
 #include "inbound.bpf.h"
 
 static __always_inline int is_translatable(const struct nat_settings* now_set,
@@ -77,6 +78,7 @@ static __always_inline int emit(context* ctx,
   }
   __u32 ifindex = route->ifindex;
   rewrite_macs(ctx, route->destination_mac, route->source_mac);
+  identify(ctx, now_set, origin, p);
   rewrite(ctx, p, to);
   count(NAT_OUT, p->length);
   return redirect_frame(ctx, ifindex);
@@ -99,6 +101,9 @@ static __always_inline int hairpin(context* ctx,
              ? to_host(p->length)
              : to_slirpstack(ctx, origin, p, NAT_DROP_NO_BINDING);
   }
+  if (!is_placed(owner, p->protocol, now)) {
+    return dropped(NAT_DROP_NO_ROUTE, p->length);
+  }
   __u32 refused = session_in(now_set, p, owner, to->source, to->source_port, now);
   if (refused) {
     return dropped(refused, p->length);
@@ -106,6 +111,7 @@ static __always_inline int hairpin(context* ctx,
   note_inbound(now_set, owner, now);
   to->destination = owner->address;
   to->destination_port = owner->port;
+  identify(ctx, now_set, origin, p);
   rewrite(ctx, p, to);
   count(NAT_HAIRPIN, p->length);
   return deliver(ctx, now_set, owner);
@@ -181,6 +187,7 @@ static __noinline int error_outbound(context* ctx, struct origin* origin, struct
   if (rewrite_quotation(ctx, p, &quoted, &inner)) {
     return dropped(NAT_DROP_MALFORMED, p->length);
   }
+  identify(ctx, now_set, origin, p);
   rewrite(ctx, p, &outer);
   count(NAT_ICMP_ERROR_OUT, p->length);
   return deliver(ctx, now_set, owner);
@@ -370,6 +377,6 @@ static __always_inline int outbound(context* ctx, struct origin* origin)
       ctx, origin, &p, parsed == PARSE_ASIDE ? NAT_DROP_FRAGMENT : NAT_DROP_PROTOCOL);
   }
   int verdict = parsed_outbound(ctx, now_set, origin, &p, now);
-  note_first(&p, 0, origin->zone, origin->handed * NAT_FRAGMENT_ASIDE);
+  note_first(&p, 0, origin->zone, origin);
   return verdict;
 }

@@ -234,15 +234,22 @@ static __always_inline __u32 session_out(const struct nat_settings* now_set,
   return remember(&key, NAT_TCP_NONE, now) ? 0 : NAT_DROP_EXHAUSTED;
 }
 
-static __always_inline int is_permitted(struct nat_session_key key, __u32 filter, int is_icmp)
+static __always_inline int is_permitted(const struct nat_settings* now_set,
+                                        struct nat_session_key key,
+                                        __u32 filter,
+                                        __u64 now)
 {
   if (filter == NAT_FILTER_ENDPOINT) {
     return 1;
   }
-  if (filter == NAT_FILTER_ADDRESS || is_icmp) {
+  if (filter == NAT_FILTER_ADDRESS || key.protocol == IPPROTO_ICMP) {
     key.remote_port = 0;
   }
-  return bpf_map_lookup_elem(&sessions, &key) != 0;
+  struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
+  if (known && now_set->flags & NAT_INBOUND_REFRESH && key.protocol != IPPROTO_TCP) {
+    refresh(&known->last, now);
+  }
+  return known != 0;
 }
 
 /* Who has come in by a forward may be answered, whatever policy says of going there. */
@@ -274,7 +281,7 @@ static __always_inline __u32 session_in(const struct nat_settings* now_set,
     if (now_set->flags & NAT_ASK_REMOTES && owner->flags & NAT_STATIC) {
       return make_answerable(now_set, &key, now);
     }
-    return is_permitted(key, filter, p->protocol == IPPROTO_ICMP) ? 0 : NAT_DROP_FILTERED;
+    return is_permitted(now_set, key, filter, now) ? 0 : NAT_DROP_FILTERED;
   }
   struct nat_session* known = bpf_map_lookup_elem(&sessions, &key);
   if (known && known->flags & NAT_RELEASED) {
@@ -289,7 +296,7 @@ static __always_inline __u32 session_in(const struct nat_settings* now_set,
     return NAT_DROP_NO_SESSION;
   }
   /* A connection known by its port would have been found above. */
-  if (filter == NAT_FILTER_PORT || !is_permitted(key, filter, 0)) {
+  if (filter == NAT_FILTER_PORT || !is_permitted(now_set, key, filter, now)) {
     return NAT_DROP_FILTERED;
   }
   return remember_visitor(now_set, &key, NAT_TCP_SYN_IN, now);

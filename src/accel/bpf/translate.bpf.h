@@ -101,6 +101,31 @@ static __always_inline int refuse_binding(context* ctx,
   return send_answer(ctx, p, &answer, origin->guest);
 }
 
+#define ASKING_PERIOD_NS 1000000000ULL
+
+static __always_inline int has_place(const struct nat_owner* owner)
+{
+  const __u16* mac = (const __u16*)owner->guest_mac;
+  return (mac[0] | mac[1] | mac[2]) != 0;
+}
+
+/* A forward's subscriber may not have sent anything yet. The first packet for it has slirpstack
+ * find it as the host's own stack would; the sender tries again. */
+static __noinline int is_placed(struct nat_owner* owner, __u8 protocol, __u64 now)
+{
+  if (!owner || has_place(owner)) {
+    return owner != 0;
+  }
+  if (now - owner->last_in >= ASKING_PERIOD_NS) {
+    struct nat_endpoint internal
+      = {.address = owner->address, .port = owner->port, .protocol = protocol, .zone = owner->zone};
+    struct nat_endpoint none = {};
+    owner->last_in = now;
+    report(NAT_EVENT_UNPLACED, &internal, &none);
+  }
+  return 0;
+}
+
 static __always_inline int deliver(context* ctx,
                                    const struct nat_settings* now_set,
                                    const struct nat_owner* owner)

@@ -60,6 +60,8 @@ TEST_CASE("each option of the accelerator reaches its place")
                                           "-port-quota=50",
                                           "-tcp-filter=address",
                                           "-max-bindings=1000",
+                                          "-quarantine=0",
+                                          "-quarantine-ports=70",
                                           "-log-bindings",
                                           "-pin=/sys/fs/bpf/x"})
                                .acceleration;
@@ -77,6 +79,8 @@ TEST_CASE("each option of the accelerator reaches its place")
   CHECK(asked.kernel_allocates);
   CHECK(asked.block_ports == 100);
   CHECK(asked.quota == 50);
+  CHECK(asked.quarantine == std::chrono::seconds(0));
+  CHECK(asked.quarantine_ports == 70);
   CHECK(asked.tcp_filter == Config::UdpFilter::address);
   CHECK(asked.max_bindings == 1000);
   CHECK(asked.log_bindings);
@@ -162,6 +166,8 @@ TEST_CASE("options that need the accelerator say so")
                             "-port-quota=1",
                             "-tcp-filter=port",
                             "-max-bindings=1",
+                            "-quarantine=1m",
+                            "-quarantine-ports=1",
                             "-log-bindings",
                             "-pin=/sys/fs/bpf/x"}) {
     const std::string name = std::string(typed).substr(0, std::string(typed).find('='));
@@ -187,6 +193,13 @@ TEST_CASE("what does not go with the accelerator is refused with the reason")
   CHECK(accelerated_error({"-port-quota=11", "-port-block=10"}) == "no error"); // of two blocks
   CHECK(accelerated_error({"-xdp-alloc=kernel", "-port-quota=11", "-port-block=10"})
         == "-port-quota 11 is more than -port-block 10 has for an address");
+  for (const char* value : {"1500ms", "721h"}) {
+    CHECK(
+      accelerated_error({std::string("-quarantine=") + value})
+      == fmt::format("invalid value \"{}\" for flag -quarantine: must be whole seconds from 0s to "
+                     "720h",
+                     value));
+  }
   CHECK(accelerated_error({"-external-address=198.16.0.0/15"})
         == "-external-address has 131072 addresses: at most 65536 without -xdp-alloc=kernel");
   CHECK(accelerated_error({"-external-address=198.16.0.0/15", "-xdp-alloc=kernel"}) == "no error");

@@ -102,6 +102,29 @@ TEST_CASE("what cgnat lacks, or cannot be, is said in one line")
   CHECK(error_of({"stats"}) == R"(unexpected argument "stats")");
 }
 
+TEST_CASE("forwards of cgnat are read, and refused where they do not fit -E, -I or each other")
+{
+  const Config config = parse({"-L", "8080:10.0.0.2:80", "--local-forward=udp://53:10.0.0.2:53"});
+  REQUIRE(config.forwarding.local.size() == 2);
+  CHECK(config.forwarding.local.front().text == "8080:10.0.0.2:80");
+  const auto error = [](const Words& more) {
+    Words words = NEEDED;
+    words.insert(words.end(), more.begin(), more.end());
+    return error_of(words);
+  };
+  CHECK(error({"-L", "192.0.2.9:80:10.0.0.2:80"})
+        == R"(invalid value "192.0.2.9:80:10.0.0.2:80" for flag -L: 192.0.2.9 is no external )"
+           "address of the NAT");
+  CHECK(
+    error({"-L", "80-81:10.0.0.2:80-81", "-L", "81:10.0.0.2:82"})
+    == R"(invalid value "81:10.0.0.2:82" for flag -L: tcp://203.0.113.1:81 is forwarded already)");
+  CHECK(error({"-L", "80:10.0.0.2:80", "-local-forward", "81:10.0.0.2:80"})
+        == R"(invalid value "81:10.0.0.2:80" for flag -L: 10.0.0.2:80 is another forward's )"
+           "already: it can have one external port of a protocol");
+  // A port of each protocol.
+  CHECK(error({"-L", "80:10.0.0.2:80", "-L", "udp://80:10.0.0.2:80"}) == "no error");
+}
+
 TEST_CASE("cgnat is known by its name")
 {
   CHECK(manner_of("/usr/bin/cgnat") == Config::Manner::cgnat);

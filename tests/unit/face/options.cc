@@ -37,7 +37,7 @@ TEST_CASE("the defaults are those of the RFCs and of the man page")
   CHECK(config.network.cidr6.to_string() == "fd00::/64");
   CHECK(config.egress.udp_filter == Config::UdpFilter::port);
   CHECK(config.timeouts.tcp_established == 7440s);
-  CHECK(config.timeouts.tcp_transitory == 240s);
+  CHECK(config.timeouts.tcp_closing == 240s);
   CHECK(config.timeouts.udp == 300s);
   CHECK(config.timeouts.dns == 10s);
   CHECK(config.timeouts.ping == 60s);
@@ -120,8 +120,11 @@ TEST_CASE("every option reaches its place")
                                "endpoint",
                                "-tcp-timeout",
                                "2h5m",
+                               "-tcp-opening-timeout",
+                               "6m",
                                "-tcp-closing-timeout",
                                "5m",
+                               "-inbound-refresh=false",
                                "-udp-timeout",
                                "120",
                                "-dns-timeout",
@@ -158,8 +161,13 @@ TEST_CASE("every option reaches its place")
                      .source_ipv4 = IpAddress::parse("198.51.100.1"),
                      .source_ipv6 = IpAddress::parse("2001:db8::1"),
                      .udp_filter = Config::UdpFilter::endpoint};
-  expected.timeouts
-    = {.tcp_established = 7500s, .tcp_transitory = 300s, .udp = 120s, .dns = 5s, .ping = 90s};
+  expected.timeouts = {.tcp_established = 7500s,
+                       .tcp_opening = 360s,
+                       .tcp_closing = 300s,
+                       .udp = 120s,
+                       .dns = 5s,
+                       .ping = 90s,
+                       .inbound_refreshes = false};
   expected.lifecycle = {.ready_fd = 3, .exit_fd = 4, .exit_with_parent = true};
   expected.limits = {.max_flows = 1000, .max_memory_bytes = 64U << 20U};
   expected.output
@@ -252,7 +260,7 @@ TEST_CASE("the help text fits a terminal and begins with what the program is")
     CAPTURE(line);
     CHECK(line.size() <= 80);
   }
-  CHECK(std::ranges::count(help, '\n') <= 95);
+  CHECK(std::ranges::count(help, '\n') <= 97);
 }
 
 TEST_CASE("the help text says what a forward looks like")

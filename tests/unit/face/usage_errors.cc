@@ -117,8 +117,12 @@ TEST_CASE("values that would do something else than was meant are refused")
 
 TEST_CASE("a timeout is whole seconds and less than a month")
 {
-  for (const char* flag :
-       {"tcp-timeout", "tcp-closing-timeout", "udp-timeout", "dns-timeout", "ping-timeout"}) {
+  for (const char* flag : {"tcp-timeout",
+                           "tcp-opening-timeout",
+                           "tcp-closing-timeout",
+                           "udp-timeout",
+                           "dns-timeout",
+                           "ping-timeout"}) {
     for (const char* value : {"0", "0s", "300ms", "1500ms", "721h", "2592001"}) {
       const std::string expected = "invalid value \"" + std::string(value) + "\" for flag -" + flag
                                    + ": must be whole seconds from 1s to 720h";

@@ -2,6 +2,7 @@
 
 #include "wire/ip.hh"
 
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <map>
 #include <set>
@@ -277,4 +278,41 @@ TEST_CASE("of several guests none takes more ports than it leaves the others")
   CHECK(again.empty());
   CHECK(std::holds_alternative<Endpoint>(
     pool.take({GUEST, 1}, PROTOCOL_UDP, START + PortPool::QUARANTINE, 1)));
+}
+
+TEST_CASE("how long ports rest, and how many do, can be set")
+{
+  PortPool restless = pool_of({FIRST},
+                              {.first_port = 2000,
+                               .last_port = 2000,
+                               .has_low_ports = false,
+                               .quarantine = std::chrono::seconds(0)});
+  for (int i = 0; i < 2; ++i) {
+    const auto taken = restless.take({GUEST, 5000}, PROTOCOL_UDP, START);
+    REQUIRE(std::holds_alternative<Endpoint>(taken));
+    restless.give_back({GUEST, 5000}, std::get<Endpoint>(taken), PROTOCOL_UDP, START);
+  }
+  PortPool bounded = pool_of(
+    {FIRST},
+    {.first_port = 2000, .last_port = 2002, .has_low_ports = false, .quarantine_ports = 1});
+  std::vector<Endpoint> externals;
+  const auto take_all = [&] {
+    externals.clear();
+    for (std::uint16_t port = 5000; port < 5004; ++port) {
+      const auto taken = bounded.take({GUEST, port}, PROTOCOL_UDP, START);
+      if (const auto* const external = std::get_if<Endpoint>(&taken)) {
+        externals.push_back(*external);
+      }
+    }
+  };
+  take_all();
+  REQUIRE(externals.size() == 3);
+  for (std::uint16_t i = 0; i < 3; ++i) {
+    bounded.give_back(
+      {GUEST, static_cast<std::uint16_t>(5000 + i)}, externals[i], PROTOCOL_UDP, START);
+  }
+  const Endpoint last = externals[2];
+  take_all();
+  CHECK(externals.size() == 2);
+  CHECK(std::ranges::find(externals, last) == externals.end());
 }

@@ -238,6 +238,25 @@ TEST_CASE("what the guest sends keeps the flow")
   CHECK(world.host.datagram_sockets() == 1);
 }
 
+TEST_CASE("what comes in keeps the flow, unless that is switched off")
+{
+  for (const bool refreshes : {true, false}) {
+    CAPTURE(refreshes);
+    UdpRelays::Settings settings;
+    settings.filter = UdpFilter::endpoint_independent;
+    settings.inbound_refreshes = refreshes;
+    World world(settings);
+    world.guest_sends(GUEST, A, "1");
+    world.advance(200s);
+    world.host.datagrams(0).receives(A, "still here");
+    world.host.datagrams(0).receives(B, "here too");
+    CHECK(world.guest.take().size() == 2);
+    world.advance(100s);
+    CHECK(world.flows.size() == (refreshes ? 2 : 0));
+    CHECK(world.relays.mappings() == (refreshes ? 1 : 0));
+  }
+}
+
 TEST_CASE("a DNS question is forgotten soon")
 {
   World world;
