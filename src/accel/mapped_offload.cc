@@ -29,7 +29,7 @@ MappedOffload::MappedOffload(PrefixMirror& prefixes,
   , settings_(settings)
   , carried_(FIRST_BUCKETS, FlowKeyHash(secret))
 {
-  flows_.attach(settings_.zone, [this](const FlowKey& key) { carried_.erase(key); });
+  flows_.attach(settings_.guest.zone, [this](const FlowKey& key) { carried_.erase(key); });
 }
 
 template<typename Ends>
@@ -54,8 +54,8 @@ void MappedOffload::forget()
     return; // the zone may be somebody else's by now
   }
   drop_records();
-  prefixes_.clear(settings_.zone);
-  flows_.detach(settings_.zone);
+  prefixes_.clear(settings_.guest.zone);
+  flows_.detach(settings_.guest.zone);
   is_mirrored_ = false;
 }
 
@@ -64,9 +64,10 @@ void MappedOffload::set_mappings(const PrefixMap& map)
   if (is_gone_) {
     return;
   }
-  is_mirrored_ = prefixes_.set(settings_.zone, map) && !map.empty();
+  is_mirrored_ = prefixes_.set({settings_.guest, settings_.mtu_bytes}, map) && !map.empty();
   end_those([&](const FlowKey& key, const Carried& carried) {
-    return !is_mirrored_ || map.to_external(key.guest.address).address != carried.external;
+    const Translation now = map.to_external(key.guest.address);
+    return !is_mirrored_ || now.address != carried.external || now.mapping->open;
   });
 }
 
@@ -101,8 +102,8 @@ OffloadAnswer MappedOffload::offer(const FlowOffer& offer, FlowRecord& record, T
   }
   nat_mapped flow{};
   flow.last = kernel_time(now);
-  flow.ifindex = settings_.ifindex;
-  flow.zone = settings_.zone;
+  flow.ifindex = settings_.guest.ifindex;
+  flow.zone = settings_.guest.zone;
   std::ranges::copy(key.guest.address.bytes(), std::begin(flow.internal));
   std::ranges::copy(mac->bytes, std::begin(flow.guest_mac));
   try {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "accel/binding_maker.hh"
 #include "accel/mapped_flows.hh"
 #include "accel/prefix_mirror.hh"
 #include "flow/flow_offload.hh"
@@ -16,8 +17,7 @@ class MappedOffload final : public FlowOffload
 public:
   struct Settings
   {
-    std::uint32_t ifindex = 0;      ///< our end of the guest's veth pair
-    std::uint8_t zone = 0;          ///< nat_interface.zone of that
+    GuestPlace guest;
     std::uint32_t mtu_bytes = 1500; ///< of what the guest sends
     /// Only who was sent a datagram may answer (`-udp-filter port`). Other filters are a socket's.
     bool carries_udp = true;

@@ -42,7 +42,7 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
       nat_.object(),
       [this] { return follow(); },
       settings.ways)
-  , prefixes_(nat_.object())
+  , prefixes_(nat_.object(), [this] { look_after_bindings(); })
   , mapped_(nat_.object(),
             settings.timeouts,
             {.max_flows = settings.sizes.sessions, .is_shared = settings.is_shared},
@@ -282,7 +282,7 @@ void RunningNat::sweep()
 {
   try {
     const NatExpiry::Swept swept = expiry_.sweep(now());
-    if (swept.left + mapped_.sweep(now()) > 0) {
+    if (swept.left + mapped_.sweep(now()) + prefixes_.open() > 0) {
       look_after_bindings();
       routes_.refresh_gateways();
     }

@@ -106,7 +106,8 @@ private:
   void on_binding(const nat_endpoint& internal, const nat_endpoint& external, bool is_bound);
   [[nodiscard]] NatExpiry make_expiry();
   void end_unplanned();
-  /// There are bindings: those that fall silent have to be ended.
+  /// There are bindings, of which those that fall silent have to be ended, or open mappings: their
+  /// gateways have to be known.
   void look_after_bindings();
   void sweep();
   [[nodiscard]] std::map<unsigned, unsigned> former_zones() const;

@@ -19,6 +19,7 @@ bool is_between(const Bytes& seen, const Frame& around)
 MappedBed::MappedBed(NatHook hook)
   : nat(hook), prefixes(nat.object()), flows(nat.object(), {}, {}, [] {})
 {
+  mappings.allow_open();
   nat.set_tap(ZONE);
   nat.route(Prefix::parse("::/0").value(), 1500);
   map("add eth0 fd00:1::/64 2001:db8:1::/64\nadd eth0 fd00:2::/64 2001:db8:2::/64 neutral\n");
@@ -27,7 +28,7 @@ MappedBed::MappedBed(NatHook hook)
 void MappedBed::map(std::string_view batch, std::uint8_t zone)
 {
   apply_edits(mappings, parse_map_batch(batch));
-  REQUIRE(prefixes.set(zone, mappings));
+  REQUIRE(prefixes.set(guest_of(zone), mappings));
 }
 
 Endpoint MappedBed::external_of(const Endpoint& guest) const

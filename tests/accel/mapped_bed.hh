@@ -48,6 +48,13 @@ public:
   Bytes seen; ///< the frame as the last run() left it
 };
 
+/// Where all guests of the bed are.
+[[nodiscard]] inline PrefixMirror::Guest guest_of(std::uint8_t zone,
+                                                  const MacAddress& mac = GUEST_MAC)
+{
+  return {{.ifindex = 1, .zone = zone, .mac = mac}, 1500};
+}
+
 inline const Endpoint MAPPED_REMOTE = at("[2001:db8:99::53]:53");
 /// Behind the plain mapping, and the neutral one.
 inline const Endpoint MAPPED_GUESTS[] = {at("[fd00:1::5]:5000"), at("[fd00:2::5]:5000")};

@@ -50,11 +50,11 @@ TEST_CASE("the same mappings again change nothing, and leave nothing when they g
   PrefixMirror mirror(nat.object());
   const PrefixMap map = many(1, 10);
   for (int i = 0; i < 3; ++i) {
-    CHECK(mirror.set(ZONE, map));
+    CHECK(mirror.set(guest_of(ZONE), map));
     CHECK(mirror.size() == 10);
     CHECK(prefix_entries(nat) == 20);
   }
-  CHECK(mirror.set(ZONE, map_of("")));
+  CHECK(mirror.set(guest_of(ZONE), map_of("")));
   CHECK(prefix_entries(nat) == 0);
   mirror.clear(ZONE);
   mirror.clear(OTHER_ZONE);
@@ -66,12 +66,12 @@ TEST_CASE("an external prefix stays as long as one mapping has it")
 {
   NatBed nat(NatHook::xdp);
   PrefixMirror mirror(nat.object());
-  CHECK(mirror.set(ZONE,
+  CHECK(mirror.set(guest_of(ZONE),
                    map_of("add eth0 fd00:1::/64 2001:db8:1::/64\n"
                           "add eth1 fd00:2::/64 2001:db8:1::/64\n")));
-  CHECK(mirror.set(OTHER_ZONE, map_of("add eth0 fd00:1::/64 2001:db8:1::/64\n")));
+  CHECK(mirror.set(guest_of(OTHER_ZONE), map_of("add eth0 fd00:1::/64 2001:db8:1::/64\n")));
   CHECK(prefix_entries(nat) == 4);
-  CHECK(mirror.set(ZONE, map_of("add eth0 fd00:1::/64 2001:db8:9::/64\n")));
+  CHECK(mirror.set(guest_of(ZONE), map_of("add eth0 fd00:1::/64 2001:db8:9::/64\n")));
   CHECK(prefix_entries(nat) == 4); // two of each guest
   mirror.clear(OTHER_ZONE);
   CHECK(prefix_entries(nat) == 2);
@@ -84,16 +84,16 @@ TEST_CASE("a guest whose mappings find no room has none, and takes none from ano
   NatBed nat(NatHook::xdp);
   PrefixMirror mirror(nat.object());
   const PrefixMap full = many(1);
-  REQUIRE(mirror.set(ZONE, full));
+  REQUIRE(mirror.set(guest_of(ZONE), full));
   CHECK(prefix_entries(nat) == 20'000);
-  CHECK_FALSE(mirror.set(OTHER_ZONE, many(2, 3)));
-  CHECK_FALSE(mirror.set(OTHER_ZONE, map_of("add eth0 fd00::/64 2001:db8:1::/64\n")));
+  CHECK_FALSE(mirror.set(guest_of(OTHER_ZONE), many(2, 3)));
+  CHECK_FALSE(mirror.set(guest_of(OTHER_ZONE), map_of("add eth0 fd00::/64 2001:db8:1::/64\n")));
   CHECK(mirror.size() == full.size());
   CHECK(prefix_entries(nat) == 20'000);
-  CHECK(mirror.set(ZONE, full));
+  CHECK(mirror.set(guest_of(ZONE), full));
   mirror.clear(ZONE);
   CHECK(prefix_entries(nat) == 0);
-  CHECK(mirror.set(OTHER_ZONE, many(2, 3)));
+  CHECK(mirror.set(guest_of(OTHER_ZONE), many(2, 3)));
   CHECK(prefix_entries(nat) == 6);
 }
 
@@ -102,13 +102,13 @@ TEST_CASE("mappings that fit are taken though those that they replace have fille
   NatBed nat(NatHook::xdp);
   PrefixMirror mirror(nat.object());
   PrefixMap map = many(1);
-  REQUIRE(mirror.set(ZONE, map));
+  REQUIRE(mirror.set(guest_of(ZONE), map));
   apply_edits(map, parse_map_batch("del eth0 fd00:1::/64\nadd eth0 fd00:9::/64 2001:db8:9::/64\n"));
-  CHECK(mirror.set(ZONE, map));
+  CHECK(mirror.set(guest_of(ZONE), map));
   CHECK(prefix_entries(nat) == 20'000);
   apply_edits(map, parse_map_batch("del eth0 fd00:9::/64\nadd eth0 fd00:9::/64 2001:db8:8::/64\n"));
-  CHECK(mirror.set(ZONE, map));
-  CHECK(mirror.set(ZONE, many(2)));
+  CHECK(mirror.set(guest_of(ZONE), map));
+  CHECK(mirror.set(guest_of(ZONE), many(2)));
   CHECK(mirror.size() == PrefixMap::MAX_MAPPINGS);
   CHECK(prefix_entries(nat) == 20'000);
   mirror.clear(ZONE);
