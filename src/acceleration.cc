@@ -100,6 +100,7 @@ public:
                       .guest = place,
                       .mtu_bytes = mtu_bytes_,
                       .carries_udp = nat_.settings().plan.filter_udp == NAT_FILTER_PORT,
+                      .keeps_flows = !nat_.settings().pin_folder.empty(),
                     },
                     HashSecret::random());
     offloads_.emplace(ipv4_ ? &*ipv4_ : nullptr, *mapped_);

@@ -280,6 +280,10 @@ struct nat_mapped_key
   __u8 zero[3];
 };
 
+/* A predecessor's policy has allowed the flow: slirpstack is asked about what the guest sends next.
+ * What comes in passes. */
+#define NAT_MAPPED_FORMER 1U
+
 /* Made by slirpstack when policy allows the flow, and taken away when it does no longer. */
 struct nat_mapped
 {
@@ -289,7 +293,7 @@ struct nat_mapped
   __u8 internal[16]; /* the guest's own address */
   __u8 guest_mac[6];
   __u8 zone;
-  __u8 zero;
+  __u8 flags;
 };
 
 /* Later fragments go where the first has gone. */

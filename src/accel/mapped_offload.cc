@@ -48,12 +48,22 @@ std::size_t MappedOffload::end_those(Ends ends)
   return ended.size();
 }
 
+MappedOffload::~MappedOffload()
+{
+  if (!settings_.keeps_flows) {
+    forget();
+  } else if (!is_gone_) {
+    flows_.detach(settings_.guest.zone);
+  }
+}
+
 void MappedOffload::forget()
 {
   if (std::exchange(is_gone_, true)) {
     return; // the zone may be somebody else's by now
   }
-  drop_records();
+  end_those([](const FlowKey&, const Carried&) { return true; });
+  flows_.end_former_unless(settings_.guest.zone, [](const auto&, const auto&) { return false; });
   prefixes_.clear(settings_.guest.zone);
   flows_.detach(settings_.guest.zone);
   is_mirrored_ = false;
@@ -69,6 +79,11 @@ void MappedOffload::set_mappings(const PrefixMap& map)
     const Translation now = map.to_external(key.guest.address);
     return !is_mirrored_ || now.address != carried.external || now.mapping->open;
   });
+  flows_.end_former_unless(settings_.guest.zone,
+                           [&](const FlowKey& key, const IpAddress& external) {
+                             const Translation now = map.to_external(key.guest.address);
+                             return is_mirrored_ && now.address == external && !now.mapping->open;
+                           });
 }
 
 bool MappedOffload::has_way(const IpAddress& remote)
@@ -92,7 +107,18 @@ bool MappedOffload::has_way(const IpAddress& remote)
   return true;
 }
 
+/// A former flow that is not taken again is the user-mode stack's, with all that comes in.
 OffloadAnswer MappedOffload::offer(const FlowOffer& offer, FlowRecord& record, TimePoint now)
+{
+  const FlowKey key = offer.key;
+  const OffloadAnswer answer = take(offer, record, now);
+  if (answer != OffloadAnswer::taken) {
+    end_former(key);
+  }
+  return answer;
+}
+
+OffloadAnswer MappedOffload::take(const FlowOffer& offer, FlowRecord& record, TimePoint now)
 {
   const FlowKey& key = offer.key;
   const auto mac = sender_of(offer.packet);
@@ -132,7 +158,11 @@ std::size_t MappedOffload::end_if(const std::function<bool(FlowRecord&)>& ends, 
 
 void MappedOffload::drop_records()
 {
-  end_those([](const FlowKey&, const Carried&) { return true; });
+  if (settings_.keeps_flows) {
+    carried_.clear();
+  } else {
+    end_those([](const FlowKey&, const Carried&) { return true; });
+  }
 }
 
 void MappedOffload::for_each(

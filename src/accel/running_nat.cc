@@ -266,6 +266,7 @@ void RunningNat::end_adoption()
   } else if (publisher_) {
     publisher_->end_former_statics(Clock::now());
   }
+  mapped_.end_adoption();
   if (const std::size_t kept = ledger_.bindings(); kept > 0) {
     log(LogLevel::info, "bindings taken over from a predecessor", {{"bindings", kept}});
   }

@@ -36,7 +36,7 @@ Endpoint MappedBed::external_of(const Endpoint& guest) const
   return {mappings.to_external(guest.address).address.value(), guest.port};
 }
 
-void MappedBed::carry(const Packet& packet, std::uint8_t zone)
+void MappedBed::carry(const Packet& packet, MappedFlows& into, std::uint8_t zone) const
 {
   nat_mapped flow{};
   flow.ifindex = 1;
@@ -44,7 +44,7 @@ void MappedBed::carry(const Packet& packet, std::uint8_t zone)
   std::ranges::copy(packet.source.address.bytes(), std::begin(flow.internal));
   std::ranges::copy(GUEST_MAC.bytes, std::begin(flow.guest_mac));
   const FlowKey key = SlowPath::flow_of(packet);
-  REQUIRE(flows.add(mapped_key(key, external_of(key.guest).address), flow, 0));
+  REQUIRE(into.add(mapped_key(key, external_of(key.guest).address), flow, 0));
 }
 
 Fate MappedBed::run(const char* program, const Bytes& sent)

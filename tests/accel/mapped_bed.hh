@@ -35,7 +35,8 @@ public:
   void map(std::string_view batch, std::uint8_t zone = ZONE);
   [[nodiscard]] Endpoint external_of(const Endpoint& guest) const;
   /// Policy allows what `packet`, of the guest's, begins.
-  void carry(const Packet& packet, std::uint8_t zone = ZONE);
+  void carry(const Packet& packet, std::uint8_t zone = ZONE) { carry(packet, flows, zone); }
+  void carry(const Packet& packet, MappedFlows& into, std::uint8_t zone = ZONE) const;
   Fate from_guest(const Bytes& packet) { return run("nat_internal", frame(FROM_GUEST, packet)); }
   Fate from_world(const Bytes& packet) { return run("nat_external", frame(FROM_WORLD, packet)); }
   Fate from_tap(const Bytes& packet) { return run("nat_tap", frame(FROM_GUEST, packet)); }

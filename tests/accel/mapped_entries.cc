@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <functional>
 
 using namespace slirpstack;
 using namespace slirpstack::test;
@@ -150,4 +151,55 @@ TEST_CASE("a flow that is not there ends without being counted")
   CHECK(flows.add(key_of(1), {}, 0));
   CHECK(flows.add(key_of(2), {}, 0));
   CHECK_FALSE(flows.add(key_of(3), {}, 0));
+}
+
+TEST_CASE("a predecessor's flow comes in still, and its guest is asked about before it goes on")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    for (const std::uint8_t protocol : MAPPED_PROTOCOLS) {
+      CAPTURE(protocol);
+      MappedBed bed(hook);
+      const Packet sent = request(MAPPED_GUESTS[0], protocol);
+      const Bytes answer = build_v6(reply_to(outside(bed, sent)));
+      bed.carry(sent);
+      MappedFlows successor(bed.nat.object(), {}, {}, [] {});
+      successor.attach(MappedBed::ZONE, [](const FlowKey&) {});
+      successor.end_adoption();
+      const FlowKey key = SlowPath::flow_of(sent);
+      CHECK(successor.size() == 1);
+      CHECK(successor.was_carried(MappedBed::ZONE, key));
+      CHECK_FALSE(successor.was_carried(OTHER_ZONE, key));
+      CHECK(bed.from_world(answer) == Fate::guest);
+      CHECK(bed.from_guest(build_v6(sent)) == Fate::slirpstack);
+      bed.carry(sent, successor);
+      CHECK(successor.size() == 1);
+      CHECK_FALSE(successor.was_carried(MappedBed::ZONE, key));
+      CHECK(bed.from_guest(build_v6(sent)) == Fate::world);
+    }
+  }
+}
+
+TEST_CASE("a predecessor's flow ends with policy's word, with its mapping, and with its guest")
+{
+  MappedBed bed(NatHook::xdp);
+  const Packet sent = request(MAPPED_GUESTS[0], PROTOCOL_UDP);
+  const Bytes answer = build_v6(reply_to(outside(bed, sent)));
+  const FlowKey key = SlowPath::flow_of(sent);
+  const auto ends_by = [&](const std::function<void(MappedFlows&)>& end) {
+    bed.carry(sent, bed.flows);
+    MappedFlows successor(bed.nat.object(), {}, {}, [] {});
+    end(successor);
+    CHECK(successor.size() == 0);
+    CHECK_FALSE(successor.was_carried(MappedBed::ZONE, key));
+    CHECK(bed.from_world(answer) == Fate::host);
+  };
+  ends_by([&](MappedFlows& flows) { flows.end_former(MappedBed::ZONE, key); });
+  ends_by([](MappedFlows& flows) { flows.end_adoption(); });
+  ends_by([&](MappedFlows& flows) {
+    flows.end_former_unless(MappedBed::ZONE, [&](const FlowKey& flow, const IpAddress& external) {
+      CHECK(flow == key);
+      CHECK(external == bed.external_of(key.guest).address);
+      return false;
+    });
+  });
 }

@@ -202,7 +202,49 @@ class Closing(MappedAccelerator):
                 process.wait_for_log("the guest's namespace is gone")
                 process.end()
 
-    def test_nothing_is_left_after_a_restart_with_pinned_maps(self) -> None:
+    def test_flows_outlive_a_restart_with_pinned_maps(self) -> None:
+        self.topology.host.shell(
+            f"mkdir -p {BPF_FOLDER} && (mountpoint -q {BPF_FOLDER} || mount -t bpf bpf {BPF_FOLDER})"
+        )
+        rules = WORK / "mapping-pinned.rules"
+        for hook in HOOKS:
+            rules.write_text("")
+            pinned = ("-pin", f"{BPF_FOLDER}/mapping-{hook}", "-rules", str(rules))
+            guest = self.mapped(hook, "-map", MAPPING, *pinned)
+            with self.subTest(hook), listening(self.topology.internet, 6, SERVER[6]) as listener:
+                client = guest.socket(socket.AF_INET6)
+                self.addCleanup(client.close)
+                client.settimeout(30)
+                client.connect(listener.getsockname())
+                server, seen = listener.accept()
+                self.addCleanup(server.close)
+                server.settimeout(30)
+                self.assertEqual(seen[0], OUTSIDE)
+                for end in (client, server): # who speaks first after the restart
+                    self.process.end()
+                    self.process = self.accelerated(
+                        hook, [guest], "-map", MAPPING, *pinned, binds="user"
+                    )
+                    self.assertIn(" 1 flows of mapped IPv6", self.asks("accel", "status"))
+                    end.sendall(b"ping")
+                    other = server if end is client else client
+                    self.assertEqual(receive_exactly(other, 4), b"ping")
+                    other.sendall(b"pong")
+                    self.assertEqual(receive_exactly(end, 4), b"pong")
+                self.process.end()
+                rules.write_text(f"deny out [{SERVER[6]}]\n")
+                self.process = self.accelerated(
+                    hook, [guest], "-map", MAPPING, *pinned, binds="user"
+                )
+                carried = self.counted("prefix_out") # the counts outlive it too
+                client.sendall(b"still?")
+                with self.assertRaises(ConnectionError):
+                    client.recv(100)
+                self.assertEqual(self.counted("prefix_out"), carried)
+                self.assertIn(" 0 flows of mapped IPv6", self.asks("accel", "status"))
+                self.process.end()
+
+    def test_flows_end_at_a_restart_without_their_mapping(self) -> None:
         self.topology.host.shell(
             f"mkdir -p {BPF_FOLDER} && (mountpoint -q {BPF_FOLDER} || mount -t bpf bpf {BPF_FOLDER})"
         )
@@ -214,7 +256,6 @@ class Closing(MappedAccelerator):
             again = self.accelerated("tc", [guest], *pinned, binds="user")
             self.assertEqual(self.udp(guest, echo), HOST_ADDRESS[6])
             again.end()
-        self.topology.host.shell("ip link del type veth 2>/dev/null || :")
 
 
 class Open(MappedAccelerator):

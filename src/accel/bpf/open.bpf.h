@@ -254,8 +254,9 @@ static __noinline int open_inbound(context* ctx, __u32 l3, const struct nat_pref
   if (!comes_from_outside(o)) {
     return to_host(o->length);
   }
-  if (map_address(mapping, &o->destination)) {
-    return dropped(NAT_DROP_PREFIX, o->length);
+  if (map_address(mapping, &o->destination)) { /* section 3.2 */
+    struct answer6 answer = {.type = ICMPV6_UNREACHABLE};
+    return refuse6(ctx, l3, &answer, arrival(ctx), NAT_DROP_PREFIX);
   }
   const struct ipv6hdr* ip = at(ctx, l3, sizeof(*ip));
   if (!ip || ip->hop_limit <= 1) {
