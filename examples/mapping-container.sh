@@ -11,6 +11,7 @@
 #   slirpstack … -control-restricted \
 #     /run/slirpstack/CONTAINER/map.sock:fd00:1::/64=2001:db8:2:1::/64      shows and changes
 #     /run/slirpstack/CONTAINER/map.sock:fd00:1::/64                        shows
+#     /run/slirpstack/CONTAINER/map.sock:fd00:1::/64=2001:db8:2:1::/64,open may open them, too (-accel)
 #
 # What may be done is decided there, by the external prefixes behind `=`; a folder that is mounted
 # read-only hinders nobody from using a socket in it. The socket is open to whoever reaches it: on the

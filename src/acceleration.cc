@@ -78,11 +78,9 @@ public:
   {
     const int interface = veth_.host_index();
     zone_ = nat_.add_guest({.interface = interface, .tap = tap_.index, .mac = veth_.guest_mac()});
+    const GuestPlace place{static_cast<std::uint32_t>(interface), zone_, veth_.guest_mac()};
     if (BindingWriter* const publisher = nat_.publisher()) {
-      publisher_.emplace(
-        *publisher,
-        nat_.settings().plan,
-        GuestPlace{static_cast<std::uint32_t>(interface), zone_, veth_.guest_mac()});
+      publisher_.emplace(*publisher, nat_.settings().plan, place);
     }
     if (BindingWriter* const writer = nat_.writer()) {
       ipv4_.emplace(*writer,
@@ -99,10 +97,10 @@ public:
                     nat_.mapped(),
                     nat_.object(),
                     MappedOffload::Settings{
-                      .ifindex = static_cast<std::uint32_t>(interface),
-                      .zone = zone_,
+                      .guest = place,
                       .mtu_bytes = mtu_bytes_,
                       .carries_udp = nat_.settings().plan.filter_udp == NAT_FILTER_PORT,
+                      .keeps_flows = !nat_.settings().pin_folder.empty(),
                     },
                     HashSecret::random());
     offloads_.emplace(ipv4_ ? &*ipv4_ : nullptr, *mapped_);

@@ -3,6 +3,7 @@
 #include "accel/own_addresses.hh"
 #include "base/error.hh"
 #include "flow/policy.hh"
+#include "flow/prefix_map.hh"
 #include "flow/published_forward.hh"
 #include "guest/interface.hh"
 #include "guest/link.hh"
@@ -155,18 +156,21 @@ void check_blocks(const NatPlan& plan)
   }
 }
 
-/// Never translated: what no guest may reach, what `-no-nat` names, and what stands for something
-/// else (`-R`).
+/// Never translated: what no guest may reach, what `-no-nat` names, the guests' own network, and
+/// what stands for something else (`-R`, IPv4 in IPv6).
 std::vector<Prefix> closed_to_guests(const Config& config)
 {
   std::vector<Prefix> closed = closed_networks(Family::ipv4);
-  const std::vector<Prefix>& exempt = config.acceleration.exempt;
-  closed.insert(closed.end(), exempt.begin(), exempt.end());
+  for (const std::vector<Prefix>& more :
+       {closed_networks(Family::ipv6), embedding_networks(), config.acceleration.exempt}) {
+    closed.insert(closed.end(), more.begin(), more.end());
+  }
+  closed.push_back(config.network.cidr6);
   for (const ForwardSpec& spec : config.forwarding.remote) {
     const auto* const place = std::get_if<ForwardSpec::Place>(&spec.bind);
     const auto* const address = place == nullptr ? nullptr : std::get_if<IpAddress>(&place->host);
-    if (address != nullptr && address->is_ipv4()) {
-      closed.emplace_back(*address, 32);
+    if (address != nullptr) {
+      closed.emplace_back(*address, address->is_ipv4() ? 32 : 128);
     }
   }
   return closed;
@@ -190,6 +194,13 @@ std::string pin_folder(const std::string& path)
   return path;
 }
 
+/// An internal and an external prefix for each mapping that each guest may have.
+std::uint32_t prefix_entries(const Config& config)
+{
+  return static_cast<std::uint32_t>(2 * PrefixMap::MAX_MAPPINGS
+                                    * (1 + config.attach.further_netns.size()));
+}
+
 } // namespace
 
 RunningNat::Settings nat_request(const Config& config)
@@ -201,7 +212,8 @@ RunningNat::Settings nat_request(const Config& config)
   check_blocks(settings.plan);
   settings.sizes = {.bindings = asked.max_bindings,
                     .sessions = 2 * asked.max_bindings,
-                    .subscribers = asked.max_bindings};
+                    .subscribers = asked.max_bindings,
+                    .prefixes = prefix_entries(config)};
   settings.pin_folder = asked.pin_folder ? pin_folder(*asked.pin_folder) : std::string();
   settings.timeouts = {.udp = timeouts.udp,
                        .tcp_established = timeouts.tcp_established,

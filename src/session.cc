@@ -2,8 +2,6 @@
 
 #include "base/error.hh"
 #include "base/log.hh"
-#include "control/map_commands.hh"
-#include "control/map_file.hh"
 #include "face/exit_status.hh"
 #include "face/go_flags.hh"
 #include "gateway_settings.hh"
@@ -82,6 +80,9 @@ Session::Session(const Config& config,
              names,
              pool_,
              [this]() -> const HostNetworks& { return routes_.networks(); })
+  , mappings_(gateway_.prefixes(),
+              gateway_.policy(),
+              [this]() -> const HostNetworks& { return routes_.networks(); })
   , neighbors_(loop,
                gateway_.prefixes(),
                [this]() -> const HostNetworks& { return routes_.networks(); })
@@ -127,7 +128,7 @@ void Session::set_up(const Config& config)
   gateway_.policy().set_lists(RuleSet(config.egress.deny, gateway_.time().now),
                               RuleSet(config.egress.allow, gateway_.time().now));
   load_rules();
-  load_mappings(config.mapping);
+  mappings_.load(config);
   neighbors_.refresh();
   for (const auto* specs : {&config.forwarding.local, &config.forwarding.remote}) {
     for (const ForwardSpec& spec : *specs) {
@@ -138,7 +139,8 @@ void Session::set_up(const Config& config)
     control_.open_socket(*config.control.socket);
   }
   for (const Config::RestrictedSocket& socket : config.control.restricted) {
-    control_.open_restricted_socket(socket.path, MapScope(socket.internal, socket.external));
+    control_.open_restricted_socket(socket.path,
+                                    MapScope(socket.internal, socket.external, socket.may_open));
   }
 }
 
@@ -152,40 +154,15 @@ void Session::load_rules()
   }
 }
 
-void Session::load_mappings(const Config::Mapping& mapping)
-{
-  const auto make = [this](std::string_view source, const std::vector<MapEdit>& edits) {
-    try {
-      apply_edits(gateway_.prefixes(), edits);
-    } catch (const MappingError& error) {
-      throw UsageError(fmt::format("{}: {}", source, error.what()));
-    }
-    for (const Prefix& prefix : prefixes_without_local_route(edits, routes_.networks())) {
-      log(LogLevel::warning,
-          "nothing leaves from a mapped prefix before the host takes what is sent there",
-          {{"command", fmt::format("ip -6 route add local {} dev lo", prefix.to_string())}});
-    }
-  };
-  if (mapping.file) {
-    make(*mapping.file, read_map_edits(*mapping.file));
-  }
-  make("-map", mapping.edits);
-}
-
-void Session::observe_mappings(std::function<void(const PrefixMap&)> on_edited)
-{
-  const PrefixMap& map = gateway_.prefixes();
-  gateway_.prefixes().set_observer([&map, call = std::move(on_edited)] { call(map); });
-}
-
 void Session::reload_rules()
 {
-  control_.rules().load([](const RuleLoader::Outcome& outcome) {
+  control_.rules().load([this](const RuleLoader::Outcome& outcome) {
     if (outcome.error) {
       log(LogLevel::error,
           "the rules stay as they were: the new ones cannot be used",
           {{"reason", *outcome.error}});
     }
+    mappings_.warn_beside_rules();
   });
 }
 

@@ -13,9 +13,11 @@
 #include "host/ndp_proxies.hh"
 #include "host/resolver_config.hh"
 #include "host/routes.hh"
+#include "session_mappings.hh"
 
 #include <functional>
 #include <optional>
+#include <utility>
 
 namespace slirpstack {
 
@@ -48,8 +50,11 @@ public:
   void set_offload(FlowOffload& offload) { gateway_.set_offload(offload); }
   /// Forwards at `publisher`'s addresses are its own from now on; it must outlive this.
   void set_publisher(PortPublisher& publisher) { gateway_.forwards().set_publisher(publisher); }
-  /// `on_edited` runs after each edit of the prefix map.
-  void observe_mappings(std::function<void(const PrefixMap&)> on_edited);
+  /// `on_edited` runs after each edit of the prefix map, and carries what is open.
+  void observe_mappings(std::function<void(const PrefixMap&)> on_edited)
+  {
+    mappings_.observe(std::move(on_edited));
+  }
   /// Requests about the accelerator go to `accelerator` from now on, which must outlive this.
   void set_accelerator(const AcceleratorView& accelerator)
   {
@@ -74,7 +79,6 @@ public:
 private:
   [[nodiscard]] std::vector<Endpoint> resolvers();
   void load_rules();
-  void load_mappings(const Config::Mapping& mapping);
   void add_forward(const ForwardSpec& spec, Config::Manner manner);
   void after_events();
   /// As soon as the device has room.
@@ -93,6 +97,7 @@ private:
   ResolverFile resolver_file_;
   Gateway gateway_;
   ControlPlane control_;
+  SessionMappings mappings_;
   NdpProxies neighbors_;
   LoopTurns turns_;
   std::optional<MtuNews> mtu_news_;

@@ -90,6 +90,7 @@ TestObject load(const char* path, std::uint16_t filter, bool remembers)
   route.ifindex = LOOPBACK;
   route.mtu = 1500;
   object.put("routes", nat_route_key{0, 0}, route);
+  object.put("routes6", nat_route6_key{}, route);
   object.put("devices", LOOPBACK, LOOPBACK);
   return object;
 }
@@ -129,8 +130,7 @@ void put_prefix(const TestObject& object, std::uint32_t number)
   value.length = 48;
   value.flags = NAT_PREFIX_NEUTRAL;
   value.adjustment = static_cast<std::uint16_t>(number);
-  value.ifindex = LOOPBACK;
-  object.put("prefixes", key, value);
+  object.put("prefixes", key, value); // open, of a guest without an Ethernet address
 }
 
 void measure_prefixes(const char* path)

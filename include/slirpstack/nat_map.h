@@ -25,6 +25,7 @@
  *   prefixes      LPM_TRIE      nat_prefix_key → nat_prefix
  *   mapped        HASH          nat_mapped_key → nat_mapped
  *   mapped_pieces LRU_HASH      nat_mapped_piece_key → nat_mapped_piece
+ *   stations      LRU_HASH      nat_station_key → nat_station
  *   interfaces    HASH          __u32 ifindex → nat_interface
  *   devices       DEVMAP_HASH   __u32 ifindex → __u32 ifindex
  *   statistics    PERCPU_ARRAY  nat_statistic → nat_count
@@ -279,7 +280,8 @@ struct nat_prefix_key
       */
 /* Only flows in `mapped` pass: slirpstack is asked about each new one. An external prefix of this
  * kind says that there may be some, and nothing else. Without the flag the mapping is stateless,
- * and open in both directions. */
+ * and open in both directions: outbound `routes6` gives the way, and what has none, or is not the
+ * accelerator's, is slirpstack's; from where slirpstack would be asked nobody comes in. */
 #define NAT_PREFIX_ASKED 2U
 
 struct nat_prefix
@@ -287,10 +289,25 @@ struct nat_prefix
   __u8 prefix[16]; /* host bits zero */
   __u32 length;    /* of `prefix`, bits: 0 to 128; with NAT_PREFIX_NEUTRAL at most 112 */
   __u32 flags;
-  __u32 ifindex;     /* where it goes; 0: the host's own routing decides. Not of NAT_PREFIX_ASKED */
   __be16 adjustment; /* one's complement: sum of the old prefix - sum of the new one */
-  __u8 destination_mac[6];
-  __u8 source_mac[6];
+  /* Of open mappings alone: where the guest is, but for `stations`. */
+  __u8 guest_mac[6];
+  __u32 ifindex; /* from here on of external prefixes alone */
+  __u32 mtu;     /* of the way to the guest */
+  __u32 zone;    /* nat_interface.zone of the guest */
+};
+
+/* Where an internal address of an open mapping is, if it has last sent from another Ethernet
+ * address than nat_prefix.guest_mac. */
+struct nat_station_key
+{
+  __u32 zone;
+  __u8 address[16];
+};
+
+struct nat_station
+{
+  __u8 mac[6];
   __u8 zero[2];
 };
 
@@ -306,6 +323,10 @@ struct nat_mapped_key
   __u8 zero[3];
 };
 
+/* A predecessor's policy has allowed the flow: slirpstack is asked about what the guest sends next.
+ * What comes in passes. */
+#define NAT_MAPPED_FORMER 1U
+
 /* Made by slirpstack when policy allows the flow, and taken away when it does no longer. */
 struct nat_mapped
 {
@@ -315,7 +336,7 @@ struct nat_mapped
   __u8 internal[16]; /* the guest's own address */
   __u8 guest_mac[6];
   __u8 zone;
-  __u8 zero;
+  __u8 flags;
 };
 
 /* Later fragments go where the first has gone. */

@@ -37,11 +37,66 @@ MappedFlows::MappedFlows(const NatObject& object,
   , limits_(limits)
   , on_added_(std::move(on_added))
 {
-  mapped_.clear();
+  adopt();
 }
 
-bool MappedFlows::add(const nat_mapped_key& key, const nat_mapped& flow, std::size_t own)
+void MappedFlows::adopt()
 {
+  std::vector<std::pair<nat_mapped_key, nat_mapped>> flows;
+  mapped_.for_each([&](const auto& key, const auto& flow) { flows.emplace_back(key, flow); });
+  for (auto& [key, flow] : flows) {
+    flow.flags |= NAT_MAPPED_FORMER;
+    mapped_.put(key, flow);
+    former_[of_guest(flow.zone, flow_of(key, flow))] = key;
+  }
+  count_ = flows.size();
+}
+
+template<typename Ends>
+void MappedFlows::end_formers(Ends ends)
+{
+  std::erase_if(former_, [&](const auto& entry) {
+    if (!ends(entry)) {
+      return false;
+    }
+    erase(entry.second);
+    return true;
+  });
+}
+
+void MappedFlows::end_former(std::uint8_t zone, const FlowKey& flow)
+{
+  end_formers([&](const auto& entry) { return entry.first == of_guest(zone, flow); });
+}
+
+void MappedFlows::end_former_unless(
+  std::uint8_t zone,
+  const std::function<bool(const FlowKey&, const IpAddress&)>& leads)
+{
+  end_formers([&](const auto& entry) {
+    return entry.first.zone == zone
+           && !leads({entry.first.protocol, entry.first.guest, entry.first.remote},
+                     IpAddress(ByteView(entry.second.external)));
+  });
+}
+
+void MappedFlows::end_adoption()
+{
+  end_formers([&](const auto& entry) { return !guests_.contains(entry.first.zone); });
+  if (count_ > 0) {
+    on_added_();
+  }
+}
+
+bool MappedFlows::add(const nat_mapped_key& key, nat_mapped flow, std::size_t own)
+{
+  if (former_.erase(of_guest(flow.zone, flow_of(key, flow))) != 0) {
+    if (const auto former = mapped_.find(key)) {
+      flow.state = former->state;
+      mapped_.put(key, flow);
+      return true;
+    }
+  }
   const bool has_room = limits_.is_shared ? may_have_one_more(own, count_, limits_.max_flows)
                                           : count_ < limits_.max_flows;
   if (!has_room || mapped_.try_add(key, flow) != decltype(mapped_)::Added::added) {
@@ -92,6 +147,7 @@ std::size_t MappedFlows::sweep(std::chrono::nanoseconds now)
   }
   for (const auto& [key, flow] : silent) {
     erase(key);
+    former_.erase(of_guest(flow.zone, flow_of(key, flow)));
     if (const auto guest = guests_.find(flow.zone); guest != guests_.end()) {
       guest->second(flow_of(key, flow));
     }

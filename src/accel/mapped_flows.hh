@@ -7,6 +7,7 @@
 #include "slirpstack/nat_map.h"
 
 #include <chrono>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,6 +16,9 @@
 namespace slirpstack {
 
 /// The flows of mapped IPv6 addresses that the kernel carries, of all guests: the map `mapped`.
+///
+/// Those of a predecessor, in a map that was pinned, are former ones until policy has been asked
+/// anew: what the guest sends next begins them again, or they end.
 class MappedFlows
 {
 public:
@@ -27,8 +31,8 @@ public:
   /// Told of a guest's flows that have been silent too long and were ended.
   using OnEnded = std::function<void(const FlowKey&)>;
 
-  /// Ends a predecessor's flows: nobody has asked this one's policy about them. `object` must
-  /// outlive this; `on_added` runs for each flow that is added.
+  /// Makes a predecessor's flows former ones. `object` must outlive this; `on_added` runs for each
+  /// flow that is added.
   MappedFlows(const NatObject& object,
               const NatExpiry::Timeouts& timeouts,
               const Limits& limits,
@@ -38,10 +42,23 @@ public:
   void detach(std::uint8_t zone) { guests_.erase(zone); }
 
   /// `own`: how many the guest has. False: there is no room, or the remote knows another flow by
-  /// the same address and port. Throws std::system_error.
-  bool add(const nat_mapped_key& key, const nat_mapped& flow, std::size_t own);
+  /// the same address and port. A former one of the guest's goes on as it was. Throws
+  /// std::system_error.
+  bool add(const nat_mapped_key& key, nat_mapped flow, std::size_t own);
   /// No such flow is no error.
   void erase(const nat_mapped_key& key);
+
+  [[nodiscard]] bool was_carried(std::uint8_t zone, const FlowKey& flow) const
+  {
+    return former_.contains(of_guest(zone, flow));
+  }
+  /// No such flow is no error.
+  void end_former(std::uint8_t zone, const FlowKey& flow);
+  /// Ends those of a guest that its mappings no longer lead to.
+  void end_former_unless(std::uint8_t zone,
+                         const std::function<bool(const FlowKey&, const IpAddress&)>& leads);
+  /// Ends those of guests who have not come back.
+  void end_adoption();
 
   /// Ends the silent ones; returns how many are left. `now` is CLOCK_MONOTONIC. Throws
   /// std::system_error.
@@ -52,11 +69,30 @@ private:
   [[nodiscard]] std::chrono::seconds timeout_of(const nat_mapped_key& key,
                                                 const nat_mapped& flow) const;
 
+  /// A flow and whose it is.
+  struct GuestsFlow
+  {
+    std::uint8_t zone;
+    std::uint8_t protocol;
+    Endpoint guest;
+    Endpoint remote;
+    auto operator<=>(const GuestsFlow&) const = default;
+  };
+  static GuestsFlow of_guest(std::uint8_t zone, const FlowKey& flow)
+  {
+    return {zone, flow.protocol, flow.guest, flow.remote};
+  }
+  void adopt();
+  /// Ends the former ones of which `ends` is true.
+  template<typename Ends>
+  void end_formers(Ends ends);
+
   NatTable<nat_mapped_key, nat_mapped> mapped_;
   NatExpiry::Timeouts timeouts_;
   Limits limits_;
   std::function<void()> on_added_;
   std::map<std::uint8_t, OnEnded> guests_;
+  std::map<GuestsFlow, nat_mapped_key> former_;
   std::size_t count_ = 0;
 };
 

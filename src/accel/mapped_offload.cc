@@ -29,7 +29,7 @@ MappedOffload::MappedOffload(PrefixMirror& prefixes,
   , settings_(settings)
   , carried_(FIRST_BUCKETS, FlowKeyHash(secret))
 {
-  flows_.attach(settings_.zone, [this](const FlowKey& key) { carried_.erase(key); });
+  flows_.attach(settings_.guest.zone, [this](const FlowKey& key) { carried_.erase(key); });
 }
 
 template<typename Ends>
@@ -48,14 +48,24 @@ std::size_t MappedOffload::end_those(Ends ends)
   return ended.size();
 }
 
+MappedOffload::~MappedOffload()
+{
+  if (!settings_.keeps_flows) {
+    forget();
+  } else if (!is_gone_) {
+    flows_.detach(settings_.guest.zone);
+  }
+}
+
 void MappedOffload::forget()
 {
   if (std::exchange(is_gone_, true)) {
     return; // the zone may be somebody else's by now
   }
-  drop_records();
-  prefixes_.clear(settings_.zone);
-  flows_.detach(settings_.zone);
+  end_those([](const FlowKey&, const Carried&) { return true; });
+  flows_.end_former_unless(settings_.guest.zone, [](const auto&, const auto&) { return false; });
+  prefixes_.clear(settings_.guest.zone);
+  flows_.detach(settings_.guest.zone);
   is_mirrored_ = false;
 }
 
@@ -64,10 +74,16 @@ void MappedOffload::set_mappings(const PrefixMap& map)
   if (is_gone_) {
     return;
   }
-  is_mirrored_ = prefixes_.set(settings_.zone, map) && !map.empty();
+  is_mirrored_ = prefixes_.set({settings_.guest, settings_.mtu_bytes}, map) && !map.empty();
   end_those([&](const FlowKey& key, const Carried& carried) {
-    return !is_mirrored_ || map.to_external(key.guest.address).address != carried.external;
+    const Translation now = map.to_external(key.guest.address);
+    return !is_mirrored_ || now.address != carried.external || now.mapping->open;
   });
+  flows_.end_former_unless(settings_.guest.zone,
+                           [&](const FlowKey& key, const IpAddress& external) {
+                             const Translation now = map.to_external(key.guest.address);
+                             return is_mirrored_ && now.address == external && !now.mapping->open;
+                           });
 }
 
 bool MappedOffload::has_way(const IpAddress& remote)
@@ -91,7 +107,18 @@ bool MappedOffload::has_way(const IpAddress& remote)
   return true;
 }
 
+/// A former flow that is not taken again is the user-mode stack's, with all that comes in.
 OffloadAnswer MappedOffload::offer(const FlowOffer& offer, FlowRecord& record, TimePoint now)
+{
+  const FlowKey key = offer.key;
+  const OffloadAnswer answer = take(offer, record, now);
+  if (answer != OffloadAnswer::taken) {
+    end_former(key);
+  }
+  return answer;
+}
+
+OffloadAnswer MappedOffload::take(const FlowOffer& offer, FlowRecord& record, TimePoint now)
 {
   const FlowKey& key = offer.key;
   const auto mac = sender_of(offer.packet);
@@ -101,8 +128,8 @@ OffloadAnswer MappedOffload::offer(const FlowOffer& offer, FlowRecord& record, T
   }
   nat_mapped flow{};
   flow.last = kernel_time(now);
-  flow.ifindex = settings_.ifindex;
-  flow.zone = settings_.zone;
+  flow.ifindex = settings_.guest.ifindex;
+  flow.zone = settings_.guest.zone;
   std::ranges::copy(key.guest.address.bytes(), std::begin(flow.internal));
   std::ranges::copy(mac->bytes, std::begin(flow.guest_mac));
   try {
@@ -131,7 +158,11 @@ std::size_t MappedOffload::end_if(const std::function<bool(FlowRecord&)>& ends, 
 
 void MappedOffload::drop_records()
 {
-  end_those([](const FlowKey&, const Carried&) { return true; });
+  if (settings_.keeps_flows) {
+    carried_.clear();
+  } else {
+    end_those([](const FlowKey&, const Carried&) { return true; });
+  }
 }
 
 void MappedOffload::for_each(

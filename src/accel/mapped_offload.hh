@@ -1,5 +1,6 @@
 #pragma once
 
+#include "accel/binding_maker.hh"
 #include "accel/mapped_flows.hh"
 #include "accel/prefix_mirror.hh"
 #include "flow/flow_offload.hh"
@@ -16,11 +17,11 @@ class MappedOffload final : public FlowOffload
 public:
   struct Settings
   {
-    std::uint32_t ifindex = 0;      ///< our end of the guest's veth pair
-    std::uint8_t zone = 0;          ///< nat_interface.zone of that
+    GuestPlace guest;
     std::uint32_t mtu_bytes = 1500; ///< of what the guest sends
     /// Only who was sent a datagram may answer (`-udp-filter port`). Other filters are a socket's.
     bool carries_udp = true;
+    bool keeps_flows = false; ///< for a successor (`-pin`), when this goes
   };
 
   /// All references are all guests' and must outlive this.
@@ -29,7 +30,7 @@ public:
                 const NatObject& object,
                 const Settings& settings,
                 const HashSecret& secret);
-  ~MappedOffload() override { forget(); }
+  ~MappedOffload() override;
   MappedOffload(const MappedOffload&) = delete;
   MappedOffload& operator=(const MappedOffload&) = delete;
   MappedOffload(MappedOffload&&) = delete;
@@ -46,9 +47,11 @@ public:
     return is_mirrored_ && guest.is_ipv6();
   }
   [[nodiscard]] bool carries(const FlowKey& key) const override { return carried_.contains(key); }
-  /// A predecessor's flows have ended with it.
-  [[nodiscard]] bool was_carried(const FlowKey& /*key*/) const override { return false; }
-  void end_former(const FlowKey& /*key*/) override {}
+  [[nodiscard]] bool was_carried(const FlowKey& key) const override
+  {
+    return flows_.was_carried(settings_.guest.zone, key);
+  }
+  void end_former(const FlowKey& key) override { flows_.end_former(settings_.guest.zone, key); }
   /// Routers do not cut IPv6 (RFC 8200), and what the guest sends fits the way of a flow taken.
   [[nodiscard]] std::size_t mtu_towards(const IpAddress& /*remote*/) const override
   {
@@ -58,7 +61,8 @@ public:
                                     FlowRecord& record,
                                     TimePoint now) override;
   std::size_t end_if(const std::function<bool(FlowRecord&)>& ends, TimePoint now) override;
-  /// The mapped flows end: without the gateway nobody could say that policy has changed.
+  /// The mapped flows end, unless a successor is to have them: without the gateway nobody could say
+  /// that policy has changed.
   void drop_records() override;
   void for_each(const std::function<void(const FlowKey&, const FlowRecord&)>& visit) const override;
   [[nodiscard]] std::size_t size() const override { return carried_.size(); }
@@ -71,6 +75,7 @@ private:
   };
 
   [[nodiscard]] bool has_way(const IpAddress& remote);
+  [[nodiscard]] OffloadAnswer take(const FlowOffer& offer, FlowRecord& record, TimePoint now);
   /// Ends the flows of which `ends` is true of key and value; returns how many.
   template<typename Ends>
   std::size_t end_those(Ends ends);

@@ -65,9 +65,11 @@ void set_pins(bpf_object* object, const std::string& folder)
   for (bpf_map* map = libbpf().bpf_object__next_map(object, nullptr); map != nullptr;
        map = libbpf().bpf_object__next_map(object, map)) {
     // The kernel adds a flag of its own to a device map, and libbpf then takes it for another one
-    // (1.1). Nothing is lost: interfaces are attached anew.
+    // (1.1). Nothing is lost: interfaces are attached anew. So are prefixes, of which there is room
+    // for as many as this process has guests.
     if (libbpf().bpf_map__is_internal(map)
-        || libbpf().bpf_map__type(map) == BPF_MAP_TYPE_DEVMAP_HASH) {
+        || libbpf().bpf_map__type(map) == BPF_MAP_TYPE_DEVMAP_HASH
+        || std::string_view(libbpf().bpf_map__name(map)) == "prefixes") {
       continue;
     }
     const std::string path
@@ -90,6 +92,7 @@ NatObject::NatObject(NatHook hook, const NatSizes& sizes, const std::string& pin
   set_entries(object_.get(), "owners", sizes.bindings);
   set_entries(object_.get(), "sessions", sizes.sessions);
   set_entries(object_.get(), "mapped", sizes.sessions);
+  set_entries(object_.get(), "prefixes", sizes.prefixes);
   set_entries(object_.get(), "recent", recent_sets_);
   set_entries(object_.get(), "subscribers", sizes.subscribers);
   set_entries(object_.get(), "released", sizes.subscribers);

@@ -24,6 +24,7 @@ struct NatSizes
   std::uint32_t bindings = 65536;
   std::uint32_t sessions = 131072;
   std::uint32_t subscribers = 65536;
+  std::uint32_t prefixes = 20000; ///< of mappings: two for each
 };
 
 /// The NAT's programs and maps, loaded into the kernel; slirpstack/nat_map.h describes the maps.

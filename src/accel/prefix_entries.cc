@@ -11,6 +11,17 @@ namespace {
 
 constexpr std::uint32_t SIDE_BITS = 32;
 
+nat_prefix rewriting(const Prefix& from, const Prefix& to, const PrefixMapping& mapping)
+{
+  nat_prefix entry{};
+  std::ranges::copy(to.network().bytes(), std::begin(entry.prefix));
+  entry.length = to.length_bits();
+  entry.flags
+    = (mapping.open ? 0U : NAT_PREFIX_ASKED) | (mapping.neutral ? NAT_PREFIX_NEUTRAL : 0U);
+  entry.adjustment = htons(neutral_adjustment(from, to));
+  return entry;
+}
+
 } // namespace
 
 std::map<Prefix, PrefixMapping> effective_mappings(const PrefixMap& map)
@@ -29,13 +40,22 @@ nat_prefix_key prefix_key(std::uint32_t side, const Prefix& prefix)
   return key;
 }
 
-nat_prefix outbound_prefix(const PrefixMapping& mapping)
+nat_prefix outbound_prefix(const PrefixMapping& mapping, const GuestPlace& guest)
 {
-  nat_prefix entry{};
-  std::ranges::copy(mapping.external.network().bytes(), std::begin(entry.prefix));
-  entry.length = mapping.external.length_bits();
-  entry.flags = NAT_PREFIX_ASKED | (mapping.neutral ? NAT_PREFIX_NEUTRAL : 0U);
-  entry.adjustment = htons(neutral_adjustment(mapping.internal, mapping.external));
+  nat_prefix entry = rewriting(mapping.internal, mapping.external, mapping);
+  std::ranges::copy(guest.mac.bytes, std::begin(entry.guest_mac));
+  return entry;
+}
+
+nat_prefix open_prefix(const PrefixMapping& mapping,
+                       const GuestPlace& guest,
+                       std::uint32_t mtu_bytes)
+{
+  nat_prefix entry = rewriting(mapping.external, mapping.internal, mapping);
+  std::ranges::copy(guest.mac.bytes, std::begin(entry.guest_mac));
+  entry.ifindex = guest.ifindex;
+  entry.mtu = mtu_bytes;
+  entry.zone = guest.zone;
   return entry;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "accel/binding_maker.hh"
 #include "flow/prefix_map.hh"
 #include "slirpstack/nat_map.h"
 
@@ -16,9 +17,15 @@ namespace slirpstack {
 
 /// `side`: nat_prefix_key.side.
 [[nodiscard]] nat_prefix_key prefix_key(std::uint32_t side, const Prefix& prefix);
-/// For the internal prefix: what its addresses become. slirpstack is asked about each flow.
-[[nodiscard]] nat_prefix outbound_prefix(const PrefixMapping& mapping);
-/// For the external prefix: that there may be flows.
+/// For the internal prefix: what its addresses become. Unless the mapping is open slirpstack is
+/// asked about each flow.
+[[nodiscard]] nat_prefix outbound_prefix(const PrefixMapping& mapping, const GuestPlace& guest);
+/// For an external prefix that is not open: that there may be flows.
 [[nodiscard]] nat_prefix inbound_prefix();
+/// For that of an open mapping: what its addresses become, and where they are. `mtu_bytes` is that
+/// of the guest.
+[[nodiscard]] nat_prefix open_prefix(const PrefixMapping& mapping,
+                                     const GuestPlace& guest,
+                                     std::uint32_t mtu_bytes);
 
 } // namespace slirpstack

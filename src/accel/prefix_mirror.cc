@@ -2,28 +2,31 @@
 
 #include "base/log.hh"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
 namespace slirpstack {
 
-PrefixMirror::PrefixMirror(const NatObject& object) : prefixes_(object.map("prefixes"))
+PrefixMirror::PrefixMirror(const NatObject& object, std::function<void()> on_opened)
+  : prefixes_(object.map("prefixes")), on_opened_(std::move(on_opened))
 {
   prefixes_.clear();
 }
 
-bool PrefixMirror::set(std::uint8_t zone, const PrefixMap& map)
+bool PrefixMirror::set(const Guest& guest, const PrefixMap& map)
 {
   const Mappings wanted = effective_mappings(map);
+  const std::uint8_t zone = guest.place.zone;
   try {
-    put(zone, wanted);
+    put(guest, wanted);
     remove_others(zone, wanted);
     return true;
   } catch (const std::system_error&) {
     clear(zone); // the map may be full of what goes
   }
   try {
-    put(zone, wanted);
+    put(guest, wanted);
     return true;
   } catch (const std::system_error& error) {
     clear(zone);
@@ -37,26 +40,33 @@ bool PrefixMirror::set(std::uint8_t zone, const PrefixMap& map)
   }
 }
 
-void PrefixMirror::put(std::uint8_t zone, const Mappings& wanted)
+void PrefixMirror::put(const Guest& guest, const Mappings& wanted)
 {
-  Mappings& applied = applied_[zone];
+  const Mappings& applied = applied_[guest.place.zone];
   for (const auto& [internal, mapping] : wanted) {
     const auto old = applied.find(internal);
-    if (old != applied.end() && old->second == mapping) {
-      continue;
+    if (old == applied.end() || old->second != mapping) {
+      put_one(guest, mapping);
     }
-    claim(mapping.external);
-    try {
-      prefixes_.put(prefix_key(zone, internal), outbound_prefix(mapping));
-    } catch (const std::system_error&) {
-      release(mapping.external);
-      throw;
-    }
-    if (old != applied.end()) {
-      release(std::exchange(old->second, mapping).external);
-    } else {
-      applied.emplace(internal, mapping);
-    }
+  }
+}
+
+void PrefixMirror::put_one(const Guest& guest, const PrefixMapping& mapping)
+{
+  const std::uint8_t zone = guest.place.zone;
+  const PrefixMapping possible = claim(guest, mapping);
+  try {
+    prefixes_.put(prefix_key(zone, mapping.internal), outbound_prefix(possible, guest.place));
+  } catch (const std::system_error&) {
+    release(zone, mapping);
+    throw;
+  }
+  Mappings& applied = applied_[zone];
+  const auto old = applied.find(mapping.internal);
+  if (old != applied.end()) {
+    release(zone, std::exchange(old->second, mapping));
+  } else {
+    applied.emplace(mapping.internal, mapping);
   }
 }
 
@@ -67,7 +77,7 @@ void PrefixMirror::remove_others(std::uint8_t zone, const Mappings& wanted)
       return false;
     }
     prefixes_.erase(prefix_key(zone, entry.first));
-    release(entry.second.external);
+    release(zone, entry.second);
     return true;
   });
 }
@@ -78,24 +88,49 @@ void PrefixMirror::clear(std::uint8_t zone)
   applied_.erase(zone);
 }
 
-void PrefixMirror::claim(const Prefix& external)
+PrefixMapping PrefixMirror::claim(const Guest& guest, PrefixMapping mapping)
 {
-  if (external_[external]++ != 0) {
-    return;
+  const std::uint8_t zone = guest.place.zone;
+  const auto [claims, is_first] = external_.try_emplace(mapping.external);
+  if (mapping.open && claims->second.opener.value_or(zone) != zone) {
+    log(LogLevel::warning,
+        "an external prefix is open for another guest already, and this one gets nothing of it",
+        {{"mapping", mapping.to_string()}, {"interface", guest.place.ifindex}});
+    mapping.open = false;
   }
   try {
-    prefixes_.put(prefix_key(NAT_PREFIX_EXTERNAL, external), inbound_prefix());
+    if (mapping.open) {
+      prefixes_.put(prefix_key(NAT_PREFIX_EXTERNAL, mapping.external),
+                    open_prefix(mapping, guest.place, guest.mtu_bytes));
+      claims->second.opener = zone;
+      claims->second.opened = mapping;
+      if (on_opened_) {
+        on_opened_();
+      }
+    } else if (is_first) {
+      prefixes_.put(prefix_key(NAT_PREFIX_EXTERNAL, mapping.external), inbound_prefix());
+    }
   } catch (const std::system_error&) {
-    external_.erase(external);
+    if (is_first) {
+      external_.erase(claims);
+    }
     throw;
   }
+  ++claims->second.count;
+  return mapping;
 }
 
-void PrefixMirror::release(const Prefix& external)
+void PrefixMirror::release(std::uint8_t zone, const PrefixMapping& mapping)
 {
-  if (--external_[external] == 0) {
-    prefixes_.erase(prefix_key(NAT_PREFIX_EXTERNAL, external));
-    external_.erase(external);
+  Claims& claims = external_[mapping.external];
+  const nat_prefix_key key = prefix_key(NAT_PREFIX_EXTERNAL, mapping.external);
+  if (--claims.count == 0) {
+    prefixes_.erase(key);
+    external_.erase(mapping.external);
+  } else if (claims.opener == zone && claims.opened == mapping) {
+    claims.opener.reset();
+    prefixes_.erase(key); // which makes room for the other
+    static_cast<void>(prefixes_.try_add(key, inbound_prefix()));
   }
 }
 
@@ -106,6 +141,12 @@ std::size_t PrefixMirror::size() const
     count += mappings.size();
   }
   return count;
+}
+
+std::size_t PrefixMirror::open() const
+{
+  return static_cast<std::size_t>(std::ranges::count_if(
+    external_, [](const auto& entry) { return entry.second.opener.has_value(); }));
 }
 
 } // namespace slirpstack

@@ -6,7 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 
 namespace slirpstack {
 
@@ -15,30 +17,52 @@ namespace slirpstack {
 class PrefixMirror
 {
 public:
-  /// Removes what a predecessor has left. `object` must outlive this.
-  explicit PrefixMirror(const NatObject& object);
+  /// Whom the mappings lead to.
+  struct Guest
+  {
+    GuestPlace place;
+    std::uint32_t mtu_bytes = 1500; ///< of what it takes
+  };
+
+  /// Removes what a predecessor has left. `object` must outlive this; `on_opened` runs when a
+  /// prefix is opened.
+  explicit PrefixMirror(const NatObject& object, std::function<void()> on_opened = {});
 
   /// The guest's mappings are these from now on. False: they find no room; the guest has none here,
   /// and a line in the log says so once. A mapping whose external prefix changes is replaced in one
-  /// step, unless that takes room which is not there while both are.
-  bool set(std::uint8_t zone, const PrefixMap& map);
+  /// step, unless that takes room which is not there while both are. An external prefix is open for
+  /// one guest: another's mapping of the same is as if it were not open, and the log says so.
+  bool set(const Guest& guest, const PrefixMap& map);
   /// The guest has none any more.
   void clear(std::uint8_t zone);
 
   /// Of all guests.
   [[nodiscard]] std::size_t size() const;
+  /// How many prefixes are open.
+  [[nodiscard]] std::size_t open() const;
 
 private:
   using Mappings = std::map<Prefix, PrefixMapping>;
 
-  void put(std::uint8_t zone, const Mappings& wanted);
+  /// Who has an external prefix.
+  struct Claims
+  {
+    std::size_t count = 0;
+    std::optional<std::uint8_t> opener; ///< the zone for which it is open
+    PrefixMapping opened;               ///< by this mapping
+  };
+
+  void put(const Guest& guest, const Mappings& wanted);
+  void put_one(const Guest& guest, const PrefixMapping& mapping);
   void remove_others(std::uint8_t zone, const Mappings& wanted);
-  void claim(const Prefix& external);
-  void release(const Prefix& external);
+  /// Returns the mapping as it can be: not open where another guest's is.
+  [[nodiscard]] PrefixMapping claim(const Guest& guest, PrefixMapping mapping);
+  void release(std::uint8_t zone, const PrefixMapping& mapping);
 
   NatTable<nat_prefix_key, nat_prefix> prefixes_;
+  std::function<void()> on_opened_;
   std::map<std::uint8_t, Mappings> applied_;
-  std::map<Prefix, std::size_t> external_; ///< how many mappings have it
+  std::map<Prefix, Claims> external_;
   bool complained_ = false;
 };
 

@@ -1,6 +1,5 @@
 #include "accel/running_nat.hh"
 
-#include "accel/own_addresses.hh"
 #include "accel/planned_pool.hh"
 #include "base/error.hh"
 #include "base/log.hh"
@@ -45,7 +44,7 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
       nat_.object(),
       [this] { return follow(); },
       settings.ways)
-  , prefixes_(nat_.object())
+  , prefixes_(nat_.object(), [this] { look_after_bindings(); })
   , mapped_(nat_.object(),
             settings.timeouts,
             {.max_flows = settings.sizes.sessions, .is_shared = settings.is_shared},
@@ -90,32 +89,6 @@ void RunningNat::hold_fragments(Loop& loop)
   }
 }
 
-FollowedInterface::Role RunningNat::external_role()
-{
-  return {
-    .flag = "-external",
-    .name = "external",
-    .attach
-    = [this](const ExternalLink& link) { nat_.attach_external(static_cast<int>(link.index)); },
-    .detach = [this](const ExternalLink& link) { nat_.detach(static_cast<int>(link.index)); }};
-}
-
-FollowedInterface::Role RunningNat::internal_role()
-{
-  return {.flag = "-i",
-          .name = "internal",
-          .attach =
-            [this](const ExternalLink& link) {
-              add_guest({.interface = static_cast<int>(link.index), .tap = 0, .mac = {}});
-              forwards_->set_interface(link.index);
-            },
-          .detach =
-            [this](const ExternalLink& link) {
-              forwards_->set_interface(0);
-              take_out(static_cast<int>(link.index));
-            }};
-}
-
 void RunningNat::begin_forwards()
 {
   for (const ForwardSpec& spec : settings_.forwards) {
@@ -125,63 +98,6 @@ void RunningNat::begin_forwards()
       throw UsageError(
         fmt::format("invalid value \"{}\" for flag -L: {}", spec.text, error.what()));
     }
-  }
-}
-
-RouteMirror::Outlook RunningNat::follow()
-{
-  if (!is_following_) {
-    return {.link = external_.link(), .is_settled = true};
-  }
-  bool is_settled = external_.follow();
-  if (internal_) {
-    is_settled = internal_->follow() && is_settled;
-    follow_gateway();
-  }
-  follow_address();
-  return {.link = external_.link(), .is_settled = is_settled};
-}
-
-/// The router as those behind the internal interface know it.
-void RunningNat::follow_gateway()
-{
-  if (internal_->link().index == 0) {
-    return;
-  }
-  NatPlan& plan = settings_.plan;
-  const std::vector<IpAddress> own = own_addresses(internal_->name());
-  const IpAddress gateway = own.empty() ? plan.gateway : own.front();
-  if (gateway != plan.gateway || internal_->link().mac != plan.gateway_mac) {
-    plan.gateway = gateway;
-    plan.gateway_mac = internal_->link().mac;
-    program_settings_.change(settings_.plan);
-  }
-}
-
-/// An interface without an address may get the same one back.
-void RunningNat::follow_address()
-{
-  if (!settings_.follows_address || external_.link().index == 0) {
-    return;
-  }
-  const std::vector<IpAddress> own = own_addresses(external_.name());
-  if (!own.empty() && std::ranges::find(own, settings_.plan.external.front().first) == own.end()) {
-    move_to(own.front());
-  }
-}
-
-void RunningNat::move_to(const IpAddress& address)
-{
-  log(LogLevel::warning,
-      "the external interface has another address: guests have that now, and flows of the old end",
-      {{"was", addresses_text(settings_.plan)}, {"is", address.to_string()}});
-  settings_.plan.external = {{address, address}};
-  settings_.plan.own = {address};
-  program_settings_.change(settings_.plan);
-  end_unplanned();
-  binding_log_.begin_anew();
-  if (BindingWriter* const binds = publisher()) {
-    binds->replace_pool(make_pool(), address, Clock::now());
   }
 }
 
@@ -313,6 +229,7 @@ void RunningNat::end_adoption()
   } else if (publisher_) {
     publisher_->end_former_statics(Clock::now());
   }
+  mapped_.end_adoption();
   if (const std::size_t kept = ledger_.bindings(); kept > 0) {
     log(LogLevel::info, "bindings taken over from a predecessor", {{"bindings", kept}});
   }
@@ -333,7 +250,7 @@ void RunningNat::sweep()
       sweep_.set(Loop::now()); // others have their turn before
       return;
     }
-    if (swept->left + mapped_.sweep(now()) > 0) {
+    if (swept->left + mapped_.sweep(now()) + prefixes_.open() > 0) {
       look_after_bindings();
       routes_.refresh_gateways();
     }

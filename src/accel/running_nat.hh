@@ -114,7 +114,8 @@ private:
   void begin_forwards();
   void end_unplanned();
   void hold_fragments(Loop& loop);
-  /// There are bindings: those that fall silent have to be ended.
+  /// There are bindings, of which those that fall silent have to be ended, or open mappings: their
+  /// gateways have to be known.
   void look_after_bindings();
   void sweep();
   [[nodiscard]] std::map<unsigned, unsigned> former_zones() const;

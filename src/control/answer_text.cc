@@ -73,11 +73,12 @@ std::string explanation_line(const Explain& asked, const Json& explanation)
 
 std::string mapping_line(const Json& mapping)
 {
-  return fmt::format("{} {} -> {}{}\n",
+  return fmt::format("{} {} -> {}{}{}\n",
                      mapping.at("interface").get<std::string>(),
                      mapping.at("internal").get<std::string>(),
                      mapping.at("external").get<std::string>(),
-                     mapping.at("neutral").get<bool>() ? " neutral" : "");
+                     mapping.at("neutral").get<bool>() ? " neutral" : "",
+                     mapping.at("open").get<bool>() ? " open" : "");
 }
 
 /// `2001:db8:1::5 -> 2001:db8:2::5  (eth0 2001:db8:1::/64 -> 2001:db8:2::/64)`

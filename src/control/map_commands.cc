@@ -25,7 +25,8 @@ Json describe(const PrefixMapping& mapping)
   return {{"interface", mapping.interface},
           {"internal", mapping.internal.to_string()},
           {"external", mapping.external.to_string()},
-          {"neutral", mapping.neutral}};
+          {"neutral", mapping.neutral},
+          {"open", mapping.open}};
 }
 
 MapEdit edit_of(const ChangeMapping& request)
@@ -40,6 +41,7 @@ MapEdit edit_of(const ChangeMapping& request)
   if (edit.kind == MapEdit::Kind::add) {
     edit.mapping.external = parse_mapping_prefix(request.external, MappingPart::external);
     edit.mapping.neutral = request.neutral;
+    edit.mapping.open = request.open;
   }
   return edit;
 }
@@ -70,7 +72,7 @@ std::vector<Prefix> prefixes_without_local_route(std::span<const MapEdit> edits,
   std::vector<Prefix> prefixes;
   for (const MapEdit& edit : edits) {
     const Prefix& external = edit.mapping.external;
-    if (edit.kind == MapEdit::Kind::add && prefixes.size() < MAX_HINTS
+    if (edit.kind == MapEdit::Kind::add && !edit.mapping.open && prefixes.size() < MAX_HINTS
         && host.find(external.address()) != HostNetworks::Kind::own_address) {
       prefixes.push_back(external);
     }

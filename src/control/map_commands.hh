@@ -13,12 +13,13 @@
 namespace slirpstack {
 
 /// The external prefixes that are added and that the host does not take as its own yet, so that
-/// nothing can leave from them. Of a long batch the first.
+/// nothing can leave from them. Open mappings do without. Of a long batch the first.
 [[nodiscard]] std::vector<Prefix> prefixes_without_local_route(std::span<const MapEdit> edits,
                                                                const HostNetworks& host);
 
 /// Does what is asked about the prefix map, as far as a scope reaches. Each call returns its
-/// answer; one that says no has a `code` beside its `error`: EINVAL, EEXIST, ENOENT, ENOSPC, EPERM.
+/// answer; one that says no has a `code` beside its `error`: EINVAL, EEXIST, ENOENT, ENOSPC, EPERM,
+/// EOPNOTSUPP.
 class MapCommands
 {
 public:

@@ -50,7 +50,8 @@ Request read_add_mapping(Members& members)
                        .interface = members.required_text("interface"),
                        .internal = members.required_text("internal"),
                        .external = members.required_text("external"),
-                       .neutral = members.flag("neutral")};
+                       .neutral = members.flag("neutral"),
+                       .open = members.flag("open")};
 }
 
 Request read_remove_mapping(Members& members)
@@ -171,7 +172,8 @@ struct Serializer
                 {"interface", request.interface},
                 {"internal", request.internal},
                 {"external", request.external},
-                {"neutral", request.neutral}};
+                {"neutral", request.neutral},
+                {"open", request.open}};
       case MapEdit::Kind::remove:
         return {
           {"command", "map del"}, {"interface", request.interface}, {"internal", request.internal}};

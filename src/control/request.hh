@@ -67,6 +67,7 @@ struct ChangeMapping
   std::string internal;
   std::string external;
   bool neutral = false;
+  bool open = false;
   bool operator==(const ChangeMapping&) const = default;
 };
 /// Several changes, as a whole or not at all.
@@ -134,7 +135,7 @@ public:
 ///     "out"}
 ///     {"command": "flows"}, {"command": "statistics"}
 ///     {"command": "map add", "interface": "eth0", "internal": "2001:db8:1::/64",
-///      "external": "2001:db8:2::/64", "neutral": false}
+///      "external": "2001:db8:2::/64", "neutral": false, "open": false}
 ///     {"command": "map del", "interface": "eth0", "internal": "2001:db8:1::/64"}
 ///     {"command": "map drop", "interface": "eth0"}     or "all": true
 ///     {"command": "map list"}                          perhaps with "interface"
@@ -150,7 +151,7 @@ public:
 ///     forward add -L SPEC | -R SPEC      forward list      forward remove NUMBER [-drain]
 ///     rules reload | list                explain [in|out] tcp|udp HOST:PORT | icmp HOST
 ///     flows                              statistics
-///     map add IF INTERNAL/LENGTH EXTERNAL/LENGTH [neutral]
+///     map add IF INTERNAL/LENGTH EXTERNAL/LENGTH [neutral] [open]
 ///     map del IF INTERNAL/LENGTH         map drop IF | -all
 ///     map list [IF]                      map status [IF]
 ///     map batch [-delete] FILE           map resolve ADDRESS

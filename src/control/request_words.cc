@@ -99,12 +99,14 @@ Request parse_explain_words(Words words, std::string_view program)
 Request parse_map(Words words)
 {
   const std::string_view verb = words.empty() ? std::string_view() : words.front();
-  if (verb == "add" && (words.size() == 4 || (words.size() == 5 && words[4] == "neutral"))) {
+  PrefixMapping kind;
+  if (verb == "add" && words.size() >= 4 && read_mapping_words(words.subspan(4), kind)) {
     return ChangeMapping{.kind = MapEdit::Kind::add,
                          .interface = words[1],
                          .internal = words[2],
                          .external = words[3],
-                         .neutral = words.size() == 5};
+                         .neutral = kind.neutral,
+                         .open = kind.open};
   }
   if (verb == "del" && words.size() == 3) {
     return ChangeMapping{

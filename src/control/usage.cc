@@ -27,7 +27,7 @@ constexpr std::array FORMS{
        "what would become of a flow; status 1: refused"},
   Form{"flows", "", "those that live now"},
   Form{"statistics", "", "counters, as JSON"},
-  Form{"map", "add IF INTERNAL/LENGTH EXTERNAL/LENGTH [neutral]", "a prefix mapping"},
+  Form{"map", "add IF INTERNAL/LENGTH EXTERNAL/LENGTH [neutral] [open]", "a prefix mapping"},
   Form{"map", "del IF INTERNAL/LENGTH", "the end of one"},
   Form{"map", "drop IF|-all", "all mappings of an interface, or all there are"},
   Form{"map", "list [IF]", "the mappings"},

@@ -239,6 +239,7 @@ struct Config
     std::string path;
     std::vector<Prefix> internal;
     std::vector<Prefix> external;
+    bool may_open = false;
 
     bool operator==(const RestrictedSocket&) const = default;
   };

@@ -9,6 +9,8 @@ namespace slirpstack {
 
 namespace {
 
+constexpr std::string_view OPEN = ",open";
+
 std::vector<Prefix> parse_prefixes(std::string_view text, MappingPart part)
 {
   std::vector<Prefix> prefixes;
@@ -28,7 +30,7 @@ Config::RestrictedSocket parse_restricted_socket(std::string_view text)
   const std::size_t colon = text.find(':');
   if (colon == 0 || colon == std::string_view::npos) {
     throw BadValue("must be PATH:INTERNAL/LENGTH[,…] to show mappings, with =EXTERNAL/LENGTH[,…] "
-                   "behind it to change them");
+                   "behind it to change them, and ,open behind that to open them");
   }
   const std::string_view prefixes = text.substr(colon + 1);
   const std::size_t equals = prefixes.find('=');
@@ -38,7 +40,10 @@ Config::RestrictedSocket parse_restricted_socket(std::string_view text)
       .internal = parse_prefixes(prefixes.substr(0, equals), MappingPart::internal),
       .external = {}};
     if (equals != std::string_view::npos) {
-      socket.external = parse_prefixes(prefixes.substr(equals + 1), MappingPart::external);
+      std::string_view external = prefixes.substr(equals + 1);
+      socket.may_open = external.ends_with(OPEN);
+      external.remove_suffix(socket.may_open ? OPEN.size() : 0);
+      socket.external = parse_prefixes(external, MappingPart::external);
     }
     return socket;
   } catch (const MappingError& error) {

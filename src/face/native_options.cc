@@ -46,12 +46,12 @@ constexpr std::array NATIVE_OPTIONS{
   Option{FORWARDS, "dns-ttl", "TIME", "how long a target's name is kept", "5s"},
   Option{FORWARDS, "proxy-out", "VERSION", "v1 or v2: PROXY header for targets of -R"},
 
-  Option{MAPPINGS, "map", "MAPPING", "IF INTERNAL/LEN EXTERNAL/LEN [neutral]", "", '\0', true},
+  Option{MAPPINGS, "map", "MAPPING", "IF INT/LEN EXT/LEN [neutral] [open]", "", '\0', true},
   Option{MAPPINGS, "map-file", "FILE", "a batch: add IF INTERNAL/LEN EXTERNAL/LEN"},
   Option{.group = MAPPINGS,
          .name = "control-restricted",
          .placeholder = "SPEC",
-         .summary = "PATH:INTERNAL/LEN[,...][=EXTERNAL/LEN[,...]]",
+         .summary = "PATH:INTERNAL/LEN[,...][=EXTERNAL/LEN[,...][,open]]",
          .repeats = true},
 
   Option{ACCELERATOR, "accel", "HOOK", "NAT in the kernel: xdp, tc or auto"},

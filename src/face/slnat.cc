@@ -2,6 +2,7 @@
 
 #include "base/error.hh"
 #include "base/quoted.hh"
+#include "flow/prefix_mapping.hh"
 
 #include <fmt/format.h>
 #include <optional>
@@ -24,7 +25,8 @@ std::optional<Words> interface_request(std::span<const std::string> words)
   if (verb == "del" && words.size() == 3) {
     return Words{"del", interface, words[2]};
   }
-  if (verb == "add" && (words.size() == 4 || (words.size() == 5 && words[4] == "neutral"))) {
+  PrefixMapping kind;
+  if (verb == "add" && words.size() >= 4 && read_mapping_words(words.subspan(4), kind)) {
     Words request{"add", interface};
     request.insert(request.end(), words.begin() + 2, words.end());
     return request;
@@ -85,7 +87,7 @@ std::string slnat_usage()
          "\n"
          "  slnat status                        how many there are\n"
          "  slnat IF list                       those of an interface\n"
-         "  slnat IF add INTERNAL/LEN EXTERNAL/LEN [neutral]\n"
+         "  slnat IF add INTERNAL/LEN EXTERNAL/LEN [neutral] [open]\n"
          "  slnat IF del INTERNAL/LEN\n"
          "  slnat drop IF | drop --all          all of an interface, or of all of them\n"
          "  slnat clear-all                     the same as drop --all\n"

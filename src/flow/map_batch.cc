@@ -64,13 +64,19 @@ private:
   void read_add()
   {
     edit_.kind = MapEdit::Kind::add;
-    read_interface("add INTERFACE INTERNAL/LENGTH EXTERNAL/LENGTH [neutral]");
+    read_interface("add INTERFACE INTERNAL/LENGTH EXTERNAL/LENGTH [neutral] [open]");
     edit_.mapping.internal = read_prefix(MappingPart::internal);
     edit_.mapping.external = read_prefix(MappingPart::external);
-    const std::string_view mode = line_.next_word();
-    edit_.mapping.neutral = mode == "neutral";
-    if (!mode.empty() && !edit_.mapping.neutral) {
-      line_.fail(mode, fmt::format("{}: only \"neutral\" may follow the prefixes", quoted(mode)));
+    std::string_view word = next(MappingPart::openness);
+    edit_.mapping.neutral = word == "neutral";
+    if (edit_.mapping.neutral) {
+      word = next(MappingPart::openness);
+    }
+    edit_.mapping.open = word == "open";
+    if (!word.empty() && !edit_.mapping.open) {
+      line_.fail(
+        word,
+        fmt::format("{}: only \"neutral\", then \"open\" may follow the prefixes", quoted(word)));
     }
   }
   void read_remove()

@@ -82,6 +82,11 @@ private:
     if (!scope_.holds_external(mapping.external)) {
       throw_not_yours(MappingPart::external, mapping.external);
     }
+    if (mapping.open && !scope_.may_open()) {
+      throw MappingError(std::errc::operation_not_permitted,
+                         MappingPart::openness,
+                         "open mappings are not yours to make");
+    }
     map_.add(mapping);
     made_.push_back({MapEdit::Kind::add, mapping});
   }

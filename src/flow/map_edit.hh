@@ -25,14 +25,14 @@ struct MapEdit
   PrefixMapping mapping;
   /// Where it stands in its text, from 1; 0: nowhere. The columns are those of MappingPart.
   unsigned line = 0;
-  std::array<unsigned, 3> columns{};
+  std::array<unsigned, 4> columns{};
 
   bool operator==(const MapEdit&) const = default;
 };
 
 /// Reads the text of a batch. Each line is empty, a comment from `#` on, or one of
 ///
-///     add INTERFACE INTERNAL/LENGTH EXTERNAL/LENGTH [neutral]
+///     add INTERFACE INTERNAL/LENGTH EXTERNAL/LENGTH [neutral] [open]
 ///     del INTERFACE INTERNAL/LENGTH
 ///     drop INTERFACE | drop --all
 ///

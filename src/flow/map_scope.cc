@@ -16,8 +16,11 @@ bool holds(const std::vector<Prefix>& bounds, const Prefix& prefix)
 
 } // namespace
 
-MapScope::MapScope(std::vector<Prefix> internal, std::vector<Prefix> external)
-  : is_bounded_(true), internal_(std::move(internal)), external_(std::move(external))
+MapScope::MapScope(std::vector<Prefix> internal, std::vector<Prefix> external, bool may_open)
+  : is_bounded_(true)
+  , may_open_(may_open)
+  , internal_(std::move(internal))
+  , external_(std::move(external))
 {}
 
 bool MapScope::holds_internal(const Prefix& prefix) const

@@ -18,11 +18,12 @@ public:
 
   /// Everything.
   MapScope() = default;
-  /// Without external prefixes it only sees.
-  MapScope(std::vector<Prefix> internal, std::vector<Prefix> external);
+  /// Without external prefixes it only sees. `may_open`: its mappings may be open ones.
+  MapScope(std::vector<Prefix> internal, std::vector<Prefix> external, bool may_open = false);
 
   [[nodiscard]] bool is_bounded() const { return is_bounded_; }
   [[nodiscard]] bool is_read_only() const { return is_bounded_ && external_.empty(); }
+  [[nodiscard]] bool may_open() const { return !is_bounded_ || may_open_; }
   [[nodiscard]] bool holds_internal(const Prefix& prefix) const;
   [[nodiscard]] bool holds_external(const Prefix& prefix) const;
   [[nodiscard]] bool sees(const PrefixMapping& mapping) const
@@ -36,6 +37,7 @@ public:
 
 private:
   bool is_bounded_ = false;
+  bool may_open_ = false;
   std::vector<Prefix> internal_;
   std::vector<Prefix> external_;
 };

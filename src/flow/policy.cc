@@ -62,10 +62,9 @@ struct Embedding
   std::size_t offset_bytes; ///< where the IPv4 address stands
 };
 
-/// The IPv4 address that a translator or the host's own stack would take out of an IPv6 one:
 /// IPv4-mapped, the deprecated IPv4-compatible form, IPv4-translated (RFC 2765), the well-known
 /// NAT64 prefix (RFC 6052), and 6to4 (RFC 3056).
-std::optional<IpAddress> embedded_ipv4(const IpAddress& address)
+const std::array<Embedding, 5>& embeddings()
 {
   static const std::array<Embedding, 5> forms{{
     {Prefix::parse("::ffff:0:0/96").value(), 12},
@@ -74,7 +73,13 @@ std::optional<IpAddress> embedded_ipv4(const IpAddress& address)
     {Prefix::parse("64:ff9b::/96").value(), 12},
     {Prefix::parse("2002::/16").value(), 2},
   }};
-  for (const auto& [prefix, offset] : forms) {
+  return forms;
+}
+
+/// The IPv4 address that a translator or the host's own stack would take out of an IPv6 one.
+std::optional<IpAddress> embedded_ipv4(const IpAddress& address)
+{
+  for (const auto& [prefix, offset] : embeddings()) {
     if (prefix.contains(address)) {
       return IpAddress(address.bytes().subspan(offset, 4));
     }
@@ -84,11 +89,24 @@ std::optional<IpAddress> embedded_ipv4(const IpAddress& address)
 
 /// A translator of the host's own network (RFC 8215): where in the address an IPv4 one stands is
 /// that network's choice, so it cannot be judged.
-bool is_local_translation(const IpAddress& address)
+const Prefix& local_translation()
 {
   static const Prefix local = Prefix::parse("64:ff9b:1::/48").value();
-  return local.contains(address);
+  return local;
 }
+
+} // namespace
+
+std::vector<Prefix> embedding_networks()
+{
+  std::vector<Prefix> networks{local_translation()};
+  for (const Embedding& form : embeddings()) {
+    networks.push_back(form.prefix);
+  }
+  return networks;
+}
+
+namespace {
 
 std::vector<HostName> names_in(std::initializer_list<const RuleSet*> sets)
 {
@@ -266,7 +284,7 @@ std::optional<Denial> Policy::denial(const IpAddress& destination, const HostNet
       return denied;
     }
   }
-  if (is_local_translation(destination) && !settings_.allow_host_networks) {
+  if (local_translation().contains(destination) && !settings_.allow_host_networks) {
     return Denial::host_network;
   }
   const auto kind = host.find(destination);

@@ -32,6 +32,9 @@ std::string_view denial_name(Denial denial);
 /// The destinations of 4, below, of one family: no guest has a reason to reach them.
 [[nodiscard]] std::vector<Prefix> closed_networks(Family family);
 
+/// IPv6 networks whose addresses stand for IPv4 ones, or may: each has to be judged for itself.
+[[nodiscard]] std::vector<Prefix> embedding_networks();
+
 /// What becomes of a new flow, and who says so.
 struct Verdict
 {

@@ -54,6 +54,13 @@ PrefixMap::PrefixMap(const HashSecret& secret)
 void PrefixMap::add(PrefixMapping mapping)
 {
   check_mapping(mapping);
+  if (mapping.open && !allows_open_) {
+    throw MappingError(
+      std::errc::operation_not_supported,
+      MappingPart::openness,
+      fmt::format("{}: the kernel alone carries an open mapping, which takes -accel",
+                  mapping.to_string()));
+  }
   check_is_new(by_internal_.find(mapping.internal, mapping.interface), MappingPart::internal);
   check_is_new(by_external_.find(mapping.external, mapping.interface), MappingPart::external);
   if (mappings_.size() == MAX_MAPPINGS) {

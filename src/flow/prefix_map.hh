@@ -33,8 +33,13 @@ public:
 
   explicit PrefixMap(const HashSecret& secret);
 
-  /// Throws MappingError: EINVAL for prefixes that do not go together, EEXIST where the interface
-  /// has one of them already, ENOSPC when there are MAX_MAPPINGS.
+  /// There is who carries open mappings: before, none is added.
+  void allow_open() { allows_open_ = true; }
+  [[nodiscard]] bool allows_open() const { return allows_open_; }
+
+  /// Throws MappingError: EINVAL for prefixes that do not go together, EOPNOTSUPP for an open
+  /// mapping that nobody carries, EEXIST where the interface has one of the prefixes already,
+  /// ENOSPC when there are MAX_MAPPINGS.
   void add(PrefixMapping mapping);
   /// Returns what has gone. Throws MappingError: ENOENT.
   PrefixMapping remove(std::string_view interface, const Prefix& internal);
@@ -75,6 +80,7 @@ public:
 private:
   std::map<std::pair<std::string, Prefix>, PrefixMapping> mappings_;
   std::uint64_t changes_ = 0;
+  bool allows_open_ = false;
   PrefixIndex by_internal_;
   PrefixIndex by_external_;
   std::function<void()> on_edited_;

@@ -18,11 +18,16 @@ namespace {
 
 std::string PrefixMapping::to_string() const
 {
-  return fmt::format("{} {} -> {}{}",
-                     interface,
-                     internal.to_string(),
-                     external.to_string(),
-                     neutral ? " neutral" : "");
+  return fmt::format(
+    "{} {} -> {}{}", interface, internal.to_string(), external.to_string(), words());
+}
+
+std::string_view PrefixMapping::words() const
+{
+  if (open) {
+    return neutral ? " neutral open" : " open";
+  }
+  return neutral ? " neutral" : "";
 }
 
 std::string_view MappingError::code_name() const
@@ -36,6 +41,8 @@ std::string_view MappingError::code_name() const
       return "ENOSPC";
     case std::errc::operation_not_permitted:
       return "EPERM";
+    case std::errc::operation_not_supported:
+      return "EOPNOTSUPP";
     default:
       return "EINVAL";
   }
@@ -68,6 +75,14 @@ Prefix parse_mapping_prefix(std::string_view text, MappingPart part)
                               quoted(text)));
   }
   return {prefix->network(), prefix->length_bits()};
+}
+
+bool read_mapping_words(std::span<const std::string> words, PrefixMapping& mapping)
+{
+  mapping.neutral = !words.empty() && words.front() == "neutral";
+  words = words.subspan(mapping.neutral ? 1 : 0);
+  mapping.open = !words.empty() && words.front() == "open";
+  return words.size() == (mapping.open ? 1U : 0U);
 }
 
 void check_mapping(const PrefixMapping& mapping)

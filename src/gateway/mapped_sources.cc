@@ -53,8 +53,11 @@ void MappedSources::complain(const PrefixMapping& mapping)
   if (complained_.size() < PrefixMap::MAX_MAPPINGS && complained_.insert(mapping.external).second) {
     const std::string prefix = mapping.external.to_string();
     log(LogLevel::warning,
-        "the host does not take what is sent to a mapped prefix, so nothing leaves from there; its "
-        "administrator can have it do so",
+        mapping.open
+          ? "the host does not take what is sent to an open mapping's prefix, so that the "
+            "guest reaches what is not outside only after its administrator has it do so"
+          : "the host does not take what is sent to a mapped prefix, so nothing leaves "
+            "from there; its administrator can have it do so",
         {{"mapping", mapping.to_string()},
          {"command", "ip -6 route add local " + prefix + " dev lo"}});
   }

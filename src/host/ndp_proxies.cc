@@ -188,8 +188,9 @@ void NdpProxies::answer(const Proxy& proxy, ByteView packet, const MacAddress& a
 
 bool NdpProxies::answers_for(const IpAddress& target) const
 {
-  return map_.to_internal(target).mapping != nullptr
-         && host_networks_().find(target) == HostNetworks::Kind::own_address;
+  const PrefixMapping* const mapping = map_.to_internal(target).mapping;
+  return mapping != nullptr
+         && (mapping->open || host_networks_().find(target) == HostNetworks::Kind::own_address);
 }
 
 } // namespace slirpstack

@@ -15,9 +15,9 @@ namespace slirpstack {
 
 /// Answers for mapped addresses when neighbours of the host look for them (RFC 4861 section 7.2),
 /// on the interfaces that mappings name, where a network takes them to be attached and nobody
-/// routes them here. Only for what the host takes as sent to itself (`ip -6 route add local`), so
-/// that a mapping alone takes nobody's address. It needs CAP_NET_RAW, and does without where that
-/// is missing.
+/// routes them here. Only for open mappings, and for what the host takes as sent to itself (`ip -6
+/// route add local`), so that a mapping alone takes nobody's address. It needs CAP_NET_RAW, and
+/// does without where that is missing.
 class NdpProxies
 {
 public:

@@ -19,6 +19,7 @@ bool is_between(const Bytes& seen, const Frame& around)
 MappedBed::MappedBed(NatHook hook)
   : nat(hook), prefixes(nat.object()), flows(nat.object(), {}, {}, [] {})
 {
+  mappings.allow_open();
   nat.set_tap(ZONE);
   nat.route(Prefix::parse("::/0").value(), 1500);
   map("add eth0 fd00:1::/64 2001:db8:1::/64\nadd eth0 fd00:2::/64 2001:db8:2::/64 neutral\n");
@@ -27,7 +28,7 @@ MappedBed::MappedBed(NatHook hook)
 void MappedBed::map(std::string_view batch, std::uint8_t zone)
 {
   apply_edits(mappings, parse_map_batch(batch));
-  REQUIRE(prefixes.set(zone, mappings));
+  REQUIRE(prefixes.set(guest_of(zone), mappings));
 }
 
 Endpoint MappedBed::external_of(const Endpoint& guest) const
@@ -35,7 +36,7 @@ Endpoint MappedBed::external_of(const Endpoint& guest) const
   return {mappings.to_external(guest.address).address.value(), guest.port};
 }
 
-void MappedBed::carry(const Packet& packet, std::uint8_t zone)
+void MappedBed::carry(const Packet& packet, MappedFlows& into, std::uint8_t zone) const
 {
   nat_mapped flow{};
   flow.ifindex = 1;
@@ -43,7 +44,7 @@ void MappedBed::carry(const Packet& packet, std::uint8_t zone)
   std::ranges::copy(packet.source.address.bytes(), std::begin(flow.internal));
   std::ranges::copy(GUEST_MAC.bytes, std::begin(flow.guest_mac));
   const FlowKey key = SlowPath::flow_of(packet);
-  REQUIRE(flows.add(mapped_key(key, external_of(key.guest).address), flow, 0));
+  REQUIRE(into.add(mapped_key(key, external_of(key.guest).address), flow, 0));
 }
 
 Fate MappedBed::run(const char* program, const Bytes& sent)

@@ -35,7 +35,8 @@ public:
   void map(std::string_view batch, std::uint8_t zone = ZONE);
   [[nodiscard]] Endpoint external_of(const Endpoint& guest) const;
   /// Policy allows what `packet`, of the guest's, begins.
-  void carry(const Packet& packet, std::uint8_t zone = ZONE);
+  void carry(const Packet& packet, std::uint8_t zone = ZONE) { carry(packet, flows, zone); }
+  void carry(const Packet& packet, MappedFlows& into, std::uint8_t zone = ZONE) const;
   Fate from_guest(const Bytes& packet) { return run("nat_internal", frame(FROM_GUEST, packet)); }
   Fate from_world(const Bytes& packet) { return run("nat_external", frame(FROM_WORLD, packet)); }
   Fate from_tap(const Bytes& packet) { return run("nat_tap", frame(FROM_GUEST, packet)); }
@@ -47,6 +48,13 @@ public:
   PrefixMap mappings{HashSecret{1, 2}};
   Bytes seen; ///< the frame as the last run() left it
 };
+
+/// Where all guests of the bed are.
+[[nodiscard]] inline PrefixMirror::Guest guest_of(std::uint8_t zone,
+                                                  const MacAddress& mac = GUEST_MAC)
+{
+  return {{.ifindex = 1, .zone = zone, .mac = mac}, 1500};
+}
 
 inline const Endpoint MAPPED_REMOTE = at("[2001:db8:99::53]:53");
 /// Behind the plain mapping, and the neutral one.

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <functional>
 
 using namespace slirpstack;
 using namespace slirpstack::test;
@@ -50,11 +51,11 @@ TEST_CASE("the same mappings again change nothing, and leave nothing when they g
   PrefixMirror mirror(nat.object());
   const PrefixMap map = many(1, 10);
   for (int i = 0; i < 3; ++i) {
-    CHECK(mirror.set(ZONE, map));
+    CHECK(mirror.set(guest_of(ZONE), map));
     CHECK(mirror.size() == 10);
     CHECK(prefix_entries(nat) == 20);
   }
-  CHECK(mirror.set(ZONE, map_of("")));
+  CHECK(mirror.set(guest_of(ZONE), map_of("")));
   CHECK(prefix_entries(nat) == 0);
   mirror.clear(ZONE);
   mirror.clear(OTHER_ZONE);
@@ -66,12 +67,12 @@ TEST_CASE("an external prefix stays as long as one mapping has it")
 {
   NatBed nat(NatHook::xdp);
   PrefixMirror mirror(nat.object());
-  CHECK(mirror.set(ZONE,
+  CHECK(mirror.set(guest_of(ZONE),
                    map_of("add eth0 fd00:1::/64 2001:db8:1::/64\n"
                           "add eth1 fd00:2::/64 2001:db8:1::/64\n")));
-  CHECK(mirror.set(OTHER_ZONE, map_of("add eth0 fd00:1::/64 2001:db8:1::/64\n")));
+  CHECK(mirror.set(guest_of(OTHER_ZONE), map_of("add eth0 fd00:1::/64 2001:db8:1::/64\n")));
   CHECK(prefix_entries(nat) == 4);
-  CHECK(mirror.set(ZONE, map_of("add eth0 fd00:1::/64 2001:db8:9::/64\n")));
+  CHECK(mirror.set(guest_of(ZONE), map_of("add eth0 fd00:1::/64 2001:db8:9::/64\n")));
   CHECK(prefix_entries(nat) == 4); // two of each guest
   mirror.clear(OTHER_ZONE);
   CHECK(prefix_entries(nat) == 2);
@@ -84,16 +85,16 @@ TEST_CASE("a guest whose mappings find no room has none, and takes none from ano
   NatBed nat(NatHook::xdp);
   PrefixMirror mirror(nat.object());
   const PrefixMap full = many(1);
-  REQUIRE(mirror.set(ZONE, full));
+  REQUIRE(mirror.set(guest_of(ZONE), full));
   CHECK(prefix_entries(nat) == 20'000);
-  CHECK_FALSE(mirror.set(OTHER_ZONE, many(2, 3)));
-  CHECK_FALSE(mirror.set(OTHER_ZONE, map_of("add eth0 fd00::/64 2001:db8:1::/64\n")));
+  CHECK_FALSE(mirror.set(guest_of(OTHER_ZONE), many(2, 3)));
+  CHECK_FALSE(mirror.set(guest_of(OTHER_ZONE), map_of("add eth0 fd00::/64 2001:db8:1::/64\n")));
   CHECK(mirror.size() == full.size());
   CHECK(prefix_entries(nat) == 20'000);
-  CHECK(mirror.set(ZONE, full));
+  CHECK(mirror.set(guest_of(ZONE), full));
   mirror.clear(ZONE);
   CHECK(prefix_entries(nat) == 0);
-  CHECK(mirror.set(OTHER_ZONE, many(2, 3)));
+  CHECK(mirror.set(guest_of(OTHER_ZONE), many(2, 3)));
   CHECK(prefix_entries(nat) == 6);
 }
 
@@ -102,13 +103,13 @@ TEST_CASE("mappings that fit are taken though those that they replace have fille
   NatBed nat(NatHook::xdp);
   PrefixMirror mirror(nat.object());
   PrefixMap map = many(1);
-  REQUIRE(mirror.set(ZONE, map));
+  REQUIRE(mirror.set(guest_of(ZONE), map));
   apply_edits(map, parse_map_batch("del eth0 fd00:1::/64\nadd eth0 fd00:9::/64 2001:db8:9::/64\n"));
-  CHECK(mirror.set(ZONE, map));
+  CHECK(mirror.set(guest_of(ZONE), map));
   CHECK(prefix_entries(nat) == 20'000);
   apply_edits(map, parse_map_batch("del eth0 fd00:9::/64\nadd eth0 fd00:9::/64 2001:db8:8::/64\n"));
-  CHECK(mirror.set(ZONE, map));
-  CHECK(mirror.set(ZONE, many(2)));
+  CHECK(mirror.set(guest_of(ZONE), map));
+  CHECK(mirror.set(guest_of(ZONE), many(2)));
   CHECK(mirror.size() == PrefixMap::MAX_MAPPINGS);
   CHECK(prefix_entries(nat) == 20'000);
   mirror.clear(ZONE);
@@ -150,4 +151,55 @@ TEST_CASE("a flow that is not there ends without being counted")
   CHECK(flows.add(key_of(1), {}, 0));
   CHECK(flows.add(key_of(2), {}, 0));
   CHECK_FALSE(flows.add(key_of(3), {}, 0));
+}
+
+TEST_CASE("a predecessor's flow comes in still, and its guest is asked about before it goes on")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    for (const std::uint8_t protocol : MAPPED_PROTOCOLS) {
+      CAPTURE(protocol);
+      MappedBed bed(hook);
+      const Packet sent = request(MAPPED_GUESTS[0], protocol);
+      const Bytes answer = build_v6(reply_to(outside(bed, sent)));
+      bed.carry(sent);
+      MappedFlows successor(bed.nat.object(), {}, {}, [] {});
+      successor.attach(MappedBed::ZONE, [](const FlowKey&) {});
+      successor.end_adoption();
+      const FlowKey key = SlowPath::flow_of(sent);
+      CHECK(successor.size() == 1);
+      CHECK(successor.was_carried(MappedBed::ZONE, key));
+      CHECK_FALSE(successor.was_carried(OTHER_ZONE, key));
+      CHECK(bed.from_world(answer) == Fate::guest);
+      CHECK(bed.from_guest(build_v6(sent)) == Fate::slirpstack);
+      bed.carry(sent, successor);
+      CHECK(successor.size() == 1);
+      CHECK_FALSE(successor.was_carried(MappedBed::ZONE, key));
+      CHECK(bed.from_guest(build_v6(sent)) == Fate::world);
+    }
+  }
+}
+
+TEST_CASE("a predecessor's flow ends with policy's word, with its mapping, and with its guest")
+{
+  MappedBed bed(NatHook::xdp);
+  const Packet sent = request(MAPPED_GUESTS[0], PROTOCOL_UDP);
+  const Bytes answer = build_v6(reply_to(outside(bed, sent)));
+  const FlowKey key = SlowPath::flow_of(sent);
+  const auto ends_by = [&](const std::function<void(MappedFlows&)>& end) {
+    bed.carry(sent, bed.flows);
+    MappedFlows successor(bed.nat.object(), {}, {}, [] {});
+    end(successor);
+    CHECK(successor.size() == 0);
+    CHECK_FALSE(successor.was_carried(MappedBed::ZONE, key));
+    CHECK(bed.from_world(answer) == Fate::host);
+  };
+  ends_by([&](MappedFlows& flows) { flows.end_former(MappedBed::ZONE, key); });
+  ends_by([](MappedFlows& flows) { flows.end_adoption(); });
+  ends_by([&](MappedFlows& flows) {
+    flows.end_former_unless(MappedBed::ZONE, [&](const FlowKey& flow, const IpAddress& external) {
+      CHECK(flow == key);
+      CHECK(external == bed.external_of(key.guest).address);
+      return false;
+    });
+  });
 }

@@ -102,7 +102,7 @@ TEST_CASE("two guests' fragments are told apart though all that names them is eq
     MappedBed bed(hook);
     const Packet sent = datagram();
     bed.carry(sent);
-    REQUIRE(bed.prefixes.set(2, bed.mappings));
+    REQUIRE(bed.prefixes.set(guest_of(2), bed.mappings));
     CHECK(bed.from_guest(first(sent)) == Fate::world);
     bed.nat.set_tap(2);
     CHECK(bed.from_guest(first(sent)) == Fate::slirpstack);

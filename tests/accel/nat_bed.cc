@@ -124,6 +124,7 @@ void NatBed::route(const Prefix& prefix, std::uint32_t mtu, std::uint32_t flags)
 
 void NatBed::map_prefix(const Prefix& internal, const Prefix& external, bool is_neutral)
 {
+  route(Prefix::parse("::/0").value(), 1500);
   const auto add = [&](std::uint32_t side, const Prefix& from, const Prefix& to) {
     nat_prefix_key key{};
     key.prefix_length = 32 + from.length_bits();
@@ -133,13 +134,14 @@ void NatBed::map_prefix(const Prefix& internal, const Prefix& external, bool is_
     std::ranges::copy(to.network().bytes(), std::begin(value.prefix));
     value.length = to.length_bits();
     value.flags = is_neutral ? NAT_PREFIX_NEUTRAL : 0;
-    value.ifindex = LOOPBACK;
     std::uint32_t adjustment = prefix_sum(from) + static_cast<std::uint16_t>(~prefix_sum(to));
     adjustment = (adjustment & 0xffffU) + (adjustment >> 16U);
     value.adjustment = htons(static_cast<std::uint16_t>(adjustment));
-    const bool is_out = side != NAT_PREFIX_EXTERNAL;
-    std::ranges::copy((is_out ? ROUTER_MAC : GUEST_MAC).bytes, std::begin(value.destination_mac));
-    std::ranges::copy((is_out ? EXTERNAL_MAC : GATEWAY_MAC).bytes, std::begin(value.source_mac));
+    std::ranges::copy(GUEST_MAC.bytes, std::begin(value.guest_mac));
+    if (side == NAT_PREFIX_EXTERNAL) {
+      value.ifindex = LOOPBACK;
+      value.mtu = 1500;
+    }
     put(object_->map("prefixes"), key, value);
   };
   add(0, internal, external);

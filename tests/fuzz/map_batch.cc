@@ -29,7 +29,7 @@ void check_edit(const MapEdit& edit)
                                                   mapping.interface,
                                                   mapping.internal.to_string(),
                                                   mapping.external.to_string(),
-                                                  mapping.neutral ? " neutral" : ""));
+                                                  mapping.words()));
   require(again.mapping == mapping);
 }
 
@@ -48,6 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 {
   const std::string text(data, data + size);
   PrefixMap map({1, 2});
+  map.allow_open();
   map.add({.interface = "eth0",
            .internal = Prefix::parse("2001:db8:1::/64").value(),
            .external = Prefix::parse("2001:db8:2::/64").value()});

@@ -104,7 +104,7 @@ private:
 
 int main(int argc, char** argv)
 {
-  std::vector<Input> corpus;
+  std::vector<std::filesystem::path> paths;
   unsigned long mutations = 0;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
@@ -113,15 +113,17 @@ int main(int argc, char** argv)
       continue;
     }
     for (const auto& entry : std::filesystem::directory_iterator(argv[i])) {
-      corpus.push_back(contents(entry.path()));
+      paths.push_back(entry.path());
     }
   }
-  if (corpus.empty()) {
+  if (paths.empty()) {
     return EXIT_FAILURE; // it tests nothing
   }
-  std::ranges::sort(corpus); // a directory has no order
-  for (const Input& input : corpus) {
-    LLVMFuzzerTestOneInput(input.data(), input.size());
+  std::ranges::sort(paths); // a directory has no order
+  std::vector<Input> corpus;
+  for (const std::filesystem::path& path : paths) {
+    corpus.push_back(contents(path));
+    LLVMFuzzerTestOneInput(corpus.back().data(), corpus.back().size());
   }
   Mutator mutator(corpus);
   for (unsigned long i = 0; i < mutations; ++i) {

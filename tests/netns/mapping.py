@@ -215,6 +215,14 @@ class Control(MappingTest):
         self.assertIn("fd00::7/128", guest.run(*reading, "up0", "list").stdout)
         self.assertNotEqual(guest.run(*reading, "clear-all", check=False).returncode, 0)
 
+    def test_an_open_mapping_takes_the_accelerator(self) -> None:
+        words = [str(PROGRAM), "run", "-map", f"{MAPPING} open", "--", "true"]
+        done = run(self.topology.host.command([*self.identity.prefix, *words]), check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("-map: up0 fd00::/64 -> 2001:db8:3::/64 open: ", done.stderr)
+        self.assertIn("-accel", done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+
     def test_a_mistake_in_the_file_ends_the_start(self) -> None:
         batch = WORK / f"{self.identity.name}.wrong"
         batch.write_text("add up0 fd00::/64 2001:db8::/63\n")

@@ -100,6 +100,27 @@ TEST_CASE("mappings are added, listed, counted, resolved and removed")
   CHECK(sockets.world.gateway.prefixes().empty());
 }
 
+TEST_CASE("an open mapping is listed as one, in text and in JSON")
+{
+  Sockets sockets;
+  const ChangeMapping add{.interface = "eth0",
+                          .internal = "fd00:1::/64",
+                          .external = "2001:db8:1::/64",
+                          .neutral = true,
+                          .open = true};
+  CHECK(Json::parse(sockets.answer(OWNER, add)).value("code", "") == "EOPNOTSUPP");
+  sockets.world.gateway.prefixes().allow_open();
+  const Json answer = Json::parse(sockets.answer(OWNER, add));
+  CHECK(answer.value("ok", false));
+  CHECK_FALSE(answer.contains("without_local_route"));
+  CHECK(sockets.ctl(OWNER, {"list"})
+        == HEADER + "eth0 fd00:1::/64 -> 2001:db8:1::/64 neutral open\n");
+  const Json listed = Json::parse(sockets.answer(OWNER, ListMappings{})).at("mappings").at(0);
+  CHECK(listed.at("open") == true);
+  CHECK(sockets.batch(OWNER, "drop --all\nadd eth0 fd00:1::/64 2001:db8:1::/64 open\n").empty());
+  CHECK(sockets.ctl(OWNER, {"list"}) == HEADER + "eth0 fd00:1::/64 -> 2001:db8:1::/64 open\n");
+}
+
 TEST_CASE("a change that cannot be made says why, with the name of its error")
 {
   Sockets sockets;

@@ -108,6 +108,8 @@ TEST_CASE("the help of ctl fits a terminal and has each command that can be type
                            "flows",
                            "statistics",
                            "map add i a b neutral",
+                           "map add i a b open",
+                           "map add i a b neutral open",
                            "map del i a",
                            "map drop -all",
                            "map list i",

@@ -64,6 +64,12 @@ static __always_inline int is_multicast_or_link_local(const struct address* addr
          || (address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80);
 }
 
+/* Neighbour discovery (RFC 4861) never leaves its link. */
+static __always_inline int is_discovery(__u8 icmp_type)
+{
+  return icmp_type >= 133 && icmp_type <= 137;
+}
+
 static __always_inline int is_zero(const struct address* address)
 {
   return !(address->quads[0] | address->quads[1] | address->quads[2] | address->quads[3]);
@@ -225,15 +231,4 @@ static __always_inline void fix_checksum(context* ctx,
   if (offset && (fold(change) != 0xffff || quoted)) {
     fix_transport(ctx, upper->offset + offset, change, quoted, upper->protocol == IPPROTO_UDP);
   }
-}
-
-static __noinline int fix_upper_layer(context* ctx, __u32 l3, __u32 change, __u32 side)
-{
-  struct upper_layer upper = {};
-  if (find_upper_layer(ctx, l3, &upper) || upper.is_later_fragment) {
-    return 0;
-  }
-  __u32 quoted = upper.protocol == IPPROTO_ICMPV6 ? map_quotation(ctx, upper.offset, side) : 0;
-  fix_checksum(ctx, &upper, change, quoted);
-  return 0;
 }

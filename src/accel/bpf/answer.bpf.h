@@ -42,21 +42,21 @@ static __always_inline int may_answer(void)
 #ifdef NAT_TC
 
 /* The new room lies behind the Ethernet header, which stays in front. */
-static __always_inline int make_room(context* ctx, __u32 l3, __u32 quote)
+static __always_inline int make_room(context* ctx, __u32 l3, __u32 quote, int headers)
 {
   return bpf_skb_change_tail(ctx, l3 + quote, 0)
-         || bpf_skb_adjust_room(ctx, ANSWER_HEADERS_BYTES, BPF_ADJ_ROOM_MAC, 0);
+         || bpf_skb_adjust_room(ctx, headers, BPF_ADJ_ROOM_MAC, 0);
 }
 
 #else
 
-static __always_inline int make_room(context* ctx, __u32 l3, __u32 quote)
+static __always_inline int make_room(context* ctx, __u32 l3, __u32 quote, int headers)
 {
   long spare = (long)(l3 + quote) - (long)frame_length(ctx);
-  if (bpf_xdp_adjust_tail(ctx, spare) || bpf_xdp_adjust_head(ctx, -ANSWER_HEADERS_BYTES)) {
+  if (bpf_xdp_adjust_tail(ctx, spare) || bpf_xdp_adjust_head(ctx, -headers)) {
     return -1;
   }
-  __u8* old = at(ctx, ANSWER_HEADERS_BYTES, ETH_HLEN + VLAN_TAG_BYTES);
+  __u8* old = at(ctx, headers, ETH_HLEN + VLAN_TAG_BYTES);
   __u8* new = at(ctx, 0, ETH_HLEN + VLAN_TAG_BYTES);
   if (!old || !new) {
     return -1;
@@ -141,7 +141,7 @@ static __noinline int send_answer(context* ctx,
   if (quote > p->length || quote > MAX_QUOTE_WORDS * 2) {
     return VERDICT_DROP;
   }
-  if (make_room(ctx, p->l3, quote) || write_answer(ctx, p, answer, quote)) {
+  if (make_room(ctx, p->l3, quote, ANSWER_HEADERS_BYTES) || write_answer(ctx, p, answer, quote)) {
     return VERDICT_DROP;
   }
   count(NAT_ANSWERED, ANSWER_HEADERS_BYTES + quote);

@@ -9,7 +9,10 @@
 static __always_inline struct nat_mapped* mapped_flow(const struct mapped_packet* m, __u32 zone)
 {
   struct nat_mapped* flow = bpf_map_lookup_elem(&mapped, &m->key);
-  return flow && flow->zone == zone && is_same_address(flow->internal, &m->internal) ? flow : 0;
+  return flow && flow->zone == zone && !(flow->flags & NAT_MAPPED_FORMER)
+             && is_same_address(flow->internal, &m->internal)
+           ? flow
+           : 0;
 }
 
 /* As for IPv4, what comes in goes to where the guest last sent from. */

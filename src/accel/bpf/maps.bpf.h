@@ -144,7 +144,7 @@ struct
   __uint(map_flags, BPF_F_NO_PREALLOC);
 } routes6 SEC(".maps");
 
-/* Two entries for each of 10,000 mappings. */
+/* Two entries for each of 10,000 mappings; the loader has as many for each guest. */
 struct
 {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -171,6 +171,15 @@ struct
   __type(value, struct nat_mapped_piece);
   __uint(max_entries, 8192);
 } mapped_pieces SEC(".maps");
+
+/* Empty where each guest has one Ethernet address; what is evicted is noted again. */
+struct
+{
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __type(key, struct nat_station_key);
+  __type(value, struct nat_station);
+  __uint(max_entries, 8192);
+} stations SEC(".maps");
 
 struct
 {

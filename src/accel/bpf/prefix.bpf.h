@@ -1,24 +1,13 @@
 #pragma once
 
-/* IPv6 prefix mapping (RFC 6296): stateless, or flow by flow where slirpstack is to be asked. Where
- * a stateless mapping names no interface the host routes the result. */
+/* IPv6 prefix mapping (RFC 6296): stateless where a mapping is open, and else flow by flow, since
+ * slirpstack is to be asked. */
 
 #include "mapped.bpf.h"
+#include "open.bpf.h"
 
-static __always_inline int prefix_forward(context* ctx, __u32 l3, const struct nat_prefix* way)
-{
-  __u32 ifindex = way->ifindex;
-  struct ipv6hdr* ip = at(ctx, l3, sizeof(*ip));
-  if (!ifindex || !ip) {
-    return VERDICT_HOST;
-  }
-  lower_hop_limit(ctx, ip);
-  rewrite_macs(ctx, way->destination_mac, way->source_mac);
-  return redirect_frame(ctx, ifindex);
-}
-
-/* RFC 6296 section 4.3's hairpinning: a destination in an external prefix is mapped as well. What
- * cannot be mapped is left to slirpstack, which says so to the guest (sections 3.2 and 3.7). */
+/* What cannot be mapped is left to slirpstack, which says so to the guest (RFC 6296 sections 3.2
+ * and 3.7). */
 static __always_inline int prefix_outbound(context* ctx, struct origin* origin)
 {
   __u32 l3 = ETH_HLEN;
@@ -43,19 +32,8 @@ static __always_inline int prefix_outbound(context* ctx, struct origin* origin)
   if (!mapping || prefix_of(&destination, origin->zone)) {
     return aside(ctx, origin, &p);
   }
-  if (mapping->flags & NAT_PREFIX_ASKED) {
-    return mapped_outbound(ctx, origin, &p, l3);
-  }
-  const struct nat_prefix* hairpin = prefix_of(&destination, NAT_PREFIX_EXTERNAL);
-  if (map_address(mapping, &source) || (hairpin && map_address(hairpin, &destination))) {
-    return to_slirpstack(ctx, origin, &p, NAT_DROP_PREFIX);
-  }
-  __u32 change = store_address(ctx, l3 + SOURCE_OFFSET, &source)
-                 + store_address(ctx, l3 + DESTINATION_OFFSET, &destination);
-  fix_upper_layer(ctx, l3, fold(change), origin->zone);
-  note_change(ctx, fold(change));
-  count(NAT_PREFIX_OUT, p.length);
-  return prefix_forward(ctx, l3, hairpin ? hairpin : mapping);
+  return mapping->flags & NAT_PREFIX_ASKED ? mapped_outbound(ctx, origin, &p, l3)
+                                           : open_outbound(ctx, origin, &p, l3, mapping);
 }
 
 static __always_inline int prefix_inbound(context* ctx)
@@ -68,7 +46,8 @@ static __always_inline int prefix_inbound(context* ctx)
     return dropped(NAT_DROP_MALFORMED, 0);
   }
   __u32 length = sizeof(*ip) + bpf_ntohs(ip->payload_len);
-  if (ip->hop_limit <= 1 || load_address(ctx, l3 + DESTINATION_OFFSET, &destination)
+  __u8 hop_limit = ip->hop_limit;
+  if (load_address(ctx, l3 + DESTINATION_OFFSET, &destination)
       || is_multicast_or_link_local(&destination)) {
     return to_host(length);
   }
@@ -76,15 +55,8 @@ static __always_inline int prefix_inbound(context* ctx)
   if (!mapping) {
     return to_host(length);
   }
-  if (mapping->flags & NAT_PREFIX_ASKED) {
-    return mapped_inbound(ctx, l3, length);
+  if (!(mapping->flags & NAT_PREFIX_ASKED)) {
+    return open_inbound(ctx, l3, mapping);
   }
-  if (map_address(mapping, &destination)) {
-    return dropped(NAT_DROP_PREFIX, length);
-  }
-  __u32 change = store_address(ctx, l3 + DESTINATION_OFFSET, &destination);
-  fix_upper_layer(ctx, l3, fold(change), NAT_PREFIX_EXTERNAL);
-  note_change(ctx, fold(change));
-  count(NAT_PREFIX_IN, length);
-  return prefix_forward(ctx, l3, mapping);
+  return hop_limit <= 1 ? to_host(length) : mapped_inbound(ctx, l3, length);
 }

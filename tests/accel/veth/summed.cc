@@ -57,8 +57,8 @@ void map_to_guest(const NatAccelerator& nat, const Prefix& external)
   std::ranges::copy(Prefix::parse("2001:db8:1::/64")->network().bytes(), std::begin(to.prefix));
   to.length = 64;
   to.ifindex = ::if_nametoindex("guest1");
-  std::ranges::copy(FIRST_GUEST.bytes, std::begin(to.destination_mac));
-  std::ranges::copy(GATEWAY.bytes, std::begin(to.source_mac));
+  to.mtu = 1500;
+  std::ranges::copy(FIRST_GUEST.bytes, std::begin(to.guest_mac));
   NatTable<nat_prefix_key, nat_prefix>(nat.object().map("prefixes")).put(key, to);
 }
 

@@ -76,7 +76,7 @@ TEST_CASE("a batch with a mistake changes nothing, and says where the mistake is
         R"(EINVAL line 2, column 1: "remove": must be add, del or drop)"},
     Row{"add\n",
         "EINVAL line 1, column 4: an interface is missing: add INTERFACE INTERNAL/LENGTH "
-        "EXTERNAL/LENGTH [neutral]"},
+        "EXTERNAL/LENGTH [neutral] [open]"},
     Row{"add eth0:1 fd00::/64 2001:db8::/64\n",
         "EINVAL line 1, column 5: interface \"eth0:1\": must be a name of 1 to 15 characters, "
         "without '/', ':', '%' or blanks, that does not begin with '-'"},
@@ -87,7 +87,14 @@ TEST_CASE("a batch with a mistake changes nothing, and says where the mistake is
         "EINVAL line 1, column 20: external prefix \"2001:db8::\": must be IPv6 with a length from "
         "0 to 128, as in 2001:db8:1::/64"},
     Row{"add eth0 fd00::/64 2001:db8::/64 npt\n",
-        R"(EINVAL line 1, column 34: "npt": only "neutral" may follow the prefixes)"},
+        R"(EINVAL line 1, column 34: "npt": only "neutral", then "open" may follow the prefixes)"},
+    Row{"add eth0 fd00::/64 2001:db8::/64 open neutral\n",
+        R"(EINVAL line 1, column 39: "neutral": nothing may follow here)"},
+    Row{"add eth0 fd00::/64 2001:db8::/64 neutral npt\n",
+        R"(EINVAL line 1, column 42: "npt": only "neutral", then "open" may follow the prefixes)"},
+    Row{"drop --all\nadd eth0 fd00::/64 2001:db8::/64 neutral open\n",
+        "EOPNOTSUPP line 2, column 42: eth0 fd00::/64 -> 2001:db8::/64 neutral open: the kernel "
+        "alone carries an open mapping, which takes -accel"},
     Row{"del eth0 fd00::/64 2001:db8::/64\n",
         R"(EINVAL line 1, column 20: "2001:db8::/64": nothing may follow here)"},
     Row{"drop -a\n",
@@ -111,6 +118,29 @@ TEST_CASE("a batch with a mistake changes nothing, and says where the mistake is
     CHECK(applied(map, row.text) == row.failure);
     CHECK(listing(map) == before);
   }
+}
+
+TEST_CASE("where there is who carries them, mappings may be open")
+{
+  PrefixMap map(SECRET);
+  map.allow_open();
+  CHECK(applied(map,
+                "add eth0 fd00:1::/64 2001:db8:1::/64 open\n"
+                "add eth0 fd00:2::/64 2001:db8:2::/64 neutral open\n"
+                "add eth0 fd00:3::/64 2001:db8:3::/64 neutral\n")
+          .empty());
+  CHECK(listing(map)
+        == "eth0 fd00:1::/64 -> 2001:db8:1::/64 open\n"
+           "eth0 fd00:2::/64 -> 2001:db8:2::/64 neutral open\n"
+           "eth0 fd00:3::/64 -> 2001:db8:3::/64 neutral\n");
+  const MapScope closed({Prefix::parse("fd00:9::/48").value()},
+                        {Prefix::parse("2001:db8:9::/48").value()});
+  CHECK(applied(map, "add eth0 fd00:9::/64 2001:db8:9::/64 open\n", closed)
+        == "EPERM line 1, column 38: open mappings are not yours to make");
+  const MapScope opening({Prefix::parse("fd00:9::/48").value()},
+                         {Prefix::parse("2001:db8:9::/48").value()},
+                         /*may_open=*/true);
+  CHECK(applied(map, "add eth0 fd00:9::/64 2001:db8:9::/64 open\n", opening).empty());
 }
 
 TEST_CASE("a scope lets through what it reaches, and only that")
