@@ -12,8 +12,8 @@ from __future__ import annotations
 import errno
 import socket
 
-from accel import BPF_FOLDER, HOOKS, AcceleratorTest
 from harness import suite
+from harness.accelerated import BPF_FOLDER, HOOKS, AcceleratorTest
 from harness.guest import Slirpstack
 from harness.namespace import HeldNamespace, Namespace
 from harness.processes import run, wait_until
