@@ -16,7 +16,6 @@
  *   fragments     LRU_HASH      nat_fragment_key → nat_fragment
  *   awaited       LRU_HASH      nat_fragment_key → __u32     `early` has fragments of it
  *   early         RINGBUF       nat_early, and a frame
- *   identifications ARRAY       0 to NAT_IDENTIFICATIONS - 1 → __u32
  *   subscribers   HASH          nat_subscriber_key → nat_subscriber
  *   released      HASH          nat_subscriber_key → __u32
  *   exempt        LPM_TRIE      nat_route_key → __u32      destinations that are not translated
@@ -161,9 +160,6 @@ struct nat_recent
   __u8 zone[NAT_RECENT_WAYS];
 };
 
-/* Counters of IPv4 identifications, each for the destinations and protocols of one hash. */
-#define NAT_IDENTIFICATIONS 4096
-
 /* Later fragments carry no ports: those of the first, by what all of one datagram share. An entry
  * is there once it has been decided where the first goes. The map does not age, but a datagram's
  * fragments come within NAT_FRAGMENT_NS or not at all. */
@@ -245,6 +241,8 @@ struct nat_route_key
 #define NAT_EXEMPT_UNKNOWN 2U
 
 #define NAT_ROUTE_UNRESOLVED 1U /* the neighbour's Ethernet address is not known yet */
+/* The address is the host's own, or a gateway's: no open mapping of a larger prefix takes it. */
+#define NAT_ROUTE_TAKEN 2U
 
 /* The way to a destination: an entry for each neighbour (/32) and each route. */
 struct nat_route
@@ -423,6 +421,7 @@ struct nat_settings
   __u32 recent_sets;  /* of the entries of `recent`; a power of two, or 0: nothing is remembered */
   __u32 recent_ticks; /* times in nat_binding and nat_session may be so much older than the last
                          packet */
+  __u32 secret;       /* random: of hashes that guests shall not foresee */
 };
 
 /* What became of packets. The first three are those translated. */

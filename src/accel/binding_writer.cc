@@ -208,14 +208,30 @@ std::optional<StaticRefusal> BindingWriter::add_static(const StaticForward& forw
 
 bool BindingWriter::remove_static(const Endpoint& external, std::uint8_t protocol, TimePoint now)
 {
-  const nat_endpoint outside = map_endpoint(external, protocol, 0);
+  return remove_statics({{external, protocol}}, now) == 1;
+}
+
+std::size_t BindingWriter::remove_statics(const std::vector<PublicPort>& ports, TimePoint now)
+{
+  std::set<nat_endpoint, NatEndpointOrder> ended;
+  for (const PublicPort& port : ports) {
+    const nat_endpoint outside = map_endpoint(port.external, port.protocol, 0);
+    if (end_static(outside, now)) {
+      ended.insert(outside);
+    }
+  }
+  sessions_.end_all_of(ended);
+  return ended.size();
+}
+
+bool BindingWriter::end_static(const nat_endpoint& outside, TimePoint now)
+{
   const auto internal = internals_.find(outside);
   const auto bound = internal == internals_.end() ? bound_.end() : bound_.find(internal->second);
   if (bound == bound_.end() || bound->second.made.origin != BindingMaker::Origin::forward) {
     return false;
   }
   maker_.end(bound->first, bound->second.made, now);
-  sessions_.end_all_of(outside);
   forget(bound, now);
   return true;
 }

@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 namespace slirpstack {
 
@@ -79,11 +80,19 @@ public:
     return bound_.contains(map_endpoint(guest, protocol, zone));
   }
 
+  struct PublicPort
+  {
+    Endpoint external;
+    std::uint8_t protocol;
+  };
+
   /// Puts a forward into effect. Nothing: done. Nobody is asked who may come in by it.
   [[nodiscard]] std::optional<StaticRefusal> add_static(const StaticForward& forward,
                                                         TimePoint now);
   /// Ends it, and the connections through it. False: there is none.
   bool remove_static(const Endpoint& external, std::uint8_t protocol, TimePoint now);
+  /// The same for many at once, in the time of one. Returns how many there were.
+  std::size_t remove_statics(const std::vector<PublicPort>& ports, TimePoint now);
   /// The Ethernet address of the guest that a forward leads to; none such is no error.
   void place_static(const Endpoint& external, std::uint8_t protocol, const MacAddress& mac)
   {
@@ -104,6 +113,7 @@ public:
   [[nodiscard]] std::uint64_t refused() const { return refused_; }
 
 private:
+  bool end_static(const nat_endpoint& outside, TimePoint now);
   struct Bound
   {
     BindingMaker::Made made;

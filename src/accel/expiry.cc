@@ -97,10 +97,12 @@ void NatExpiry::advance(Sweep& sweep, nanoseconds now)
       break;
     case Phase::orphans:
       sweep_orphans(sweep);
-      if (sweep.phase == Phase::over) {
+      if (sweep.phase == Phase::subscribers) {
         free_ports(sweep, now);
-        forget_subscribers();
       }
+      break;
+    case Phase::subscribers:
+      forget_subscribers(sweep);
       break;
     case Phase::over:
       break;
@@ -203,7 +205,7 @@ void NatExpiry::sweep_orphans(Sweep& sweep)
   }
   sweep.swept.left -= std::min(sweep.swept.left, orphans.size());
   if (sweep.at_rest.empty() || sweep.orphans.is_at_end()) {
-    sweep.phase = Phase::over;
+    sweep.phase = Phase::subscribers;
   }
 }
 
@@ -288,17 +290,21 @@ void NatExpiry::end_binding(const BoundEndpoints& binding, nanoseconds now)
 }
 
 /// Those without a binding: a guest may have used any number of addresses.
-void NatExpiry::forget_subscribers()
+void NatExpiry::forget_subscribers(Sweep& sweep)
 {
   std::vector<nat_subscriber_key> gone;
-  subscribers_.for_each([&](const nat_subscriber_key& key, const nat_subscriber& subscriber) {
-    if (subscriber.opened == released_.find(key).value_or(0)) {
-      gone.push_back(key);
-    }
-  });
+  subscribers_.visit_some(sweep.subscribers,
+                          [&](const nat_subscriber_key& key, const nat_subscriber& subscriber) {
+                            if (subscriber.opened == released_.find(key).value_or(0)) {
+                              gone.push_back(key);
+                            }
+                          });
   for (const nat_subscriber_key& key : gone) {
     subscribers_.erase(key); // first: what the kernel counts meanwhile is not lost
     released_.erase(key);
+  }
+  if (sweep.subscribers.is_at_end()) {
+    sweep.phase = Phase::over;
   }
 }
 

@@ -62,6 +62,7 @@ private:
     bindings,
     ports,
     orphans, ///< sessions through ports that rest
+    subscribers,
     over,
   };
   struct Resting
@@ -77,6 +78,7 @@ private:
     NatTable<nat_endpoint, nat_binding>::Cursor bindings;
     NatTable<nat_endpoint, nat_owner>::Cursor ports;
     NatTable<nat_session_key, nat_session>::Cursor orphans;
+    NatTable<nat_subscriber_key, nat_subscriber>::Cursor subscribers;
     /// External endpoints with a TCP connection.
     std::unordered_set<std::uint64_t> connected;
     Endpoints at_rest;
@@ -95,7 +97,7 @@ private:
   void free_ports(Sweep& sweep, std::chrono::nanoseconds now);
   [[nodiscard]] bool is_at_rest(const nat_endpoint& external) const;
   void end_sessions_through(const Endpoints& externals);
-  void forget_subscribers();
+  void forget_subscribers(Sweep& sweep);
   void end_session(const nat_session_key& session);
   void end_binding(const BoundEndpoints& binding, std::chrono::nanoseconds now);
 

@@ -142,12 +142,14 @@ void FlowSessions::end(const nat_endpoint& external, const FlowKey& flow)
   end(key);
 }
 
-void FlowSessions::end_all_of(const nat_endpoint& external)
+void FlowSessions::end_all_of(const std::set<nat_endpoint, NatEndpointOrder>& externals)
 {
+  if (externals.empty()) {
+    return;
+  }
   std::vector<nat_session_key> through;
   table_.for_each([&](const nat_session_key& key, const nat_session&) {
-    if (key.address == external.address && key.port == external.port
-        && key.protocol == external.protocol) {
+    if (externals.contains(external_of(key))) {
       through.push_back(key);
     }
   });

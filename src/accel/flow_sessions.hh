@@ -8,6 +8,8 @@
 #include "base/clock.hh"
 #include "flow/flow_key.hh"
 
+#include <set>
+
 namespace slirpstack {
 
 /// The kernel's table of sessions, as far as policy fills it: what lets the packets of a flow pass,
@@ -37,8 +39,9 @@ public:
     return table_.find(map_session(external, remote)).has_value();
   }
   void end(const nat_endpoint& external, const FlowKey& flow);
-  /// Ends all through that external endpoint, whoever made them.
-  void end_all_of(const nat_endpoint& external);
+  /// Ends all through these external endpoints, whoever made them. Goes through the whole table
+  /// once.
+  void end_all_of(const std::set<nat_endpoint, NatEndpointOrder>& externals);
   /// Ends what is left of connections that the guest has ended.
   void end_released(const GuestFlows& guest);
 

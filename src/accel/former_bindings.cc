@@ -39,9 +39,7 @@ void FormerBindings::end_statics(const IsOurs& is_ours, TimePoint now)
       former.push_back({internal, external});
     }
   });
-  for (const BoundEndpoints& each : former) {
-    end(each.internal, each.external, now);
-  }
+  end(former, now);
 }
 
 void FormerBindings::end_reservations(const IsOurs& is_ours, TimePoint now)
@@ -72,7 +70,7 @@ bool FormerBindings::evict(const nat_endpoint& external, TimePoint now)
   }
   const nat_endpoint internal{owner->address, owner->port, external.protocol, owner->zone};
   discharge(internal);
-  end(internal, external, now);
+  end({{internal, external}}, now);
   return true;
 }
 
@@ -82,10 +80,14 @@ bool FormerBindings::evict_internal(const nat_endpoint& internal, TimePoint now)
   return binding && evict(external_of(internal, *binding), now);
 }
 
-void FormerBindings::end(const nat_endpoint& internal, const nat_endpoint& external, TimePoint now)
+void FormerBindings::end(const std::vector<BoundEndpoints>& bindings, TimePoint now)
 {
-  both_.end(internal, external, now.time_since_epoch());
-  sessions_.end_all_of(external);
+  std::set<nat_endpoint, NatEndpointOrder> externals;
+  for (const auto& [internal, external] : bindings) {
+    both_.end(internal, external, now.time_since_epoch());
+    externals.insert(external);
+  }
+  sessions_.end_all_of(externals);
 }
 
 /// As NatExpiry counts what the kernel has charged.

@@ -34,7 +34,7 @@ public:
 private:
   void end_statics(const IsOurs& is_ours, TimePoint now);
   void end_reservations(const IsOurs& is_ours, TimePoint now);
-  void end(const nat_endpoint& internal, const nat_endpoint& external, TimePoint now);
+  void end(const std::vector<BoundEndpoints>& bindings, TimePoint now);
   void discharge(const nat_endpoint& internal);
 
   NatBindings both_;

@@ -66,7 +66,10 @@ void MappedFlows::end_formers(Ends ends)
 
 void MappedFlows::end_former(std::uint8_t zone, const FlowKey& flow)
 {
-  end_formers([&](const auto& entry) { return entry.first == of_guest(zone, flow); });
+  if (const auto former = former_.find(of_guest(zone, flow)); former != former_.end()) {
+    erase(former->second);
+    former_.erase(former);
+  }
 }
 
 void MappedFlows::end_former_unless(
@@ -135,16 +138,19 @@ std::chrono::seconds MappedFlows::timeout_of(const nat_mapped_key& key,
                                                                        : timeouts_.tcp_closing;
 }
 
-std::size_t MappedFlows::sweep(std::chrono::nanoseconds now)
+bool MappedFlows::step(std::chrono::nanoseconds now)
 {
-  std::vector<std::pair<nat_mapped_key, nat_mapped>> silent;
-  if (count_ != 0) {
-    mapped_.for_each([&](const nat_mapped_key& key, const nat_mapped& flow) {
-      if (std::chrono::nanoseconds(flow.last) + timeout_of(key, flow) <= now) {
-        silent.emplace_back(key, flow);
-      }
-    });
+  if (count_ == 0) {
+    swept_ = {};
+    return true;
   }
+  auto cursor = std::exchange(swept_, {});
+  std::vector<std::pair<nat_mapped_key, nat_mapped>> silent;
+  mapped_.visit_some(cursor, [&](const nat_mapped_key& key, const nat_mapped& flow) {
+    if (std::chrono::nanoseconds(flow.last) + timeout_of(key, flow) <= now) {
+      silent.emplace_back(key, flow);
+    }
+  });
   for (const auto& [key, flow] : silent) {
     erase(key);
     former_.erase(of_guest(flow.zone, flow_of(key, flow)));
@@ -152,6 +158,17 @@ std::size_t MappedFlows::sweep(std::chrono::nanoseconds now)
       guest->second(flow_of(key, flow));
     }
   }
+  if (cursor.is_at_end()) {
+    return true;
+  }
+  swept_ = cursor;
+  return false;
+}
+
+std::size_t MappedFlows::sweep(std::chrono::nanoseconds now)
+{
+  swept_ = {};
+  while (!step(now)) {}
   return count_;
 }
 

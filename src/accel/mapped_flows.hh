@@ -60,8 +60,10 @@ public:
   /// Ends those of guests who have not come back.
   void end_adoption();
 
-  /// Ends the silent ones; returns how many are left. `now` is CLOCK_MONOTONIC. Throws
-  /// std::system_error.
+  /// Goes through some thousands of them and ends the silent ones; true: that were the last. `now`
+  /// is CLOCK_MONOTONIC. Throws std::system_error; the next call begins anew.
+  bool step(std::chrono::nanoseconds now);
+  /// All in one turn; returns how many are left. Throws std::system_error.
   std::size_t sweep(std::chrono::nanoseconds now);
   [[nodiscard]] std::size_t size() const { return count_; }
 
@@ -88,6 +90,7 @@ private:
   void end_formers(Ends ends);
 
   NatTable<nat_mapped_key, nat_mapped> mapped_;
+  NatTable<nat_mapped_key, nat_mapped>::Cursor swept_;
   NatExpiry::Timeouts timeouts_;
   Limits limits_;
   std::function<void()> on_added_;

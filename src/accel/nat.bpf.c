@@ -34,6 +34,15 @@ static __always_inline int is_abandoned(void)
   return 0;
 }
 
+/* A filter may outlive its guest's service. Without an entry its packets would be those of zone 0.
+ */
+static __noinline int is_served(const struct origin* origin)
+{
+  const struct nat_settings* now_set = current_settings();
+  return origin && now_set
+         && (!(now_set->flags & NAT_ZONES) || bpf_map_lookup_elem(&interfaces, &origin->guest));
+}
+
 /* slirpstack serves no VLAN, and a guest of its own shall not choose one outside. */
 static __always_inline int from_guest(context* ctx)
 {
@@ -41,6 +50,9 @@ static __always_inline int from_guest(context* ctx)
     return VERDICT_DROP;
   }
   struct origin origin = {.guest = arrival(ctx)};
+  if (!is_served(&origin)) {
+    return dropped(NAT_DROP_NO_BINDING, frame_length(ctx));
+  }
   make_readable(ctx, HEADERS_BYTES);
   if (is_tagged(ctx)) {
     look_up(&origin);

@@ -63,7 +63,7 @@ bool NatForwards::remove(std::uint32_t id)
   if (found == forwards_.end()) {
     return false;
   }
-  std::ranges::for_each(found->second.ports, [this](const PublishedPort& port) { close(port); });
+  close(found->second.ports);
   const IpAddress subscriber = subscriber_of(found->second);
   forwards_.erase(found);
   if (std::ranges::none_of(
@@ -109,19 +109,29 @@ void NatForwards::check_blocks(const std::vector<PublishedPort>& ports) const
 void NatForwards::open(const std::vector<PublishedPort>& ports)
 {
   for (auto port = ports.begin(); port != ports.end(); ++port) {
-    const auto refusal = writer_->add_static(
-      {port->protocol, port->external, port->guest, {.ifindex = interface_, .zone = 0, .mac = {}}},
-      Clock::now());
-    if (refusal) {
-      std::for_each(ports.begin(), port, [this](const PublishedPort& each) { close(each); });
-      throw UsageError(reason_of(*refusal, *port));
+    try {
+      const auto refusal = writer_->add_static({port->protocol,
+                                                port->external,
+                                                port->guest,
+                                                {.ifindex = interface_, .zone = 0, .mac = {}}},
+                                               Clock::now());
+      if (refusal) {
+        throw UsageError(reason_of(*refusal, *port));
+      }
+    } catch (...) {
+      close({ports.begin(), port});
+      throw;
     }
   }
 }
 
-void NatForwards::close(const PublishedPort& port)
+void NatForwards::close(const std::vector<PublishedPort>& ports)
 {
-  writer_->remove_static(port.external, port.protocol, Clock::now());
+  std::vector<BindingWriter::PublicPort> all;
+  for (const PublishedPort& port : ports) {
+    all.push_back({port.external, port.protocol});
+  }
+  writer_->remove_statics(all, Clock::now());
 }
 
 void NatForwards::on_found(const IpAddress& subscriber, const MacAddress& mac)

@@ -35,7 +35,7 @@ public:
 private:
   void check_blocks(const std::vector<PublishedPort>& ports) const;
   void open(const std::vector<PublishedPort>& ports);
-  void close(const PublishedPort& port);
+  void close(const std::vector<PublishedPort>& ports);
   void on_found(const IpAddress& subscriber, const MacAddress& mac);
 
   BindingWriter* writer_;

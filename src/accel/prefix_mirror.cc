@@ -5,13 +5,17 @@
 #include <algorithm>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace slirpstack {
 
 PrefixMirror::PrefixMirror(const NatObject& object, std::function<void()> on_opened)
-  : prefixes_(object.map("prefixes")), on_opened_(std::move(on_opened))
+  : prefixes_(object.map("prefixes"))
+  , stations_(object.map("stations"))
+  , on_opened_(std::move(on_opened))
 {
   prefixes_.clear();
+  stations_.clear();
 }
 
 bool PrefixMirror::set(const Guest& guest, const PrefixMap& map)
@@ -86,6 +90,15 @@ void PrefixMirror::clear(std::uint8_t zone)
 {
   remove_others(zone, {});
   applied_.erase(zone);
+  std::vector<nat_station_key> gone; // or the zone's next guest would be looked for there
+  stations_.for_each([&](const nat_station_key& key, const nat_station&) {
+    if (key.zone == zone) {
+      gone.push_back(key);
+    }
+  });
+  for (const nat_station_key& key : gone) {
+    stations_.erase(key);
+  }
 }
 
 PrefixMapping PrefixMirror::claim(const Guest& guest, PrefixMapping mapping)

@@ -60,6 +60,7 @@ private:
   void release(std::uint8_t zone, const PrefixMapping& mapping);
 
   NatTable<nat_prefix_key, nat_prefix> prefixes_;
+  NatTable<nat_station_key, nat_station> stations_;
   std::function<void()> on_opened_;
   std::map<std::uint8_t, Mappings> applied_;
   std::map<Prefix, Claims> external_;

@@ -1,5 +1,7 @@
 #include "accel/program_settings.hh"
 
+#include <random>
+
 namespace slirpstack {
 
 ProgramSettings::ProgramSettings(const NatObject& object,
@@ -7,6 +9,7 @@ ProgramSettings::ProgramSettings(const NatObject& object,
                                  std::uint32_t recent_ticks)
   : table_(object.map("settings"))
   , recent_sets_(object.recent_sets())
+  , secret_(std::random_device{}())
   , recent_ticks_(recent_ticks)
   , max_visitors_(max_visitors)
 {}
@@ -19,6 +22,7 @@ void ProgramSettings::put(const NatPlan& plan,
   wanted.flags |= further_flags;
   wanted.recent_sets = recent_sets_;
   wanted.recent_ticks = recent_ticks_;
+  wanted.secret = secret_;
   wanted.max_visitors = max_visitors_;
   table_.put(0, wanted);
 }

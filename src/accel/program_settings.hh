@@ -35,6 +35,7 @@ private:
 
   NatTable<std::uint32_t, nat_settings> table_;
   std::uint32_t recent_sets_;
+  std::uint32_t secret_;
   std::uint32_t recent_ticks_;
   std::uint32_t max_visitors_;
 };

@@ -245,12 +245,17 @@ void RunningNat::look_after_bindings()
 void RunningNat::sweep()
 {
   try {
-    const std::optional<NatExpiry::Swept> swept = expiry_.step(now());
-    if (!swept) {
-      sweep_.set(Loop::now()); // others have their turn before
+    if (!swept_) {
+      swept_ = expiry_.step(now());
+      sweep_.set(Loop::now()); // others have their turn before it goes on
       return;
     }
-    if (swept->left + mapped_.sweep(now()) + prefixes_.open() > 0) {
+    if (!mapped_.step(now())) {
+      sweep_.set(Loop::now());
+      return;
+    }
+    const NatExpiry::Swept swept = *std::exchange(swept_, std::nullopt);
+    if (swept.left + mapped_.size() + prefixes_.open() > 0) {
       look_after_bindings();
       routes_.refresh_gateways();
     }

@@ -140,6 +140,7 @@ private:
   std::optional<BindingWriter> publisher_;
   std::optional<NatForwards> forwards_;
   NatExpiry expiry_;
+  std::optional<NatExpiry::Swept> swept_; ///< what a sweep has done that is at the mapped flows
   NatEvents events_;
   Watch event_watch_;
   std::optional<EarlyFragments> early_;

@@ -16,6 +16,7 @@ namespace {
 
 // As long as the kernel takes a neighbour for reachable without news of it (arp(7)).
 constexpr std::chrono::seconds LOOK_PERIOD(30);
+constexpr std::chrono::seconds ASKING_PERIOD(1);
 constexpr std::size_t MESSAGE_BYTES = 32768;
 constexpr int MESSAGES_AT_ONCE = 64;
 
@@ -79,7 +80,10 @@ void SubscriberPlaces::forget(const IpAddress& subscriber)
 
 void SubscriberPlaces::ask(const IpAddress& subscriber)
 {
-  if (const auto place = places_.find(subscriber); place != places_.end()) {
+  const auto place = places_.find(subscriber);
+  // Each port of a forward asks; who scans them all shall not keep us busy.
+  if (place != places_.end() && Loop::now() >= place->second.asked + ASKING_PERIOD) {
+    place->second.asked = Loop::now();
     place->second.told.reset(); // the programs do not have it
     look(subscriber, place->second);
   }

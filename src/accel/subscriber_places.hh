@@ -43,6 +43,7 @@ private:
   {
     std::optional<IpAddress> next_hop; ///< the subscriber itself, or the router before it
     std::optional<MacAddress> told;
+    TimePoint asked{};         ///< by the programs, last
     bool is_elsewhere = false; ///< which the log has said
   };
 

@@ -112,6 +112,17 @@ std::map<Prefix, nat_route> WayTable::ways6() const
   for (const Prefix& prefix : closed) {
     ways[prefix] = {};
   }
+  for (const auto& [destination, route] : routes_) {
+    if (is_of(Family::ipv6, destination) && !route.is_unicast
+        && destination == whole(destination.network())) {
+      ways[destination].flags |= NAT_ROUTE_TAKEN; // the host's own
+    }
+  }
+  for (const IpAddress& gateway : gateways()) {
+    if (gateway.family() == Family::ipv6) {
+      ways[whole(gateway)].flags |= NAT_ROUTE_TAKEN;
+    }
+  }
   return ways;
 }
 

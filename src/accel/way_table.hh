@@ -64,6 +64,7 @@ public:
   /// that is what naming it means.
   [[nodiscard]] std::set<Prefix> exempt(Family family = Family::ipv4) const;
   /// The entries of `routes6`: both of the above. What lies in an exempt network has no way.
+  /// The host's own addresses and its gateways are marked (NAT_ROUTE_TAKEN).
   [[nodiscard]] std::map<Prefix, nat_route> ways6() const;
   /// Who has to be asked for an Ethernet address before a packet can go there; nothing: no route.
   [[nodiscard]] std::optional<IpAddress> next_hop(const IpAddress& destination) const;

@@ -47,7 +47,7 @@ Outcome sends(NatBed& nat, const Bytes& packet)
 
 } // namespace
 
-TEST_CASE("packets that may be cut leave under identifications that no two guests share")
+TEST_CASE("packets that may be cut leave under identifications that no guest can foresee")
 {
   FOR_BOTH_HOOKS(nat)
   {
@@ -59,9 +59,10 @@ TEST_CASE("packets that may be cut leave under identifications that no two guest
         Packet expected = one_hop_on(datagram(outside));
         expected.identification = identification_of(left);
         CHECK(left.frame == frame(TO_WORLD, build(expected))); // checksums too
-        CHECK(seen.insert(expected.identification).second);
+        seen.insert(expected.identification);
       }
     }
+    CHECK(seen.size() > 190); // of 200: at random, a few may be equal
   }
 }
 
@@ -111,24 +112,26 @@ TEST_CASE("between guests, and in their ICMP errors, identifications are the NAT
     error.icmp_quote = build(between(REMOTE, FIRST));
     std::set<std::uint16_t> seen;
     for (int i = 0; i < 10; ++i) {
-      CHECK(seen.insert(identification_of(nat.from_guest(hairpin))).second);
+      seen.insert(identification_of(nat.from_guest(hairpin)));
     }
+    CHECK(seen.size() > 7);
     seen.clear();
     for (int i = 0; i < 10; ++i) {
-      CHECK(seen.insert(identification_of(nat.from_guest(error))).second);
+      seen.insert(identification_of(nat.from_guest(error)));
     }
+    CHECK(seen.size() > 7);
   }
 }
 
-TEST_CASE("a super-segment takes an identification for each of its segments")
+TEST_CASE("fragments of a first one that went nowhere go nowhere")
 {
-  NatBed nat(NatHook::tc);
-  begin(nat);
-  Packet large = datagram(FIRST);
-  large.data.assign(1400, 'x');
-  const auto send = [&] {
-    return identification_of(nat.run_super("nat_internal", frame(FROM_GUEST, build(large)), 500));
-  };
-  const std::uint16_t first = send();
-  CHECK(static_cast<std::uint16_t>(send() - first) == 3);
+  FOR_BOTH_HOOKS(nat)
+  {
+    begin(nat);
+    Packet dying = datagram(FIRST);
+    dying.hop_limit = 1;
+    sends(nat, fragment(build(dying), 0, PIECE, true));
+    const Outcome later = sends(nat, fragment(build(datagram(FIRST)), PIECE, PIECE, false));
+    CHECK(later.verdict == Verdict::drop);
+  }
 }

@@ -142,6 +142,7 @@ TEST_CASE("no way, and no counterpart, are slirpstack's to answer")
     CHECK(bed.from_guest(build_v6(unmappable)) == Fate::slirpstack);
     NatTable<nat_route6_key, nat_route>(bed.nat.object().map("routes6")).clear();
     CHECK(bed.from_guest(build_v6(request(GUEST, PROTOCOL_UDP))) == Fate::slirpstack);
+    CHECK(bed.from_world(build_v6(request(ROUTER, PROTOCOL_UDP, OUTSIDE))) == Fate::host);
   });
 }
 

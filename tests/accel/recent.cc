@@ -62,6 +62,12 @@ void lose_binding(const NatBed& nat)
     .erase(to_map(GUEST, PROTOCOL_UDP));
 }
 
+/// What is known of the interface that the guest's packets come from.
+void put_guest(const NatBed& nat, const nat_interface& guest)
+{
+  NatTable<std::uint32_t, nat_interface>(nat.object().map("interfaces")).put(1, guest);
+}
+
 void establish(NatBed& nat)
 {
   nat.bind(GUEST, EXTERNAL, PROTOCOL_TCP);
@@ -171,12 +177,26 @@ TEST_CASE("what another processor is writing is neither read nor written")
   }
 }
 
+TEST_CASE("with zones, nothing passes from an interface that nobody serves")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.flags = NAT_ZONES | NAT_ALLOCATE;
+    nat.apply();
+    CHECK(nat.from_guest(packet_of()).verdict == Verdict::drop);
+    CHECK(nat.entries("bindings", sizeof(nat_endpoint)) == 0);
+    put_guest(nat, {});
+    CHECK(passes(nat, packet_of()));
+  }
+}
+
 TEST_CASE("only the very flow is remembered")
 {
   FOR_BOTH_HOOKS(nat)
   {
     nat.settings.recent_sets = 1;
     nat.settings.flags = NAT_ZONES;
+    put_guest(nat, {});
     use_binding(nat);
     lose_binding(nat);
     Packet other = packet_of();

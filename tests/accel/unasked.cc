@@ -173,7 +173,8 @@ TEST_CASE("later fragments come in where the first does")
     };
     CHECK(come_in(REMOTE) == Verdict::redirect);
     CHECK(come_in(DENIED) == Verdict::drop);
-    CHECK(path.nat.counted(NAT_DROP_FILTERED) == 2);
+    CHECK(path.nat.counted(NAT_DROP_FILTERED) == 1);
+    CHECK(path.nat.counted(NAT_DROP_FRAGMENT) == 1);
   }
 }
 

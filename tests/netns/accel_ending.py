@@ -253,8 +253,7 @@ class Ending(AcceleratorTest):
                     process.wait_for_log(f"unbound protocol=udp internal={GUEST}:{local}")
                     # A flow that comes before the new way is known keeps a socket of the host's.
                     wait_until(
-                        lambda: self.seen_from(guest, echo) and self.is_carried(echo),
-                        "a flow under the new address",
+                        lambda: self.is_a_new_one_carried(guest, echo), "a flow under the new address"
                     )
                     self.assertEqual(echo.seen[-1][0][0], ours)
                     self.assertGreaterEqual(echo.seen[-1][0][1], FIRST_SHARED_PORT)
@@ -269,7 +268,9 @@ class Ending(AcceleratorTest):
                     )
                     router.shell(f"ip address del {theirs}/30 dev down0")
                 # Back to the old one, whose ports rest.
-                wait_until(lambda: self.is_carried(echo), "a flow under the old address")
+                wait_until(
+                    lambda: self.is_a_new_one_carried(guest, echo), "a flow under the old address"
+                )
                 self.assertEqual(echo.seen[-1][0][0], HOST_ADDRESS[4])
                 process.end()
 

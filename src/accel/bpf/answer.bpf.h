@@ -21,7 +21,7 @@ struct
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __type(key, __u32);
   __type(value, struct budget);
-  __uint(max_entries, 1);
+  __uint(max_entries, 2); /* to the inside, and to the outside, which shall not use up the former */
 } answers SEC(".maps");
 
 struct answer
@@ -32,10 +32,10 @@ struct answer
   __be32 source;
 };
 
-static __always_inline int may_answer(void)
+static __always_inline int may_answer(__u32 ifindex)
 {
-  __u32 zero = 0;
-  struct budget* budget = bpf_map_lookup_elem(&answers, &zero);
+  __u32 to_outside = bpf_map_lookup_elem(&interfaces, &ifindex) == 0;
+  struct budget* budget = bpf_map_lookup_elem(&answers, &to_outside);
   return budget && spend(budget, ANSWER_BURST, NS_PER_ANSWER);
 }
 
@@ -133,7 +133,8 @@ static __noinline int send_answer(context* ctx,
   if (!p || !answer) {
     return VERDICT_DROP;
   }
-  if (!answer->source || p->is_icmp_error || p->fragment == FRAGMENT_LATER || !may_answer()) {
+  if (!answer->source || p->is_icmp_error || p->fragment == FRAGMENT_LATER
+      || !may_answer(ifindex)) {
     return VERDICT_DROP;
   }
   __u32 quote

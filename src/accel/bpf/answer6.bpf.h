@@ -95,7 +95,7 @@ static __noinline int refuse6(context* ctx,
   const struct ipv6hdr* ip = at(ctx, l3, sizeof(*ip));
   count(statistic, ip ? sizeof(*ip) + bpf_ntohs(ip->payload_len) : 0);
   __u32 quote = quotation_of(ctx, l3);
-  if (!quote || !may_answer() || make_room(ctx, l3, quote, ANSWER6_HEADERS_BYTES)
+  if (!quote || !may_answer(ifindex) || make_room(ctx, l3, quote, ANSWER6_HEADERS_BYTES)
       || write_answer6(ctx, l3, answer, quote)) {
     return VERDICT_DROP;
   }

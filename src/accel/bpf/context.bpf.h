@@ -98,13 +98,6 @@ static __always_inline __u32 segment_bytes(context* ctx)
   return ctx->gso_size;
 }
 
-/* How many packets the frame becomes at most, each with an identification. */
-static __always_inline __u32 segments(context* ctx)
-{
-  __u32 size = ctx->gso_size;
-  return size ? ctx->len / size + 1 : 1;
-}
-
 static __always_inline int redirect_frame(context* ctx, __u32 ifindex)
 {
   return bpf_redirect(ifindex, 0);
@@ -178,11 +171,6 @@ static __always_inline void note_tag_aside(context* ctx, __be16* protocol, __u16
 static __always_inline __u32 segment_bytes(context* ctx)
 {
   return 0;
-}
-
-static __always_inline __u32 segments(context* ctx)
-{
-  return 1;
 }
 
 /* To the frame's own device too: XDP_TX on a veth pair stalls where the peer has GRO and no XDP. */

@@ -15,6 +15,11 @@
 #define HELD_BURST 256
 #define NS_PER_HELD 100000ULL
 
+/* `fragments` forgets the oldest of all guests': so many first ones are noted of each share, which
+ * in the two seconds that they are wanted for is half of the map. */
+#define FIRST_BURST 1024
+#define NS_PER_FIRST 61035ULL
+
 /* The two sizes of a record; what is larger than the second is no IPv4 packet. */
 #define HELD_SMALL_BYTES 2048
 #define HELD_LARGE_BYTES 65600
@@ -24,7 +29,7 @@ struct
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __type(key, __u32);
   __type(value, struct budget);
-  __uint(max_entries, NAT_SHARES);
+  __uint(max_entries, 2 * NAT_SHARES); /* of fragments that wait; of first ones */
 } shares SEC(".maps");
 
 static __always_inline struct nat_fragment_key fragment_key(const struct packet* p,
@@ -81,6 +86,19 @@ static __always_inline void say_first_came(const struct nat_fragment_key* key)
   }
 }
 
+/* Who pays: the guest, or the subscriber; from outside the address that the packet is for. */
+static __always_inline __u32 share_of(const struct packet* p, __u8 inbound, __u32 zone)
+{
+  const struct nat_settings* now_set = current_settings();
+  __u32 half = NAT_SHARES / 2;
+  __u32 secret = now_set ? now_set->secret : 0;
+  if (inbound) {
+    return half + scatter(bpf_ntohl(p->destination) ^ secret) % half;
+  }
+  return (now_set && now_set->flags & NAT_ZONES ? zone : scatter(bpf_ntohl(p->source) ^ secret))
+         % half;
+}
+
 /* A function of its own, since the stack of its callers is nearly full. */
 static __noinline int admit_later(const struct packet* p,
                                   __u8 inbound,
@@ -90,11 +108,16 @@ static __noinline int admit_later(const struct packet* p,
   if (!p || !origin) {
     return -1;
   }
+  __u32 share = NAT_SHARES + share_of(p, inbound, zone);
+  struct budget* budget = bpf_map_lookup_elem(&shares, &share);
+  if (!budget || !spend(budget, FIRST_BURST, NS_PER_FIRST)) {
+    return -1;
+  }
   struct nat_fragment_key key = fragment_key(p, inbound, zone);
   struct nat_fragment first = {.source_port = p->source_port,
                                .destination_port = p->destination_port,
                                .identification = origin->renumbered,
-                               .flags = origin->handed * NAT_FRAGMENT_ASIDE
+                               .flags = (origin->fate == FATE_ASIDE ? NAT_FRAGMENT_ASIDE : 0)
                                         | (origin->renumbered ? NAT_FRAGMENT_RENUMBERED : 0),
                                .seen = bpf_ktime_get_coarse_ns()};
   bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
@@ -112,20 +135,9 @@ static __always_inline void note_first(const struct packet* p,
                                        __u32 zone,
                                        const struct origin* origin)
 {
-  if (p->fragment == FRAGMENT_FIRST && !p->is_icmp_error) {
+  if (p->fragment == FRAGMENT_FIRST && !p->is_icmp_error && origin->fate != FATE_NONE) {
     admit_later(p, inbound, zone, origin);
   }
-}
-
-/* Who pays: the guest, or the subscriber; from outside the address that the packet is for. */
-static __always_inline __u32 share_of(const struct packet* p, __u8 inbound, __u32 zone)
-{
-  const struct nat_settings* now_set = current_settings();
-  __u32 half = NAT_SHARES / 2;
-  if (inbound) {
-    return half + scatter(bpf_ntohl(p->destination)) % half;
-  }
-  return (now_set && now_set->flags & NAT_ZONES ? zone : scatter(bpf_ntohl(p->source))) % half;
 }
 
 static __always_inline struct nat_early* copy_frame(context* ctx, __u32 length, const __u32 room)

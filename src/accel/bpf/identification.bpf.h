@@ -11,19 +11,11 @@ static __always_inline int is_atomic(const struct packet* p)
   return p->dont_fragment && p->fragment == FRAGMENT_NONE;
 }
 
-/* It comes again after 65536 packets to the destinations of one hash. Where the counter begins
- * nobody can guess. */
-static __always_inline __u32 next_identification(context* ctx, const struct packet* p)
+/* At random, and not counted: a guest that could tell the next one might complete the datagrams of
+ * others at their remote (RFC 7739 section 3). */
+static __always_inline __u32 next_identification(void)
 {
-  __u32 slot = scatter(p->destination + p->protocol) & (NAT_IDENTIFICATIONS - 1);
-  __u32* counter = bpf_map_lookup_elem(&identifications, &slot);
-  if (!counter) {
-    return p->identification;
-  }
-  if (!*counter) {
-    __sync_val_compare_and_swap(counter, 0, bpf_get_prandom_u32() | 1);
-  }
-  return bpf_htons(__sync_fetch_and_add(counter, segments(ctx)));
+  return bpf_get_prandom_u32() & 0xffff;
 }
 
 /* Later fragments get that of their first. Returns 0: they keep their own. */
@@ -41,7 +33,7 @@ static __noinline int renumber(context* ctx, struct origin* origin, const struct
     return -1;
   }
   __u32 number = p->fragment == FRAGMENT_LATER ? noted_identification(p, origin->zone)
-                                               : next_identification(ctx, p) | RENUMBERED;
+                                               : next_identification() | RENUMBERED;
   struct iphdr* ip = at(ctx, p->l3, sizeof(*ip));
   if (!ip || !number) {
     return -1;

@@ -92,7 +92,7 @@ static __always_inline int early_inbound(context* ctx,
 /* All of the datagram is the host's then, whatever is bound meanwhile. */
 static __always_inline int leave_to_host(struct origin* origin, const struct packet* p)
 {
-  origin->handed = 1;
+  origin->fate = FATE_ASIDE;
   return to_host(p->length);
 }
 
@@ -134,6 +134,7 @@ static __always_inline int parsed_inbound(context* ctx,
   to.destination_port = owner->port;
   rewrite(ctx, p, &to);
   count(NAT_IN, p->length);
+  origin->fate = FATE_TRANSLATED;
   return deliver(ctx, now_set, owner);
 }
 

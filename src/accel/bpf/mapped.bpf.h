@@ -128,16 +128,18 @@ static __always_inline int gives_back(context* ctx,
   return !parse_outbound(ctx, m->l3, origin->zone, m) && mapped_flow(m, origin->zone);
 }
 
+#define NOT_MAPPED (-100) /* no verdict: the packet is of no flow here, and is unchanged */
+
 static __noinline int mapped_inbound(context* ctx, __u32 l3, __u32 length)
 {
   const struct nat_settings* now_set = current_settings();
   struct mapped_packet* m = empty_packet();
   if (!now_set || !m || parse_inbound(ctx, l3, m)) {
-    return to_host(length);
+    return NOT_MAPPED;
   }
   struct nat_mapped* flow = bpf_map_lookup_elem(&mapped, &m->key);
   if (!flow) {
-    return to_host(length);
+    return NOT_MAPPED;
   }
   note_piece(m);
   note_packet(flow, m, 0);

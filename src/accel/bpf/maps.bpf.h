@@ -75,7 +75,7 @@ struct
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __type(key, struct nat_fragment_key);
   __type(value, struct nat_fragment);
-  __uint(max_entries, 8192);
+  __uint(max_entries, 65536);
 } fragments SEC(".maps");
 
 struct
@@ -92,14 +92,6 @@ struct
   __uint(type, BPF_MAP_TYPE_RINGBUF);
   __uint(max_entries, 1 << 19);
 } early SEC(".maps");
-
-struct
-{
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __type(key, __u32);
-  __type(value, __u32);
-  __uint(max_entries, NAT_IDENTIFICATIONS);
-} identifications SEC(".maps");
 
 struct
 {

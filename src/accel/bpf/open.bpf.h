@@ -6,6 +6,8 @@
 
 #include "answer6.bpf.h"
 
+#define LAST_ICMPV6_ERROR 4 /* parameter problem; the other types below 128 are nobody's */
+
 /* Nothing of the packet is changed before all that can refuse it has been asked. */
 struct open_packet
 {
@@ -40,7 +42,7 @@ static __always_inline struct open_packet* empty_open(void)
 static __noinline int parse_open(context* ctx, __u32 l3, struct open_packet* o)
 {
   const struct ipv6hdr* ip = at(ctx, l3, sizeof(*ip));
-  if (!o || !ip) {
+  if (!o || !ip || ip->version != 6) {
     return -1;
   }
   o->l3 = l3;
@@ -62,7 +64,8 @@ static __noinline int parse_open(context* ctx, __u32 l3, struct open_packet* o)
 
 static __always_inline int is_open_error(const struct open_packet* o)
 {
-  return o->has_upper && o->upper.protocol == IPPROTO_ICMPV6 && o->icmp_type < ICMPV6_QUERIES;
+  return o->has_upper && o->upper.protocol == IPPROTO_ICMPV6 && o->icmp_type >= 1
+         && o->icmp_type <= LAST_ICMPV6_ERROR;
 }
 
 /* Of a super-segment: what one of its segments needs. */
@@ -81,6 +84,17 @@ static __always_inline const struct nat_route* way6(const struct address* to)
   struct nat_route6_key key = {.prefix_length = 128};
   __builtin_memcpy(key.address, to, sizeof(*to));
   return bpf_map_lookup_elem(&routes6, &key);
+}
+
+/* Whether an external address is somebody's already: the host's own, or a router's of it. A mapping
+ * of that address alone is meant so. */
+static __noinline int is_taken(const struct nat_prefix* mapping, const struct address* external)
+{
+  if (!mapping || !external || mapping->length == 128) {
+    return 0;
+  }
+  const struct nat_route* way = way6(external);
+  return way && way->flags & NAT_ROUTE_TAKEN;
 }
 
 /* The sender may lie behind the guest, or have moved there: what comes in for it goes to where it
@@ -165,7 +179,8 @@ static __noinline int hairpin_open(context* ctx,
   }
   p.length = o->length;
   struct address inside = o->source;
-  if (map_address(mapping, &o->source) || map_address(hairpin, &o->destination)) {
+  if (map_address(mapping, &o->source) || is_taken(mapping, &o->source)
+      || map_address(hairpin, &o->destination)) {
     return to_slirpstack(ctx, origin, &p, NAT_DROP_PREFIX);
   }
   if (needed_mtu(ctx, o) > hairpin->mtu) {
@@ -194,7 +209,7 @@ static __noinline int leave_open(context* ctx,
     return to_slirpstack(ctx, origin, &p, NAT_DROP_NO_ROUTE);
   }
   struct address inside = o->source;
-  if (map_address(mapping, &o->source)) {
+  if (map_address(mapping, &o->source) || is_taken(mapping, &o->source)) {
     return to_slirpstack(ctx, origin, &p, NAT_DROP_PREFIX);
   }
   if (way->flags & NAT_ROUTE_UNRESOLVED) {
@@ -227,7 +242,7 @@ static __always_inline int open_outbound(context* ctx,
     return aside(ctx, origin, p);
   }
   const struct nat_prefix* hairpin = prefix_of(&o->destination, NAT_PREFIX_EXTERNAL);
-  return hairpin && !(hairpin->flags & NAT_PREFIX_ASKED)
+  return hairpin && !(hairpin->flags & NAT_PREFIX_ASKED) && !is_taken(hairpin, &o->destination)
            ? hairpin_open(ctx, origin, o, mapping, hairpin)
            : leave_open(ctx, origin, o, mapping);
 }
@@ -239,7 +254,7 @@ static __always_inline int comes_from_outside(const struct open_packet* o)
     return 1;
   }
   const struct nat_route* way = way6(&o->source);
-  return !is_discovery(o->icmp_type) && (!way || way->ifindex);
+  return !is_discovery(o->icmp_type) && way && way->ifindex;
 }
 
 static __noinline int open_inbound(context* ctx, __u32 l3, const struct nat_prefix* mapping)
@@ -251,7 +266,7 @@ static __noinline int open_inbound(context* ctx, __u32 l3, const struct nat_pref
   if (parse_open(ctx, l3, o)) {
     return dropped(NAT_DROP_MALFORMED, o->length);
   }
-  if (!comes_from_outside(o)) {
+  if (!comes_from_outside(o) || is_taken(mapping, &o->destination)) {
     return to_host(o->length);
   }
   if (map_address(mapping, &o->destination)) { /* section 3.2 */

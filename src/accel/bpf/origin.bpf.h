@@ -6,6 +6,15 @@
 
 #define RENUMBERED 0x10000U
 
+/* Where the later fragments of a datagram are to follow its first; to nowhere if that was dropped,
+ * or answered. */
+enum packet_fate
+{
+  FATE_NONE,
+  FATE_ASIDE, /* to slirpstack, or from outside to the host */
+  FATE_TRANSLATED,
+};
+
 struct origin
 {
   __u32 guest; /* the interface behind which the guest is */
@@ -14,7 +23,7 @@ struct origin
   __u32 is_known; /* the interface has been looked up */
   __u32 again;    /* slirpstack has seen it and given it back */
   __u32 is_held;  /* a fragment that has waited for the first of its datagram */
-  __u32 handed;   /* out: the packet has gone to slirpstack, or from outside to the host */
+  __u32 fate;     /* out: see enum packet_fate */
   __u32
     renumbered; /* out: the identification that it has left under, with RENUMBERED; 0: its own */
 };

@@ -82,6 +82,7 @@ static __always_inline int emit(context* ctx,
   identify(ctx, now_set, origin, p);
   rewrite(ctx, p, to);
   count(NAT_OUT, p->length);
+  origin->fate = FATE_TRANSLATED;
   return redirect_frame(ctx, ifindex);
 }
 
@@ -115,6 +116,7 @@ static __always_inline int hairpin(context* ctx,
   identify(ctx, now_set, origin, p);
   rewrite(ctx, p, to);
   count(NAT_HAIRPIN, p->length);
+  origin->fate = FATE_TRANSLATED;
   return deliver(ctx, now_set, owner);
 }
 

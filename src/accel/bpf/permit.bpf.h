@@ -88,6 +88,7 @@ static __always_inline __u32 permit(context* ctx,
   int plain = is_plain(now_set, p);
   const __u64* ends = plain ? ended_at(to->source_port) : 0;
   __u32 ends_before = ends ? (__u32) * (const volatile __u64*)ends : 0;
+  order_loads();
   int is_over = 0;
   /* Where slirpstack is to be asked, a later fragment goes where the first has gone. */
   if (p->fragment != FRAGMENT_LATER || now_set->flags & NAT_ASK_REMOTES) {

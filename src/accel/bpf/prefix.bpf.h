@@ -55,8 +55,10 @@ static __always_inline int prefix_inbound(context* ctx)
   if (!mapping) {
     return to_host(length);
   }
-  if (!(mapping->flags & NAT_PREFIX_ASKED)) {
-    return open_inbound(ctx, l3, mapping);
+  /* Flows first: one guest may have opened what another one has flows of. */
+  int verdict = hop_limit <= 1 ? NOT_MAPPED : mapped_inbound(ctx, l3, length);
+  if (verdict != NOT_MAPPED) {
+    return verdict;
   }
-  return hop_limit <= 1 ? to_host(length) : mapped_inbound(ctx, l3, length);
+  return mapping->flags & NAT_PREFIX_ASKED ? to_host(length) : open_inbound(ctx, l3, mapping);
 }

@@ -15,6 +15,13 @@
 
 _Static_assert(sizeof(struct nat_recent) == 64, "an entry is a cache line");
 
+/* An atomic operation orders what is around it only if its result is wanted: else clang makes one
+ * without BPF_FETCH, which is relaxed (Linux's atomic_t.txt). */
+static __always_inline void keep(__u64 result)
+{
+  asm volatile("" ::"r"(result));
+}
+
 static __always_inline __u16 recent_tick(__u64 now)
 {
   return now >> NAT_RECENT_TICK_BITS;
@@ -103,7 +110,7 @@ static __always_inline void note_end(__be16 port)
 {
   __u64* ends = ended_at(port);
   if (ends) {
-    __sync_fetch_and_add(ends, 1);
+    keep(__sync_fetch_and_add(ends, 1));
   }
 }
 
@@ -120,7 +127,7 @@ static __always_inline void order_loads(void)
   asm volatile("" ::: "memory");
 #else
   __u64 anything = 0;
-  __sync_fetch_and_add(&anything, 1);
+  keep(__sync_fetch_and_add(&anything, 1));
 #endif
 }
 
@@ -229,6 +236,6 @@ static __noinline __u32 memorize(context* ctx,
       set->noted[i] = tick;
     }
   }
-  __sync_fetch_and_add(&set->sequence, 1);
+  keep(__sync_fetch_and_add(&set->sequence, 1));
   return nothing();
 }

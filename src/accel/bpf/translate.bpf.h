@@ -17,7 +17,7 @@
 
 static __always_inline int hand_over(context* ctx, struct origin* origin, const struct packet* p)
 {
-  origin->handed = 1;
+  origin->fate = FATE_ASIDE;
   count(NAT_TO_SLIRPSTACK, p->length);
   return redirect_frame(ctx, origin->tap);
 }

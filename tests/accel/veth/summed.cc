@@ -76,6 +76,9 @@ TEST_CASE("the sum of an IPv6 frame is right when its addresses are mapped")
   shell("ip -n first address add 2001:db8:1::5/64 dev eth0 nodad");
   const FileDescriptor guest = socket_at("first", SOCK_DGRAM, GUEST);
   const FrameSocket world("world");
+  nat_route way{};
+  way.ifindex = ::if_nametoindex("tunnel"); // so that whoever sends is outside
+  NatTable<nat_route6_key, nat_route>(nat->object().map("routes6")).put({}, way);
   map_to_guest(*nat, Prefix::parse("2001:db8:2::/64").value());
   map_to_guest(*nat, Prefix::parse("2001:db8:1::/64").value()); // only the hop limit changes
   for (const char* external : {"[2001:db8:2::5]:5000", "[2001:db8:1::5]:5000"}) {

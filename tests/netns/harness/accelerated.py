@@ -133,6 +133,12 @@ class AcceleratorTest(suite.AreaTest):
         address, port = echo.seen[-1][0][:2]
         return str(address), int(port)
 
+    def is_a_new_one_carried(self, guest: Namespace, echo: Datagrams) -> bool:
+        """The same for a new socket of the guest's."""
+        self.last = guest.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(self.last.close)
+        return self.is_carried(echo)
+
     def is_answered(self, echo: Datagrams) -> bool:
         """Whether the last socket of seen_from() gets an answer, soon."""
         self.last.settimeout(0.5)
