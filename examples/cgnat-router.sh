@@ -17,6 +17,11 @@ internal=$2
 address=$3
 network=$4
 shift 4
+# Before the way is closed: it stays so when cgnat does not start.
+command -v cgnat >/dev/null || { echo "$0: there is no command cgnat: link it to slirpstack" >&2 && exit 127; }
+for interface in "$external" "$internal"; do
+  ip link show dev "$interface" >/dev/null || exit 2
+done
 nft -f - <<END
 table ip cgnat
 delete table ip cgnat

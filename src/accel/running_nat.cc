@@ -230,7 +230,7 @@ void RunningNat::end_adoption()
     publisher_->end_former_statics(Clock::now());
   }
   mapped_.end_adoption();
-  if (const std::size_t kept = ledger_.bindings(); kept > 0) {
+  if (const std::size_t kept = ledger_.bindings(); kept > 0 && !settings_.pin_folder.empty()) {
     log(LogLevel::info, "bindings taken over from a predecessor", {{"bindings", kept}});
   }
 }
