@@ -128,6 +128,7 @@ void NatForwards::open(const std::vector<PublishedPort>& ports)
 void NatForwards::close(const std::vector<PublishedPort>& ports)
 {
   std::vector<BindingWriter::PublicPort> all;
+  all.reserve(ports.size());
   for (const PublishedPort& port : ports) {
     all.push_back({port.external, port.protocol});
   }
