@@ -59,6 +59,11 @@ class Cgnat(AcceleratorTest):
         process = Process(self.topology.host.command(command), WORK)
         self.addCleanup(process.stop)
         process.wait_for_log("NAT in the kernel")
+        if "-control" in options: # which comes last
+            asks = self.topology.host.command(
+                [str(PROGRAM), "ctl", options[options.index("-control") + 1], "accel", "status"]
+            )
+            wait_until(lambda: run(asks, check=False).returncode == 0, "the control socket")
         return process
 
     def end(self, process: Process) -> None:
