@@ -126,16 +126,8 @@ std::chrono::seconds MappedFlows::timeout_of(const nat_mapped_key& key,
     case PROTOCOL_UDP:
       return timeouts_.udp;
     default:
-      break;
+      return timeouts_.of_connection(flow.state);
   }
-  // RFC 6146 section 3.5.2.2: a half-closed connection is established still.
-  const bool is_open = flow.state == NAT_TCP_ESTABLISHED || flow.state == NAT_TCP_FIN_OUT
-                       || flow.state == NAT_TCP_FIN_IN;
-  if (is_open) {
-    return timeouts_.tcp_established;
-  }
-  return flow.state == NAT_TCP_SYN_OUT || flow.state == NAT_TCP_SYN_IN ? timeouts_.tcp_opening
-                                                                       : timeouts_.tcp_closing;
 }
 
 bool MappedFlows::step(std::chrono::nanoseconds now)

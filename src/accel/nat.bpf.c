@@ -36,11 +36,14 @@ static __always_inline int is_abandoned(void)
 
 /* A filter may outlive its guest's service. Without an entry its packets would be those of zone 0.
  */
-static __noinline int is_served(const struct origin* origin)
+static __always_inline int is_served(struct origin* origin)
 {
   const struct nat_settings* now_set = current_settings();
-  return origin && now_set
-         && (!(now_set->flags & NAT_ZONES) || bpf_map_lookup_elem(&interfaces, &origin->guest));
+  if (!now_set || !(now_set->flags & NAT_ZONES)) {
+    return now_set != 0;
+  }
+  look_up(origin);
+  return origin->is_known == INTERFACE_SERVED;
 }
 
 /* slirpstack serves no VLAN, and a guest of its own shall not choose one outside. */
@@ -113,7 +116,7 @@ static __noinline int find_origin(context* ctx, struct origin* origin)
     came = *interface;
   }
   origin->tap = came.partner;
-  origin->is_known = 1;
+  origin->is_known = INTERFACE_SERVED;
   origin->is_held = is_held;
   origin->again = is_held ^ 1;
   origin->zone = came.zone * (has_zones | origin->again);

@@ -2,8 +2,10 @@
 
 #include "accel/libbpf.hh"
 #include "base/error.hh"
+#include "base/log.hh"
 
 #include <cerrno>
+#include <exception>
 #include <utility>
 
 namespace slirpstack {
@@ -42,7 +44,11 @@ void NatRing::read()
 int NatRing::pass_on(void* self, void* data, std::size_t size_bytes) noexcept
 {
   auto& ring = *static_cast<NatRing*>(self);
-  ring.on_record_({static_cast<const std::uint8_t*>(data), size_bytes});
+  try {
+    ring.on_record_({static_cast<const std::uint8_t*>(data), size_bytes});
+  } catch (const std::exception& error) { // libbpf, which calls, knows none; a record may be lost
+    log(LogLevel::warning, "cannot act on what the NAT says", {{"reason", error.what()}});
+  }
   return --ring.budget_ == 0 ? -EAGAIN : 0; // stops here, and goes on from here
 }
 

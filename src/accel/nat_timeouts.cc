@@ -18,15 +18,22 @@ std::chrono::seconds NatTimeouts::of_session(const nat_session_key& key,
   if (key.protocol != PROTOCOL_TCP || session.state == NAT_TCP_NONE) {
     return key.protocol == PROTOCOL_TCP ? tcp_established : of_binding(key.protocol);
   }
-  // RFC 6146 section 3.5.2.2: a half-closed connection is established still.
-  const bool is_open = session.state == NAT_TCP_ESTABLISHED || session.state == NAT_TCP_FIN_OUT
-                       || session.state == NAT_TCP_FIN_IN;
-  const bool is_released = (session.flags & NAT_RELEASED) != 0;
-  if (is_open && !is_released) {
-    return tcp_established;
+  return (session.flags & NAT_RELEASED) != 0 ? tcp_closing : of_connection(session.state);
+}
+
+std::chrono::seconds NatTimeouts::of_connection(std::uint32_t state) const
+{
+  switch (state) {
+    case NAT_TCP_ESTABLISHED:
+    case NAT_TCP_FIN_OUT: // RFC 6146 section 3.5.2.2: half-closed is established still
+    case NAT_TCP_FIN_IN:
+      return tcp_established;
+    case NAT_TCP_SYN_OUT:
+    case NAT_TCP_SYN_IN:
+      return tcp_opening;
+    default:
+      return tcp_closing;
   }
-  const bool is_opening = session.state == NAT_TCP_SYN_OUT || session.state == NAT_TCP_SYN_IN;
-  return is_opening && !is_released ? tcp_opening : tcp_closing;
 }
 
 std::chrono::seconds NatTimeouts::of_binding(std::uint8_t protocol) const

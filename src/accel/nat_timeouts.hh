@@ -22,6 +22,8 @@ struct NatTimeouts
 
   [[nodiscard]] std::chrono::seconds of_session(const nat_session_key& key,
                                                 const nat_session& session) const;
+  /// A connection's in that nat_tcp_state.
+  [[nodiscard]] std::chrono::seconds of_connection(std::uint32_t state) const;
   /// For TCP: beyond its last connection.
   [[nodiscard]] std::chrono::seconds of_binding(std::uint8_t protocol) const;
 

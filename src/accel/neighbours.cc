@@ -17,19 +17,6 @@ int number_of(Family family)
 
 } // namespace
 
-FileDescriptor open_route_news(unsigned groups)
-{
-  FileDescriptor socket(
-    system_call("open an rtnetlink socket",
-                ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE)));
-  sockaddr_nl address{};
-  address.nl_family = AF_NETLINK;
-  address.nl_groups = groups;
-  system_call("bind an rtnetlink socket",
-              ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address));
-  return socket;
-}
-
 void read_neighbours(RouteSocket& socket,
                      Family family,
                      unsigned interface,

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "accel/route_news.hh"
-#include "base/file_descriptor.hh"
 #include "guest/rtnetlink.hh"
 #include "wire/address.hh"
 
@@ -10,10 +9,6 @@
 namespace slirpstack {
 
 // The host's neighbours at one of its interfaces, read and asked for by rtnetlink.
-
-/// A socket that hears of changes, without blocking; `groups` are RTMGRP_…. Throws
-/// std::system_error.
-[[nodiscard]] FileDescriptor open_route_news(unsigned groups);
 
 /// Visits all neighbours of a family at that interface. Throws std::system_error.
 void read_neighbours(RouteSocket& socket,

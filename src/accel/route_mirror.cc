@@ -7,8 +7,6 @@
 #include "base/log.hh"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstring>
 #include <iterator>
 #include <linux/rtnetlink.h>
@@ -26,8 +24,6 @@ constexpr std::chrono::seconds RETRY_TIME(1);
 // A guest may send to any number of addresses that nobody has; the kernel's own table is bounded
 // too, but what fills it would push out others.
 constexpr std::size_t MAX_ASKED_A_SECOND = 64;
-constexpr std::size_t MESSAGE_BYTES = 32768;
-constexpr int MESSAGES_AT_ONCE = 64;
 
 const Prefix EVERYTHING(IpAddress::any(Family::ipv4), 0);
 
@@ -79,10 +75,11 @@ RouteMirror::RouteMirror(Loop& loop,
   , routes_(object.map("routes"))
   , exempt_(object.map("exempt"))
   , routes6_(object.map("routes6"))
-  , changes_(open_route_news(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR
-                             | RTMGRP_IPV6_ROUTE | RTMGRP_IPV6_IFADDR))
+  , changes_(RouteEvents::open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE
+                                      | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_ROUTE
+                                      | RTMGRP_IPV6_IFADDR))
   , settled_(loop, [this] { read_all(); })
-  , watch_(loop, changes_.get(), [this] { note_changes(); })
+  , watch_(loop, changes_.fd(), [this] { note_changes(); })
 {
   routes_.clear(); // of a predecessor, whose maps were pinned
   exempt_.clear();
@@ -142,34 +139,21 @@ void RouteMirror::try_again(const std::string& reason)
 
 void RouteMirror::note_changes()
 {
-  alignas(nlmsghdr) std::array<char, MESSAGE_BYTES> buffer; // filled by the kernel
   bool has_neighbours = false;
   bool is_other = false;
-  for (int count = 0; count < MESSAGES_AT_ONCE; ++count) {
-    const ssize_t length = ::recv(changes_.get(), buffer.data(), buffer.size(), 0);
-    if (length < 0) {
-      is_other = is_other || errno == ENOBUFS; // more changes than room to tell them
-      if (errno == ENOBUFS) {
-        continue;
-      }
-      break;
+  const bool is_complete = changes_.read([&](const nlmsghdr& message) {
+    if (message.nlmsg_type != RTM_NEWNEIGH && message.nlmsg_type != RTM_DELNEIGH) {
+      is_other = true;
+    } else if (const auto news = parse_neighbour(message, link_.index)) {
+      table_.set_neighbour(news->address, news->mac);
+      has_neighbours = true;
     }
-    auto left = static_cast<int>(length);
-    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-      if (message->nlmsg_type != RTM_NEWNEIGH && message->nlmsg_type != RTM_DELNEIGH) {
-        is_other = true;
-      } else if (const auto news = parse_neighbour(*message, link_.index)) {
-        table_.set_neighbour(news->address, news->mac);
-        has_neighbours = true;
-      }
-    }
-  }
+  });
   watch_.resume();
   if (has_neighbours) {
     apply();
   }
-  if (is_other && settled_.deadline() == NEVER) {
+  if ((is_other || !is_complete) && settled_.deadline() == NEVER) {
     settled_.set(Loop::now() + SETTLE_TIME);
   }
 }

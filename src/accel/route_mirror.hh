@@ -3,6 +3,7 @@
 #include "accel/nat_object.hh"
 #include "accel/nat_table.hh"
 #include "accel/way_table.hh"
+#include "guest/route_events.hh"
 #include "guest/rtnetlink.hh"
 #include "host/loop.hh"
 
@@ -65,7 +66,7 @@ private:
   std::map<Prefix, nat_route> applied_routes6_;
   std::set<Prefix> applied_exempt_;
   bool is_closed_ = false; ///< for want of room, but for what is in `applied_exempt_`
-  FileDescriptor changes_;
+  RouteEvents changes_;
   RouteSocket reader_;
   std::set<IpAddress> asked_; ///< neighbours, since `asked_since_`
   TimePoint asked_since_{};

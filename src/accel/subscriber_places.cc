@@ -4,8 +4,6 @@
 #include "base/error.hh"
 #include "base/log.hh"
 
-#include <array>
-#include <cerrno>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 #include <utility>
@@ -17,8 +15,6 @@ namespace {
 // As long as the kernel takes a neighbour for reachable without news of it (arp(7)).
 constexpr std::chrono::seconds LOOK_PERIOD(30);
 constexpr std::chrono::seconds ASKING_PERIOD(1);
-constexpr std::size_t MESSAGE_BYTES = 32768;
-constexpr int MESSAGES_AT_ONCE = 64;
 
 struct Way
 {
@@ -46,9 +42,9 @@ std::optional<Way> parse_way(const nlmsghdr& message, const IpAddress& destinati
 
 SubscriberPlaces::SubscriberPlaces(Loop& loop, OnFound on_found)
   : on_found_(std::move(on_found))
-  , changes_(open_route_news(RTMGRP_NEIGH))
+  , changes_(RouteEvents::open_socket(RTMGRP_NEIGH))
   , again_(loop, [this] { look_at_all(); })
-  , watch_(loop, changes_.get(), [this] { note_changes(); })
+  , watch_(loop, changes_.fd(), [this] { note_changes(); })
 {}
 
 SubscriberPlaces::~SubscriberPlaces() = default;
@@ -170,27 +166,13 @@ void SubscriberPlaces::read_all()
 
 void SubscriberPlaces::note_changes()
 {
-  alignas(nlmsghdr) std::array<char, MESSAGE_BYTES> buffer; // filled by the kernel
-  bool is_incomplete = false;
-  for (int count = 0; count < MESSAGES_AT_ONCE; ++count) {
-    const ssize_t length = ::recv(changes_.get(), buffer.data(), buffer.size(), 0);
-    if (length < 0 && errno == ENOBUFS) { // more changes than room to tell them
-      is_incomplete = true;
-      continue;
+  const bool is_complete = changes_.read([this](const nlmsghdr& message) {
+    if (const auto news = parse_neighbour(message, interface_)) {
+      note(*news);
     }
-    if (length < 0) {
-      break;
-    }
-    auto left = static_cast<int>(length);
-    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-      if (const auto news = parse_neighbour(*message, interface_)) {
-        note(*news);
-      }
-    }
-  }
+  });
   watch_.resume();
-  if (is_incomplete) {
+  if (!is_complete) {
     try {
       read_all();
     } catch (const std::system_error& error) {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "accel/route_news.hh"
-#include "base/file_descriptor.hh"
+#include "guest/route_events.hh"
 #include "guest/rtnetlink.hh"
 #include "host/loop.hh"
 
@@ -59,7 +59,7 @@ private:
   unsigned interface_ = 0;
   std::map<IpAddress, Place> places_;
   std::map<IpAddress, MacAddress> neighbours_;
-  FileDescriptor changes_;
+  RouteEvents changes_;
   RouteSocket reader_;
   Timer again_;
   Watch watch_;

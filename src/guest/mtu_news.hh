@@ -2,6 +2,7 @@
 
 #include "base/bytes.hh"
 #include "base/file_descriptor.hh"
+#include "guest/route_events.hh"
 
 #include <cstdint>
 #include <optional>
@@ -24,12 +25,12 @@ public:
   MtuNews(FileDescriptor socket, int index, std::uint32_t mtu_bytes);
 
   /// Readable when take() may have something.
-  [[nodiscard]] int fd() const { return socket_.get(); }
+  [[nodiscard]] int fd() const { return events_.fd(); }
   /// The MTU if it is another one than before.
   [[nodiscard]] std::optional<std::uint32_t> take();
 
 private:
-  FileDescriptor socket_;
+  RouteEvents events_;
   int index_;
   std::uint32_t mtu_bytes_;
 };

@@ -1,6 +1,7 @@
 #include "accel/nat_ring.hh"
 #include "accel/nat_table.hh"
 #include "nat_bed.hh"
+#include "pieces.hh"
 
 #include <chrono>
 #include <cstring>
@@ -17,31 +18,10 @@ const Endpoint GUEST = at("10.0.0.2:5000");
 const Endpoint OTHER_GUEST = at("10.0.0.3:5000");
 const Endpoint EXTERNAL = at("203.0.113.1:40000");
 const Endpoint REMOTE = at("198.51.100.9:53");
-constexpr std::size_t PIECE = 24;
 constexpr std::uint32_t BED = 1;   // the interface of all frames
 constexpr std::uint32_t PLACE = 2; // where a frame says that it had come in
 constexpr MacAddress RETURNS_OUT{{NAT_RETURN_PREFIX, 0, 0, 0, 0, PLACE}};
 constexpr MacAddress RETURNS_IN{{NAT_RETURN_PREFIX, 1, 0, 0, 0, PLACE}};
-
-Bytes datagram(const Endpoint& source, const Endpoint& destination, std::uint8_t hop_limit = 64)
-{
-  Packet packet;
-  packet.source = source;
-  packet.destination = destination;
-  packet.hop_limit = hop_limit;
-  packet.data.assign(40, 'x');
-  return build(packet);
-}
-
-Bytes first(const Bytes& whole)
-{
-  return fragment(whole, 0, PIECE, true);
-}
-
-Bytes later(const Bytes& whole)
-{
-  return fragment(whole, PIECE, PIECE, false);
-}
 
 struct Record
 {
@@ -240,6 +220,26 @@ TEST_CASE("a fragment larger than most, and one in a VLAN, are held as they came
       REQUIRE(records.size() == 1);
       CHECK(records[0].frame == each);
     }
+  }
+}
+
+TEST_CASE("an early fragment that is cut short is held by nobody, wherever it is cut")
+{
+  for (const NatHook hook : BOTH_HOOKS) {
+    HoldingBed bed(hook);
+    for (const bool is_inbound : {false, true}) {
+      const Bytes whole = is_inbound ? frame(FROM_WORLD, later(datagram(REMOTE, EXTERNAL)))
+                                     : frame(FROM_GUEST, later(datagram(GUEST, REMOTE)));
+      const std::size_t shortest = hook == NatHook::xdp ? 15 : 34; // that the kernel tests with
+      for (std::size_t size = shortest; size < whole.size(); ++size) {
+        CAPTURE(size);
+        const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+        const auto outcome = bed.nat.run(is_inbound ? "nat_external" : "nat_internal", cut);
+        CHECK(outcome.verdict != Verdict::redirect);
+      }
+    }
+    CHECK(bed.records().empty());
+    CHECK(bed.nat.counted(NAT_HELD) == 0);
   }
 }
 

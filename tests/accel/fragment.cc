@@ -1,4 +1,5 @@
 #include "nat_bed.hh"
+#include "pieces.hh"
 
 #include <doctest/doctest.h>
 
@@ -10,27 +11,6 @@ namespace {
 const Endpoint GUEST = at("10.0.0.2:5000");
 const Endpoint EXTERNAL = at("203.0.113.1:40000");
 const Endpoint REMOTE = at("198.51.100.9:53");
-constexpr std::size_t PIECE = 24;
-
-Bytes datagram(const Endpoint& source, const Endpoint& destination, std::uint8_t hop_limit = 64)
-{
-  Packet packet;
-  packet.source = source;
-  packet.destination = destination;
-  packet.hop_limit = hop_limit;
-  packet.data.assign(40, 'x');
-  return build(packet);
-}
-
-Bytes first(const Bytes& whole)
-{
-  return fragment(whole, 0, PIECE, true);
-}
-
-Bytes later(const Bytes& whole)
-{
-  return fragment(whole, PIECE, PIECE, false);
-}
 
 void expect(const Outcome& outcome, const Frame& around, const Bytes& packet)
 {

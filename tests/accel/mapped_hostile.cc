@@ -210,6 +210,54 @@ TEST_CASE("whatever a remote makes of its packets, what comes in is of a flow th
   mutate_all("nat_external", FROM_WORLD, 3, [](NatHook hook) { return Attack(hook).received(); });
 }
 
+TEST_CASE("whatever is made of an open mapping's packets, they keep to its prefixes")
+{
+  const auto is_in = [](ByteView address, std::initializer_list<const char*> prefixes) {
+    return std::ranges::any_of(prefixes, [&](const char* prefix) {
+      return Prefix::parse(prefix)->contains(IpAddress(address));
+    });
+  };
+  for (const NatHook hook : BOTH_HOOKS) {
+    Random random(static_cast<unsigned>(hook) + 5); // NOLINT(cert-msc51-cpp)
+    MappedBed bed(hook);
+    bed.map("add eth0 fd00:5::/64 2001:db8:5::/64 open\n"
+            "add eth0 fd00:6::/64 2001:db8:6::/64 neutral open\n");
+    int carried = 0;
+    for (const Endpoint& guest : {at("[fd00:5::5]:5000"), at("[fd00:6::5]:5000")}) {
+      for (const std::uint8_t protocol : MAPPED_PROTOCOLS) {
+        const Packet sent = request(guest, protocol);
+        const Packet received = request(MAPPED_REMOTE, protocol, bed.external_of(guest));
+        for (int i = 0; i < MUTATIONS; ++i) {
+          const bool is_out = i % 2 == 0;
+          const Bytes packet = with_extensions(random, is_out ? sent : received);
+          const Bytes tried
+            = mutated(hook, random, frame(is_out ? FROM_GUEST : FROM_WORLD, packet));
+          const Fate fate = bed.run(is_out ? "nat_internal" : "nat_external", tried);
+          CAPTURE(fmt::format("{:02x}", fmt::join(tried, "")));
+          REQUIRE(fate != Fate::garbled);
+          if (fate != Fate::world && fate != Fate::guest) {
+            continue;
+          }
+          ++carried;
+          const std::size_t header = bed.seen.at(ETHERTYPE) == 0x81 || bed.seen[ETHERTYPE] == 0x88
+                                       ? ETHERNET + 4
+                                       : ETHERNET;
+          const ByteView seen = ByteView(bed.seen).subspan(header);
+          REQUIRE(seen.size() >= IPV6_HEADER_BYTES);
+          REQUIRE((seen[0] >> 4U) == 6);
+          if (fate == Fate::world) {
+            REQUIRE(is_in(seen.subspan(8, 16), {"2001:db8:5::/64", "2001:db8:6::/64"}));
+          }
+          if (fate == Fate::guest) {
+            REQUIRE(is_in(seen.subspan(24, 16), {"fd00:5::/64", "fd00:6::/64"}));
+          }
+        }
+      }
+    }
+    CHECK(carried > MUTATIONS / 10);
+  }
+}
+
 TEST_CASE("of extension headers so many are passed over, and no more")
 {
   constexpr std::size_t LIMIT = 5;

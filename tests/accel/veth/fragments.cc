@@ -85,6 +85,16 @@ void ask_slirpstack(nat_settings& settings)
   settings.flags = NAT_HOLDS_FRAGMENTS | NAT_REDIRECT_PEER;
 }
 
+/// From whom the socket gets the datagram, which has to be whole, once its fragments have met.
+Endpoint wholly_received(Holder& holder, int socket, const Pieces& pieces)
+{
+  REQUIRE(holder.works_until_readable(socket));
+  const auto arrived = receive(socket);
+  REQUIRE(arrived);
+  CHECK(arrived->data == pieces.text);
+  return arrived->from;
+}
+
 } // namespace
 
 TEST_CASE("fragments pass in any order once the first one has been seen")
@@ -146,11 +156,7 @@ TEST_CASE("a guest's fragments before the first wait for it, and the datagram is
     for (const Bytes& piece : {early.third, early.second, early.first}) {
       send_packet("first", piece);
     }
-    REQUIRE(holder.works_until_readable(server.get()));
-    const auto arrived = receive(server.get());
-    REQUIRE(arrived);
-    CHECK(arrived->data == early.text);
-    CHECK(arrived->from.address == EXTERNAL_ADDRESS);
+    CHECK(wholly_received(holder, server.get(), early).address == EXTERNAL_ADDRESS);
     CHECK(counted(*nat, NAT_HELD) == 2);
     CHECK(counted(*nat, NAT_DROP_FRAGMENT) == 0);
     CHECK(holder.frames() == 0);
@@ -171,11 +177,7 @@ TEST_CASE("fragments from outside before the first wait for it, and the datagram
     REQUIRE(holder.works_until([&] { return holder.frames() == 1; }));
     send_packet("world", early.second);
     send_packet("world", early.first);
-    REQUIRE(holder.works_until_readable(guest.get()));
-    const auto arrived = receive(guest.get());
-    REQUIRE(arrived);
-    CHECK(arrived->data == early.text);
-    CHECK(arrived->from == SERVER);
+    CHECK(wholly_received(holder, guest.get(), early) == SERVER);
     CHECK(counted(*nat, NAT_DROP_FRAGMENT) == 0);
   }
 }
@@ -192,11 +194,7 @@ TEST_CASE("one guest's fragments before the first reach another by its external 
     for (const Bytes& piece : {early.second, early.third, early.first}) {
       send_packet("second", piece);
     }
-    REQUIRE(holder.works_until_readable(guest.get()));
-    const auto arrived = receive(guest.get());
-    REQUIRE(arrived);
-    CHECK(arrived->data == early.text);
-    CHECK(arrived->from.address == EXTERNAL_ADDRESS);
+    CHECK(wholly_received(holder, guest.get(), early).address == EXTERNAL_ADDRESS);
   }
 }
 
@@ -213,11 +211,7 @@ TEST_CASE("a carried flow's fragments before the first wait for it beside slirps
     for (const Bytes& piece : {early.third, early.second, early.first}) {
       send_packet("first", piece);
     }
-    REQUIRE(holder.works_until_readable(server.get()));
-    const auto arrived = receive(server.get());
-    REQUIRE(arrived);
-    CHECK(arrived->data == early.text);
-    CHECK(arrived->from == Endpoint{EXTERNAL_ADDRESS, FORWARDED});
+    CHECK(wholly_received(holder, server.get(), early) == Endpoint{EXTERNAL_ADDRESS, FORWARDED});
     CHECK(counted(*nat, NAT_TO_SLIRPSTACK) == 0);
   }
 }
