@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 
 from face import GATEWAY, FaceTest
 from harness import suite
 from harness.namespace import Namespace
+from harness.processes import wait_until
 from harness.servers import FAMILY, Datagrams, listening, receive_exactly
 from harness.topology import HOST_ADDRESS, LAN_PEER, OTHER_SERVER, SERVER
 
 
 class Policy(FaceTest):
     def connects(self, guest: Namespace, place: Namespace, address: str, port: int = 0) -> bool:
-        """Whether a connection is there, or refused; anything else is a failure."""
+        """Whether a connection is there, and not refused or reset; all else is a failure."""
         version = 6 if ":" in address else 4
         with listening(place, version, address, port) as listener:
             with guest.socket(FAMILY[version]) as client:
@@ -22,9 +24,10 @@ class Policy(FaceTest):
                 self.assertIn(error, (0, errno.ECONNREFUSED))
                 if error:
                     return False
-                with listener.accept()[0] as server:
+                with listener.accept()[0] as server, contextlib.suppress(ConnectionResetError):
                     server.sendall(b"x")
                     return receive_exactly(client, 1) == b"x"
+                return False
 
     def test_it_is_locked_until_something_is_enabled(self) -> None:
         guest, _ = self.served()
@@ -49,8 +52,6 @@ class Policy(FaceTest):
         route = f"{OTHER_SERVER[4]}/32 via 198.51.100.1"
         self.topology.host.shell(f"ip route add {route}")
         try:
-            from harness.processes import wait_until  # pylint: disable=import-outside-toplevel
-
             wait_until(
                 lambda: not self.connects(guest, self.topology.internet, OTHER_SERVER[4]),
                 "the new route to count",
