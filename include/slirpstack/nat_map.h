@@ -37,7 +37,7 @@
 #include <linux/types.h>
 
 /* Changes with every change of a layout; part of the name under which maps are pinned. */
-#define NAT_MAP_VERSION 4
+#define NAT_MAP_VERSION 5
 
 #define NAT_MAX_RANGES 8
 
@@ -145,19 +145,14 @@ struct nat_session
  * one to that afterwards, atomically (the map can be mapped into memory). */
 struct nat_recent
 {
-  __u32 sequence;               /* odd: an entry is being written; another number: one has been */
-  __u32 ended[NAT_RECENT_WAYS]; /* lower half */
-  __be32 internal[NAT_RECENT_WAYS];
-  __be32 remote[NAT_RECENT_WAYS];
+  __u64 addresses[NAT_RECENT_WAYS]; /* internal, and above it the remote */
+  __u64 ports[NAT_RECENT_WAYS];     /* internal, remote, generation, digest of the sender */
+  __u32 ended[NAT_RECENT_WAYS];     /* lower half */
   __be32 external[NAT_RECENT_WAYS];
-  __be16 internal_port[NAT_RECENT_WAYS];
-  __be16 remote_port[NAT_RECENT_WAYS];
   __be16 external_port[NAT_RECENT_WAYS];
-  __u16 generation[NAT_RECENT_WAYS];
-  __u16 noted[NAT_RECENT_WAYS];  /* in ticks; lower half */
-  __u16 sender[NAT_RECENT_WAYS]; /* a digest of the way that it came */
-  __u8 rules[NAT_RECENT_WAYS];
-  __u8 zone[NAT_RECENT_WAYS];
+  __u16 noted[NAT_RECENT_WAYS]; /* in ticks; lower half */
+  __u16 rules[NAT_RECENT_WAYS]; /* protocol, what is asked of it, and the zone */
+  __u32 sequence;               /* odd: an entry is being written; another number: one has been */
 };
 
 /* Later fragments carry no ports: those of the first, by what all of one datagram share. An entry

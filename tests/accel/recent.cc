@@ -166,7 +166,7 @@ TEST_CASE("what another processor is writing is neither read nor written")
     };
     let_write(true);
     CHECK(passes(nat, packet_of()));
-    CHECK(recent.find(0).value().internal[0] == 0);
+    CHECK(recent.find(0).value().addresses[0] == 0);
     let_write(false);
     CHECK(passes(nat, packet_of()));
     let_write(true);
@@ -174,6 +174,36 @@ TEST_CASE("what another processor is writing is neither read nor written")
     CHECK_FALSE(passes(nat, packet_of()));
     let_write(false);
     CHECK(passes(nat, packet_of()));
+  }
+}
+
+TEST_CASE("a place that is free is taken before one in use, at any time of the clock")
+{
+  FOR_BOTH_HOOKS(nat)
+  {
+    nat.settings.recent_sets = 1;
+    use_binding(nat);
+    Packet other = packet_of();
+    other.source.port = 5001;
+    nat.bind(other.source, at("203.0.113.1:40001"), PROTOCOL_UDP);
+    NatTable<std::uint32_t, nat_recent> recent(nat.object().map("recent"));
+    nat_recent set = recent.find(0).value();
+    const int used = set.addresses[0] == 0 ? 1 : 0;
+    for (const int wanted : {0, 1}) {
+      for (const std::uint16_t age : {1000, 20000, 40000, 60000}) {
+        CAPTURE(age);
+        nat_recent one{};
+        one.addresses[1 - wanted] = set.addresses[used];
+        one.ports[1 - wanted] = set.ports[used];
+        one.rules[1 - wanted] = set.rules[used];
+        one.noted[1 - wanted] = set.noted[used];
+        one.noted[wanted] = static_cast<std::uint16_t>(set.noted[used] - age);
+        recent.put(0, one);
+        REQUIRE(passes(nat, other));
+        CHECK(recent.find(0).value().addresses[wanted] != 0);
+        CHECK(recent.find(0).value().ports[1 - wanted] == set.ports[used]);
+      }
+    }
   }
 }
 

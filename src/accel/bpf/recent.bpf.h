@@ -42,24 +42,21 @@ static __always_inline int is_plain(const struct nat_settings* now_set, const st
          && !is_external(now_set, p->destination);
 }
 
-/* What tells a remembered flow from others. */
+/* What tells a remembered flow from others, as nat_recent has it. */
 struct recent_flow
 {
-  __be32 internal;
-  __be32 remote;
-  __be16 internal_port;
-  __be16 remote_port;
-  __u16 generation;
-  __u16 sender;
-  __u8 rules;
-  __u8 zone;
+  __u64 addresses;
+  __u64 ports;
+  __u16 rules;
 };
 
-/* The protocol, and the rules that its packets are under. */
-static __always_inline __u8 recent_rules(const struct nat_settings* now_set, __u8 protocol)
+/* The protocol, the rules that its packets are under, and the zone. */
+static __always_inline __u16 recent_rules(const struct nat_settings* now_set,
+                                          __u8 protocol,
+                                          __u32 zone)
 {
-  __u8 asks = now_set->flags & NAT_ASK_REMOTES ? 0x80 : 0;
-  return protocol | (__u8)(filter_of(now_set, protocol) << 5) | asks;
+  __u32 asks = now_set->flags & NAT_ASK_REMOTES ? 0x80 : 0;
+  return protocol | filter_of(now_set, protocol) << 5 | asks | zone << 8;
 }
 
 /* Where what comes in will go: a flow that takes another way has to be looked up, which notes it.
@@ -76,16 +73,13 @@ static __always_inline struct recent_flow recent_flow(context* ctx,
                                                       const struct origin* origin,
                                                       const struct packet* p)
 {
-  int is_one = has_session(now_set, p->protocol);
+  __u64 is_one = has_session(now_set, p->protocol);
+  __u64 sender = recent_sender(ctx, origin);
   struct recent_flow flow = {
-    .internal = p->source,
-    .remote = is_one ? p->destination : 0,
-    .internal_port = p->source_port,
-    .remote_port = is_one ? p->destination_port : 0,
-    .generation = now_set->generation,
-    .sender = recent_sender(ctx, origin),
-    .rules = recent_rules(now_set, p->protocol),
-    .zone = origin->zone,
+    .addresses = p->source | is_one * p->destination << 32,
+    .ports = p->source_port | is_one * p->destination_port << 16
+             | (__u64)(__u16)now_set->generation << 32 | sender << 48,
+    .rules = recent_rules(now_set, p->protocol, origin->zone),
   };
   return flow;
 }
@@ -93,8 +87,9 @@ static __always_inline struct recent_flow recent_flow(context* ctx,
 static __always_inline struct nat_recent* recent_set(const struct nat_settings* now_set,
                                                      const struct recent_flow* flow)
 {
-  __u32 ports = (__u32)flow->internal_port << 16 | flow->remote_port;
-  __u32 hash = scatter(flow->internal ^ scatter(ports + scatter(flow->remote)));
+  __u32 internal = flow->addresses;
+  __u32 remote = flow->addresses >> 32;
+  __u32 hash = scatter(internal ^ scatter((__u32)flow->ports + scatter(remote)));
   hash &= now_set->recent_sets - 1;
   return bpf_map_lookup_elem(&recent, &hash);
 }
@@ -131,12 +126,22 @@ static __always_inline void order_loads(void)
 #endif
 }
 
-static __always_inline int is_way_of(const struct nat_recent* set,
-                                     int way,
-                                     const struct recent_flow* flow)
+/* 0 if the entry is the flow's. */
+static __always_inline __u64 difference(const struct nat_recent* set,
+                                        int way,
+                                        const struct recent_flow* flow)
 {
-  return set->internal[way] == flow->internal && set->internal_port[way] == flow->internal_port
-         && set->remote[way] == flow->remote && set->remote_port[way] == flow->remote_port;
+  return (set->addresses[way] ^ flow->addresses) | (set->ports[way] ^ flow->ports)
+         | (__u64)(set->rules[way] ^ flow->rules);
+}
+
+/* Whether a number is not 0, as 1 or 0 without a branch, behind the back of a compiler that would
+ * make one of it. */
+static __always_inline __u64 is_not_zero(__u64 number)
+{
+  __u64 negative = -number;
+  asm volatile("" : "+r"(negative));
+  return (number | negative) >> 63;
 }
 
 /* Whether the packet is of a remembered flow; `to` then has its external endpoint. A function of
@@ -152,30 +157,19 @@ static __noinline int recall(context* ctx,
   if (!set) {
     return 0;
   }
-  __be32 address = 0;
-  __be16 port = 0;
-  __u32 ends = 0;
-  __u16 noted = 0;
-  int is_known = 0;
+  /* In which of the two places the flow is nothing could foretell. A branch that is foretold wrong
+   * half of the time would have the processor wait for the line, and then begin anew with all that
+   * it has done meanwhile: so the place is computed. */
   __u32 before = sequence_of(set);
   order_loads();
-#pragma unroll
-  for (int i = 0; i < NAT_RECENT_WAYS; i++) {
-    if (is_way_of(set, i, &flow) && set->rules[i] == flow.rules && set->zone[i] == flow.zone
-        && set->generation[i] == flow.generation && set->sender[i] == flow.sender) {
-      address = set->external[i];
-      port = set->external_port[i];
-      ends = set->ended[i];
-      noted = set->noted[i];
-      is_known = 1;
-    }
-  }
+  __u64 way = is_not_zero(difference(set, 0, &flow));
+  __u64 is_other = way & is_not_zero(difference(set, 1, &flow));
+  __be32 address = set->external[way];
+  __be16 port = set->external_port[way];
+  __u32 ends = set->ended[way];
+  __u16 age = recent_tick(bpf_ktime_get_coarse_ns()) - set->noted[way];
   order_loads();
-  if (before & 1 || sequence_of(set) != before) {
-    return 0;
-  }
-  __u16 age = recent_tick(bpf_ktime_get_coarse_ns()) - noted;
-  if (!is_known || age >= now_set->recent_ticks) {
+  if (is_other || before & 1 || sequence_of(set) != before || age >= now_set->recent_ticks) {
     return 0;
   }
   const __u64* ends_now = ended_at(port);
@@ -216,26 +210,19 @@ static __noinline __u32 memorize(context* ctx,
   if (before & 1 || __sync_val_compare_and_swap(&set->sequence, before, before + 1) != before) {
     return nothing(); /* another processor is at it */
   }
-  /* Its own place, so that no flow is there twice; else the older one's. */
-  int way = is_way_of(set, 1, &flow)
-            || (!is_way_of(set, 0, &flow) && (__s16)(set->noted[1] - set->noted[0]) < 0);
-#pragma unroll
-  for (int i = 0; i < NAT_RECENT_WAYS; i++) {
-    if (i == way) {
-      set->internal[i] = flow.internal;
-      set->internal_port[i] = flow.internal_port;
-      set->remote[i] = flow.remote;
-      set->remote_port[i] = flow.remote_port;
-      set->external[i] = to->source;
-      set->external_port[i] = to->source_port;
-      set->rules[i] = flow.rules;
-      set->zone[i] = flow.zone;
-      set->generation[i] = flow.generation;
-      set->sender[i] = flow.sender;
-      set->ended[i] = ends;
-      set->noted[i] = tick;
-    }
-  }
+  /* Its own place, so that no flow is there twice; else the older one's, seen from now: a place that
+   * has never been used would else be the younger one on half of all days. */
+  __u64 way = (__u16)(tick - set->noted[1]) > (__u16)(tick - set->noted[0]);
+  way = difference(set, 1, &flow) ? way : 1;
+  way = difference(set, 0, &flow) ? way : 0;
+  way &= 1;
+  set->addresses[way] = flow.addresses;
+  set->ports[way] = flow.ports;
+  set->rules[way] = flow.rules;
+  set->external[way] = to->source;
+  set->external_port[way] = to->source_port;
+  set->ended[way] = ends;
+  set->noted[way] = tick;
   keep(__sync_fetch_and_add(&set->sequence, 1));
   return nothing();
 }
