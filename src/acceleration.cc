@@ -104,6 +104,11 @@ public:
                     },
                     HashSecret::random());
     offloads_.emplace(ipv4_ ? &*ipv4_ : nullptr, *mapped_);
+    if (nat_.settings().logs_bindings) { // which name guests by their zone
+      const unsigned zone = zone_;
+      log_record("a guest's zone",
+                 {{"zone", zone}, {"namespace", target.path}, {"interface", veth_name(target)}});
+    }
   }
   ~NatGuest() override
   {

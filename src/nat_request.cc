@@ -2,6 +2,7 @@
 
 #include "accel/own_addresses.hh"
 #include "base/error.hh"
+#include "face/accel_flags.hh"
 #include "flow/policy.hh"
 #include "flow/prefix_map.hh"
 #include "flow/published_forward.hh"
@@ -31,9 +32,12 @@ std::vector<AddressRange> external_addresses(const Config::Acceleration& asked)
   }
   const std::vector<IpAddress> own = own_addresses(asked.external);
   if (own.empty()) {
-    throw UsageError(fmt::format("invalid value \"{}\" for flag -external: it has no IPv4 address, "
-                                 "so -external-address has to name those that are routed to it",
-                                 asked.external));
+    const AccelFlags flags = accel_flags(asked);
+    throw UsageError(fmt::format("invalid value \"{}\" for flag {}: it has no IPv4 address, so {} "
+                                 "has to name those that are routed to it",
+                                 asked.external,
+                                 flags.external,
+                                 flags.addresses));
   }
   return {{own.front(), own.front()}};
 }

@@ -79,10 +79,10 @@ Session::Session(const Config& config,
              host_,
              names,
              pool_,
-             [this]() -> const HostNetworks& { return routes_.networks(); })
+             [this]() -> const HostNetworks& { return routes_.newest(); })
   , mappings_(gateway_.prefixes(),
               gateway_.policy(),
-              [this]() -> const HostNetworks& { return routes_.networks(); })
+              [this]() -> const HostNetworks& { return routes_.newest(); })
   , neighbors_(loop,
                gateway_.prefixes(),
                [this]() -> const HostNetworks& { return routes_.networks(); })

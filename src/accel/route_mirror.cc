@@ -258,16 +258,16 @@ void RouteMirror::apply_ipv6()
 
 void RouteMirror::resolve(const IpAddress& destination)
 {
-  const auto neighbour = table_.next_hop(destination);
-  if (!neighbour) {
-    return;
-  }
   const TimePoint now = Loop::now();
   if (now - asked_since_ >= std::chrono::seconds(1)) {
     asked_.clear();
     asked_since_ = now;
   }
-  if (asked_.size() < MAX_ASKED_A_SECOND && asked_.insert(*neighbour).second) {
+  // What has no route would be looked up again and again too, among thousands.
+  if (asked_.size() >= MAX_ASKED_A_SECOND || !asked_.insert(destination).second) {
+    return;
+  }
+  if (const auto neighbour = table_.next_hop(destination)) {
     ask_for_neighbour(reader_, link_.index, *neighbour);
   }
 }

@@ -42,6 +42,11 @@ public:
   /// Has the kernel make sure of the gateways. It sees nothing of what is sent to them, so it would
   /// not notice by itself that one has moved.
   void refresh_gateways();
+  /// See WayTable.
+  [[nodiscard]] bool is_routed(const Prefix& network, unsigned interface) const
+  {
+    return table_.is_routed(network, interface);
+  }
 
 private:
   void read_all();
@@ -68,7 +73,7 @@ private:
   bool is_closed_ = false; ///< for want of room, but for what is in `applied_exempt_`
   RouteEvents changes_;
   RouteSocket reader_;
-  std::set<IpAddress> asked_; ///< neighbours, since `asked_since_`
+  std::set<IpAddress> asked_; ///< destinations, since `asked_since_`
   TimePoint asked_since_{};
   Timer settled_;
   std::string complaint_; ///< what the log says about the last attempt

@@ -65,6 +65,7 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
   external_.attach();
   if (!settings_.internal.empty()) {
     internal_.emplace(settings_.internal, internal_role()).attach();
+    warn_of_unrouted();
   }
   is_following_ = true;
   hold_fragments(loop);

@@ -104,6 +104,7 @@ private:
   [[nodiscard]] FollowedInterface::Role internal_role();
   [[nodiscard]] RouteMirror::Outlook follow();
   void follow_gateway();
+  void warn_of_unrouted() const;
   void follow_address();
   void move_to(const IpAddress& address);
   /// Undoes add_guest() but for the bindings.

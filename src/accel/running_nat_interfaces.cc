@@ -11,7 +11,7 @@ namespace slirpstack {
 FollowedInterface::Role RunningNat::external_role()
 {
   return {
-    .flag = "-external",
+    .flag = settings_.internal.empty() ? "-external" : "-e",
     .name = "external",
     .attach
     = [this](const ExternalLink& link) { nat_.attach_external(static_cast<int>(link.index)); },
@@ -61,6 +61,19 @@ void RunningNat::follow_gateway()
     plan.gateway = gateway;
     plan.gateway_mac = internal_->link().mac;
     program_settings_.change(settings_.plan);
+  }
+}
+
+/// Who exchanges the two interfaces, or gives a network that is elsewhere, would see nothing else
+/// than that nothing is translated.
+void RunningNat::warn_of_unrouted() const
+{
+  for (const Prefix& network : settings_.plan.internal) {
+    if (!routes_.is_routed(network, internal_->link().index)) {
+      log(LogLevel::warning,
+          "the host has no route to an internal network by the internal interface",
+          {{"network", network.to_string()}, {"interface", internal_->name()}});
+    }
   }
 }
 

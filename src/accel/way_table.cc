@@ -53,6 +53,15 @@ void WayTable::set_neighbour(const IpAddress& address, const std::optional<MacAd
   }
 }
 
+bool WayTable::is_routed(const Prefix& network, unsigned interface) const
+{
+  return std::ranges::any_of(routes_, [&](const auto& entry) {
+    const auto& [destination, route] = entry;
+    return route.is_unicast && route.interface == interface && destination.length_bits() > 0
+           && (destination.contains(network.network()) || network.contains(destination.network()));
+  });
+}
+
 nat_route WayTable::way_to(const std::optional<MacAddress>& mac, std::uint32_t mtu) const
 {
   nat_route way{};

@@ -68,6 +68,8 @@ public:
   [[nodiscard]] std::map<Prefix, nat_route> ways6() const;
   /// Who has to be asked for an Ethernet address before a packet can go there; nothing: no route.
   [[nodiscard]] std::optional<IpAddress> next_hop(const IpAddress& destination) const;
+  /// Whether a route, default routes aside, leads to some of `network` by `interface`.
+  [[nodiscard]] bool is_routed(const Prefix& network, unsigned interface) const;
   /// The gateways by the external interface.
   [[nodiscard]] std::set<IpAddress> gateways() const;
 

@@ -114,6 +114,13 @@ std::string text_line(LogLevel level,
   return line + "\n";
 }
 
+std::string record_text(std::string_view message, std::initializer_list<LogField> fields)
+{
+  std::string line = text_line(LogLevel::info, message, fields, 0);
+  line.insert(line.size() - 1, fmt::format(" time={}", timestamp()));
+  return line;
+}
+
 } // namespace
 
 void write_without_waiting(int descriptor, std::string_view line)
@@ -150,7 +157,7 @@ void log_record(std::string_view message, std::initializer_list<LogField> fields
     write_without_waiting(STDERR_FILENO,
                           logger().format == LogFormat::json
                             ? json_line(LogLevel::info, message, fields, 0)
-                            : text_line(LogLevel::info, message, fields, 0));
+                            : record_text(message, fields));
   }
 }
 

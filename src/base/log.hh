@@ -43,7 +43,7 @@ void configure_log(LogLevel level, LogFormat format);
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 
 /// The same for what has to be told each time, at the level `info`: never left out, so that how
-/// much there is of it must be the user's own choice.
+/// much there is of it must be the user's own choice. The line has the time in both formats.
 void log_record(std::string_view message, std::initializer_list<LogField> fields);
 
 /// Writes a line of at most PIPE_BUF bytes. A reader that has gone away or a full pipe must not

@@ -1,4 +1,5 @@
 #include "base/error.hh"
+#include "face/accel_flags.hh"
 #include "face/accel_settings.hh"
 #include "face/refuse_pair.hh"
 #include "wire/ip.hh"
@@ -23,9 +24,11 @@ void check_addresses(const Acceleration& asked)
   for (const Prefix& network : asked.internal) {
     for (const AddressRange& range : asked.addresses) {
       if (range.overlaps(AddressRange::of(network))) {
-        throw UsageError(fmt::format("-external-address {} lies in -internal {}: an address is "
-                                     "either outside or inside",
+        const AccelFlags flags = accel_flags(asked);
+        throw UsageError(fmt::format("{} {} lies in {} {}: an address is either outside or inside",
+                                     flags.addresses,
                                      range.to_string(),
+                                     flags.internal,
                                      network.to_string()));
       }
     }
@@ -51,8 +54,9 @@ void check_blocks(const Acceleration& asked)
   constexpr PortRange ALL{1, 65535};
   const std::size_t ports = asked.ports.value_or(ALL).size();
   if (asked.block_ports > ports) {
-    throw UsageError(fmt::format("-port-block {} is larger than -external-ports {}, which has {}",
+    throw UsageError(fmt::format("-port-block {} is larger than {} {}, which has {}",
                                  asked.block_ports,
+                                 accel_flags(asked).ports,
                                  asked.ports->to_string(),
                                  ports));
   }

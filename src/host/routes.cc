@@ -224,4 +224,14 @@ const HostNetworks& HostRoutes::networks() const
   return state_->networks;
 }
 
+const HostNetworks& HostRoutes::newest()
+{
+  state_->note_changes();
+  if (state_->settled.deadline() != NEVER) {
+    state_->settled.clear();
+    state_->read_again();
+  }
+  return state_->networks;
+}
+
 } // namespace slirpstack

@@ -22,10 +22,13 @@ public:
   HostRoutes(const HostRoutes&) = delete;
   HostRoutes& operator=(const HostRoutes&) = delete;
 
-  /// `callback` runs, from the loop, when `networks()` has become different.
+  /// `callback` runs, from the loop or from `newest()`, when `networks()` has become different.
   void on_changed(std::function<void()> callback);
 
   [[nodiscard]] const HostNetworks& networks() const;
+  /// The same, but for changes that would be read shortly they are read now: for who asks for
+  /// something right after he has made a route for it.
+  [[nodiscard]] const HostNetworks& newest();
 
 private:
   struct State;

@@ -105,6 +105,21 @@ TEST_CASE("what is not by the external interface is exempt, but for its default 
   CHECK_FALSE(ways.next_hop(ip("203.0.113.1")));
 }
 
+TEST_CASE("a network is routed where a route, but a default one, leads to some of it")
+{
+  HostRoute own = attached("10.0.0.1/32", OTHER);
+  own.is_unicast = false;
+  CHECK(table({attached("10.0.0.0/8", OTHER)}).is_routed(net("10.1.0.0/16"), OTHER));
+  CHECK(table({by_gateway("10.1.2.0/24", "10.1.0.1", OTHER)}).is_routed(net("10.1.0.0/16"), OTHER));
+  CHECK(table({attached("10.1.0.0/16", OTHER)}).is_routed(net("10.1.0.0/16"), OTHER));
+  CHECK_FALSE(table({attached("10.1.0.0/16", OTHER)}).is_routed(net("10.1.0.0/16"), EXTERNAL));
+  CHECK_FALSE(table({attached("10.2.0.0/16", OTHER)}).is_routed(net("10.1.0.0/16"), OTHER));
+  CHECK_FALSE(table({own}).is_routed(net("10.0.0.0/8"), OTHER));
+  CHECK_FALSE(
+    table({by_gateway("0.0.0.0/0", "192.0.2.1")}).is_routed(net("10.1.0.0/16"), EXTERNAL));
+  CHECK_FALSE(table({attached("::/1", OTHER)}).is_routed(net("10.1.0.0/16"), OTHER));
+}
+
 TEST_CASE("attached networks are translated where guests may reach them; a link's default always")
 {
   CHECK(table({attached("192.0.2.0/24")}, true).exempt()

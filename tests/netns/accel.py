@@ -388,7 +388,12 @@ class Carrying(AcceleratorTest):
             address, port = self.seen_from(guest, echo)
         local = self.last.getsockname()[1]
         line = process.wait_for_log("bound protocol=udp")
-        self.assertIn(f"internal={GUEST}:{local} zone=0 external={address}:{port}", line)
+        self.assertRegex(
+            line,
+            rf"internal={GUEST}:{local} zone=0 external={address}:{port}"
+            r" time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
+        )
+        process.wait_for_log(f"a guest's zone zone=0 namespace={guest.path}")
         process.end()
 
 

@@ -78,6 +78,14 @@ class Cgnat(AcceleratorTest):
                 self.inside.run("ping", "-n", "-c1", "-W5", SERVER[4])
                 self.check_fragments_last_first(self.inside, self.INSIDE, echo)
                 self.end(process)
+                self.assertNotIn("no route", process.log)
+
+    def test_interfaces_that_are_exchanged_are_noticed(self) -> None:
+        words = ["-e", "inside0", "-i", "up0", "-E", self.EXTERNAL, "-I", "10.0.0.0/8"]
+        process = Process(self.topology.host.command([str(self.cgnat()), *words]), WORK)
+        self.addCleanup(process.stop)
+        process.wait_for_log("no route to an internal network by the internal interface")
+        process.wait_for_log("network=10.0.0.0/8 interface=up0")
 
     def is_served(
         self, place: Namespace, source: str, port: int, service: socket.socket, patience: float = 10

@@ -7,8 +7,13 @@
 #include "checksum.bpf.h"
 #include "maps.bpf.h"
 
+#include <bpf/bpf_endian.h>
 #include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
+#include <linux/tcp.h>
 
 #ifdef NAT_TC
 typedef struct __sk_buff context;
@@ -84,10 +89,26 @@ static __always_inline void note_tag_aside(context* ctx, __be16* protocol, __u16
   *tag = ctx->vlan_tci;
 }
 
-/* The headers may lie in pages of their own. */
+/* All that is looked at of a TCP segment lies together, as its sender's kernel has made it. */
+static __always_inline int is_tcp_at_hand(context* ctx)
+{
+  const struct ethhdr* ethernet = at(ctx, 0, sizeof(*ethernet));
+  const struct iphdr* ip = at(ctx, ETH_HLEN, sizeof(*ip) + sizeof(struct tcphdr));
+  if (!ethernet || !ip) {
+    return 0;
+  }
+  if (ethernet->h_proto == bpf_htons(ETH_P_IP)) {
+    return ip->ihl == sizeof(*ip) / 4 && ip->protocol == IPPROTO_TCP;
+  }
+  const struct ipv6hdr* ipv6 = at(ctx, ETH_HLEN, sizeof(*ipv6) + sizeof(struct tcphdr));
+  return ethernet->h_proto == bpf_htons(ETH_P_IPV6) && ipv6 && ipv6->nexthdr == IPPROTO_TCP;
+}
+
+/* The headers may lie in pages of their own. More than they are of a super-segment is not wanted:
+ * the kernel would copy its head, and count references to each page of its data. */
 static __always_inline void make_readable(context* ctx, __u32 bytes)
 {
-  if ((long)ctx->data + bytes > (long)ctx->data_end) {
+  if ((long)ctx->data + bytes > (long)ctx->data_end && !is_tcp_at_hand(ctx)) {
     bpf_skb_pull_data(ctx, ctx->len < bytes ? ctx->len : bytes);
   }
 }

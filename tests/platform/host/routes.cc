@@ -45,6 +45,23 @@ TEST_CASE("the host's addresses and networks are known, and followed")
   }));
 }
 
+TEST_CASE("what was made a moment ago is known to who asks for the newest")
+{
+  Loop loop;
+  HostRoutes routes(loop);
+  int changes = 0;
+  routes.on_changed([&] { ++changes; });
+  const auto newest = [&] { return routes.newest().find(*IpAddress::parse("2001:db8:5::1")); };
+  CHECK_FALSE(newest());
+  CHECK(changes == 0);
+  REQUIRE(ip("-6 route add local 2001:db8:5::/64 dev lo"));
+  CHECK(newest() == Kind::own_address);
+  CHECK(changes == 1);
+  REQUIRE(ip("-6 route del local 2001:db8:5::/64 dev lo"));
+  CHECK_FALSE(newest());
+  CHECK(changes == 2);
+}
+
 TEST_CASE("on-link routes are attached networks, routes by a gateway and defaults are not")
 {
   REQUIRE(ip("link add veth0 type veth peer name veth1"));

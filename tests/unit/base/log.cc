@@ -3,6 +3,7 @@
 #include "base/file_descriptor.hh"
 #include "base/last_word.hh"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <doctest/doctest.h>
@@ -61,6 +62,27 @@ TEST_CASE("a value that is not one word is quoted, so that fields can be told ap
         })
         == "slirpstack: warning: quoting flow=\"tcp 10.0.2.100:1 -> 192.0.2.1:80\" port=80 "
            "file=\"a=b\" empty=\"\" evil=\"x\\n\\\"y\\\"\"\n");
+}
+
+TEST_CASE("a record is never left out, and has the time in both formats")
+{
+  const LogReset reset;
+  configure_log(LogLevel::info, LogFormat::text);
+  const std::string text = written_by([] { log_record("bound", {{"port", 80}}); });
+  const std::string_view before = "slirpstack: bound port=80 time=20";
+  CHECK(text.starts_with(before));
+  CHECK(text.ends_with("Z\n"));
+  CHECK(text.size() == before.size() + std::string_view("26-11-29T07:33:40.123Z\n").size());
+  configure_log(LogLevel::info, LogFormat::json);
+  const auto line = nlohmann::json::parse(written_by([] { log_record("bound", {{"port", 80}}); }));
+  CHECK(line.at("time").get<std::string>().ends_with("Z"));
+  CHECK(line.at("port") == "80");
+  const std::string all = written_by([] {
+    for (int i = 0; i < 30; ++i) {
+      log_record("many", {});
+    }
+  });
+  CHECK(std::ranges::count(all, '\n') == 30);
 }
 
 TEST_CASE("the last word is a line of text, or an object like those of the log")

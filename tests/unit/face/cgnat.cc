@@ -95,10 +95,20 @@ TEST_CASE("what cgnat lacks, or cannot be, is said in one line")
   CHECK(error_of({"-I", "10.0.0.0"})
         == R"(invalid value "10.0.0.0" for flag -I: must be IPv4 networks such as 10.0.0.0/8)");
   CHECK(error_of({"-port-min=9", "-port-max=8"}) == "-port-min 9 is greater than -port-max 8");
-  CHECK(
-    error_of({"-e", "a", "-i", "b", "-E", "10.0.0.1", "-I", "10.0.0.0/8"})
-    == "-external-address 10.0.0.1 lies in -internal 10.0.0.0/8: an address is either outside or "
-       "inside");
+  CHECK(error_of({"-e", "a", "-i", "b", "-E", "10.0.0.1", "-I", "10.0.0.0/8"})
+        == "-E 10.0.0.1 lies in -I 10.0.0.0/8: an address is either outside or inside");
+  CHECK(error_of({"-e",
+                  "a",
+                  "-i",
+                  "b",
+                  "-E",
+                  "203.0.113.1",
+                  "-I",
+                  "10.0.0.0/8",
+                  "-port-min=2000",
+                  "-port-max=2999",
+                  "-port-block=1001"})
+        == "-port-block 1001 is larger than -port-min to -port-max 2000-2999, which has 1000");
   CHECK(error_of({"stats"}) == R"(unexpected argument "stats")");
 }
 
