@@ -108,8 +108,9 @@ static __always_inline int is_tcp_at_hand(context* ctx)
  * the kernel would copy its head, and count references to each page of its data. */
 static __always_inline void make_readable(context* ctx, __u32 bytes)
 {
-  if ((long)ctx->data + bytes > (long)ctx->data_end && !is_tcp_at_hand(ctx)) {
-    bpf_skb_pull_data(ctx, ctx->len < bytes ? ctx->len : bytes);
+  __u32 wanted = ctx->len < bytes ? ctx->len : bytes;
+  if ((long)ctx->data + wanted > (long)ctx->data_end && !is_tcp_at_hand(ctx)) {
+    bpf_skb_pull_data(ctx, wanted);
   }
 }
 
