@@ -227,6 +227,7 @@ RunningNat::Settings nat_request(const Config& config)
                        .quarantine = asked.quarantine,
                        .quarantine_ports = asked.quarantine_ports};
   settings.external = asked.external;
+  settings.external_flag = accel_flags(asked).external;
   settings.internal = asked.internal_interface;
   settings.follows_address = asked.addresses.empty();
   if (config.action

@@ -4,6 +4,7 @@
 
 #include "bpf/outbound.bpf.h"
 #include "bpf/prefix.bpf.h"
+#include "bpf/unfinished.bpf.h"
 
 #ifdef NAT_TC
 #define PROGRAM SEC("tc")
@@ -57,6 +58,9 @@ static __always_inline int from_guest(context* ctx)
     return dropped(NAT_DROP_NO_BINDING, frame_length(ctx));
   }
   make_readable(ctx, HEADERS_BYTES);
+  if (is_unfinished_wrongly(ctx)) {
+    return dropped(NAT_DROP_MALFORMED, frame_length(ctx));
+  }
   if (is_tagged(ctx)) {
     look_up(&origin);
     if (origin.tap) {
@@ -78,6 +82,9 @@ PROGRAM int nat_external(context* ctx)
   }
   struct origin origin = {.guest = arrival(ctx)};
   make_readable(ctx, HEADERS_BYTES);
+  if (is_unfinished_wrongly(ctx)) {
+    return dropped(NAT_DROP_MALFORMED, frame_length(ctx));
+  }
   return is_ipv6(ctx) ? prefix_inbound(ctx) : inbound(ctx, &origin);
 }
 

@@ -24,6 +24,9 @@ constexpr std::chrono::seconds RETRY_TIME(1);
 // A guest may send to any number of addresses that nobody has; the kernel's own table is bounded
 // too, but what fills it would push out others.
 constexpr std::size_t MAX_ASKED_A_SECOND = 64;
+constexpr unsigned MAX_OF_ONE_A_SECOND = 16; // so that a guest leaves some to the others
+// Who makes interfaces come and go has us read thousands of routes; most of the time is others'.
+constexpr int READING_PART = 20;
 
 const Prefix EVERYTHING(IpAddress::any(Family::ipv4), 0);
 
@@ -106,6 +109,7 @@ std::vector<HostRoute> RouteMirror::read_routes(Family family)
 
 void RouteMirror::read_all()
 {
+  const TimePoint begin = Clock::now();
   try {
     const Outlook seen = look_();
     link_ = seen.link;
@@ -127,6 +131,7 @@ void RouteMirror::read_all()
   } catch (const std::system_error& error) {
     try_again(error.what());
   }
+  reading_time_ = Clock::now() - begin;
 }
 
 void RouteMirror::try_again(const std::string& reason)
@@ -154,7 +159,8 @@ void RouteMirror::note_changes()
     apply();
   }
   if ((is_other || !is_complete) && settled_.deadline() == NEVER) {
-    settled_.set(Loop::now() + SETTLE_TIME);
+    settled_.set(Loop::now()
+                 + std::max<Clock::duration>(SETTLE_TIME, READING_PART * reading_time_));
   }
 }
 
@@ -256,20 +262,26 @@ void RouteMirror::apply_ipv6()
   }
 }
 
-void RouteMirror::resolve(const IpAddress& destination)
+void RouteMirror::resolve(const IpAddress& destination, std::optional<Asker> asker)
 {
   const TimePoint now = Loop::now();
   if (now - asked_since_ >= std::chrono::seconds(1)) {
     asked_.clear();
+    asked_by_.clear();
     asked_since_ = now;
   }
-  // What has no route would be looked up again and again too, among thousands.
-  if (asked_.size() >= MAX_ASKED_A_SECOND || !asked_.insert(destination).second) {
+  const auto neighbour = table_.next_hop(destination);
+  if (!neighbour || asked_.contains(*neighbour)) {
     return;
   }
-  if (const auto neighbour = table_.next_hop(destination)) {
-    ask_for_neighbour(reader_, link_.index, *neighbour);
+  // A gateway is everybody's, and there are few.
+  if (*neighbour == destination
+      && (asked_.size() >= MAX_ASKED_A_SECOND
+          || (asker && ++asked_by_[*asker] > MAX_OF_ONE_A_SECOND))) {
+    return;
   }
+  asked_.insert(*neighbour);
+  ask_for_neighbour(reader_, link_.index, *neighbour);
 }
 
 void RouteMirror::refresh_gateways()

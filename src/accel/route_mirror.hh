@@ -9,8 +9,10 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace slirpstack {
@@ -29,6 +31,8 @@ public:
   /// Asked before the routes are read: links, addresses or routes may have changed. May throw
   /// std::system_error.
   using Look = std::function<Outlook()>;
+  /// Who sends: his zone and address.
+  using Asker = std::pair<unsigned, IpAddress>;
 
   /// `loop` and `object` must outlive this. Throws std::system_error.
   RouteMirror(Loop& loop, const NatObject& object, Look look, const WayTable::Settings& settings);
@@ -37,8 +41,8 @@ public:
   RouteMirror& operator=(const RouteMirror&) = delete;
 
   /// A packet could not be sent to `destination`: has the kernel find the neighbour that it takes.
-  /// The answer comes by itself.
-  void resolve(const IpAddress& destination);
+  /// The answer comes by itself. How many are found in a second is limited, for each asker too.
+  void resolve(const IpAddress& destination, std::optional<Asker> asker = std::nullopt);
   /// Has the kernel make sure of the gateways. It sees nothing of what is sent to them, so it would
   /// not notice by itself that one has moved.
   void refresh_gateways();
@@ -73,8 +77,10 @@ private:
   bool is_closed_ = false; ///< for want of room, but for what is in `applied_exempt_`
   RouteEvents changes_;
   RouteSocket reader_;
-  std::set<IpAddress> asked_; ///< destinations, since `asked_since_`
+  std::set<IpAddress> asked_; ///< neighbours, since `asked_since_`
+  std::map<Asker, unsigned> asked_by_;
   TimePoint asked_since_{};
+  Clock::duration reading_time_{}; ///< of all routes, last
   Timer settled_;
   std::string complaint_; ///< what the log says about the last attempt
   Watch watch_;

@@ -286,7 +286,7 @@ void RunningNat::on_event(const nat_event& event)
           {{"internal", internal.to_string()}, {"zone", zone}});
       break;
     case NAT_EVENT_UNRESOLVED:
-      routes_.resolve(address_of(event.external.address));
+      routes_.resolve(address_of(event.external.address), std::pair(zone, internal.address));
       break;
     case NAT_EVENT_UNPLACED:
       if (forwards_) {

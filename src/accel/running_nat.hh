@@ -43,7 +43,8 @@ public:
     std::string pin_folder; ///< empty: the maps go with this object
     NatPlan plan;
     NatExpiry::Timeouts timeouts;
-    std::string external; ///< the interface that leads to the world
+    std::string external;                    ///< the interface that leads to the world
+    std::string external_flag = "-external"; ///< the option that names it, for errors
     /// The interface behind which all guests are; empty: each joins with its own.
     std::string internal;
     /// The plan's only external address is the one of `external`, whichever that is.

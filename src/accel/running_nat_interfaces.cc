@@ -11,7 +11,7 @@ namespace slirpstack {
 FollowedInterface::Role RunningNat::external_role()
 {
   return {
-    .flag = settings_.internal.empty() ? "-external" : "-e",
+    .flag = settings_.external_flag,
     .name = "external",
     .attach
     = [this](const ExternalLink& link) { nat_.attach_external(static_cast<int>(link.index)); },

@@ -137,17 +137,16 @@ std::map<Prefix, nat_route> WayTable::ways6() const
 
 std::optional<IpAddress> WayTable::next_hop(const IpAddress& destination) const
 {
-  const HostRoute* best = nullptr;
-  for (const auto& [prefix, route] : routes_) {
-    if (prefix.contains(destination)
-        && (best == nullptr || prefix.length_bits() > best->destination.length_bits())) {
-      best = &route;
+  for (unsigned length = destination.is_ipv4() ? 32 : 128;; --length) {
+    const auto best = routes_.find({Prefix(destination, length).network(), length});
+    if (best != routes_.end()) {
+      return leads_out(best->second) ? std::optional(best->second.gateway.value_or(destination))
+                                     : std::nullopt;
+    }
+    if (length == 0) {
+      return std::nullopt;
     }
   }
-  if (best == nullptr || !leads_out(*best)) {
-    return std::nullopt;
-  }
-  return best->gateway.value_or(destination);
 }
 
 std::set<IpAddress> WayTable::gateways() const

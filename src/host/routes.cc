@@ -164,6 +164,7 @@ struct HostRoutes::State
   NetlinkSocket reader;
   HostNetworks networks;
   std::function<void()> on_changed;
+  TimePoint asked_newest{}; ///< when changes were last read for who asks
   Timer settled;
   Watch watch;
 };
@@ -227,7 +228,9 @@ const HostNetworks& HostRoutes::networks() const
 const HostNetworks& HostRoutes::newest()
 {
   state_->note_changes();
-  if (state_->settled.deadline() != NEVER) {
+  const TimePoint now = Loop::now();
+  if (state_->settled.deadline() != NEVER && now - state_->asked_newest >= SETTLE_TIME) {
+    state_->asked_newest = now;
     state_->settled.clear();
     state_->read_again();
   }

@@ -26,8 +26,9 @@ public:
   void on_changed(std::function<void()> callback);
 
   [[nodiscard]] const HostNetworks& networks() const;
-  /// The same, but for changes that would be read shortly they are read now: for who asks for
-  /// something right after he has made a route for it.
+  /// The same with changes that would else be read shortly, for who asks for something right after
+  /// he has made a route for it. Where routes never hold still they are read 20 times a second at
+  /// most.
   [[nodiscard]] const HostNetworks& newest();
 
 private:

@@ -12,7 +12,7 @@ namespace slirpstack::test {
 
 namespace {
 
-constexpr std::size_t ROOM = 4096;
+constexpr std::size_t ROOM = 16384;
 
 void write_transport(Writer& writer, const Packet& packet)
 {

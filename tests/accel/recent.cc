@@ -8,6 +8,8 @@
 #include <map>
 #include <random>
 #include <string>
+#include <time.h>
+#include <utility>
 
 using namespace slirpstack;
 using namespace slirpstack::test;
@@ -45,6 +47,17 @@ void remember_flows(NatBed& nat)
 {
   nat.settings.filter_udp = NAT_FILTER_PORT; // there is a session to each flow
   nat.apply();
+}
+
+/// Until the clock that the programs read has gone on.
+void await_tick()
+{
+  const auto now = [] {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return std::pair(time.tv_sec, time.tv_nsec);
+  };
+  for (const auto before = now(); now() == before;) {}
 }
 
 /// A binding whose flow the program remembers.
@@ -148,6 +161,33 @@ TEST_CASE("a flow is not remembered that comes by another router")
     moved.source = OTHER_GUEST_MAC;
     CHECK(nat.run("nat_internal", frame(moved, build(packet_of()))).verdict != Verdict::redirect);
     CHECK(passes(nat, packet_of()));
+  }
+}
+
+TEST_CASE("what comes in goes to the router that the guest is behind, be it the first one again")
+{
+  // Packets of one tick of the kernel's clock, whose owner is looked for once, and of several.
+  for (const bool ticks : {false, true}) {
+    FOR_BOTH_HOOKS(nat)
+    {
+      use_binding(nat);
+      const auto send_by = [&](const MacAddress& router) {
+        Frame by = FROM_GUEST;
+        by.source = router;
+        REQUIRE(nat.run("nat_internal", frame(by, build(packet_of()))).verdict
+                == Verdict::redirect);
+      };
+      for (const MacAddress& router : {OTHER_GUEST_MAC, GUEST_MAC, OTHER_GUEST_MAC, GUEST_MAC}) {
+        if (ticks) {
+          await_tick();
+        }
+        send_by(router);
+        await_tick();
+        send_by(router);
+        const Bytes received = nat.from_world(between(REMOTE, EXTERNAL)).frame;
+        CHECK(std::equal(router.bytes.begin(), router.bytes.end(), received.begin()));
+      }
+    }
   }
 }
 

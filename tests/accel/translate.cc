@@ -179,6 +179,28 @@ TEST_CASE("a binding of an older policy is asked about anew, a static one is not
   }
 }
 
+TEST_CASE("RFC 1858: what lies behind the end of a packet is no part of its transport header")
+{
+  for (const std::uint8_t protocol : {PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_ICMP}) {
+    for (const bool is_fragment : {false, true}) {
+      FOR_BOTH_HOOKS(nat)
+      {
+        CAPTURE(protocol);
+        CAPTURE(is_fragment);
+        const Packet sent = between(at("10.0.0.2:5000"), at("198.51.100.9:53"), protocol);
+        nat.bind(sent.source, at("203.0.113.1:40000"), protocol);
+        const Bytes whole = build(sent);
+        const std::size_t length = protocol == PROTOCOL_TCP ? 16 : 4;
+        Bytes cut = fragment(whole, 0, length, is_fragment);
+        cut.insert(cut.end(), whole.begin() + static_cast<std::ptrdiff_t>(cut.size()), whole.end());
+        CHECK(nat.run("nat_internal", frame(FROM_GUEST, cut)).verdict == Verdict::drop);
+        CHECK(nat.counted(NAT_DROP_MALFORMED) == 1);
+        CHECK(nat.from_guest(sent).verdict == Verdict::redirect);
+      }
+    }
+  }
+}
+
 TEST_CASE("what comes in goes to where the guest last sent from")
 {
   for (const std::uint8_t protocol : {PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_ICMP}) {

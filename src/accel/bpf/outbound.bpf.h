@@ -38,7 +38,7 @@ static __noinline int no_route(context* ctx,
   if (!now_set || !origin || !p) {
     return VERDICT_DROP;
   }
-  struct nat_endpoint internal = {.address = p->source};
+  struct nat_endpoint internal = {.address = p->source, .zone = origin->zone};
   struct nat_endpoint external = {.address = p->destination};
   report(NAT_EVENT_UNRESOLVED, &internal, &external);
   return now_set->flags & NAT_ALLOCATE ? dropped(NAT_DROP_NO_ROUTE, p->length)

@@ -173,10 +173,16 @@ static __always_inline int is_source_routed(context* ctx, const struct packet* p
   return p->l4 > options && names_route(ctx, options, p->l4);
 }
 
+/* Whether the packet ends behind a transport header of that size. A frame may be longer. */
+static __always_inline int has_room(const struct packet* p, __u32 bytes)
+{
+  return p->l4 + bytes <= p->l3 + p->length;
+}
+
 static __always_inline int parse_icmp(context* ctx, struct packet* p)
 {
   const struct icmp_header* icmp = at(ctx, p->l4, sizeof(*icmp));
-  if (!icmp) {
+  if (!icmp || !has_room(p, sizeof(*icmp))) {
     return PARSE_MALFORMED;
   }
   p->icmp_type = icmp->type;
@@ -201,7 +207,7 @@ static __always_inline int parse_ports(context* ctx, struct packet* p)
 {
   if (p->protocol == IPPROTO_TCP) {
     const struct tcphdr* tcp = at(ctx, p->l4, sizeof(*tcp));
-    if (!tcp) {
+    if (!tcp || !has_room(p, sizeof(*tcp))) {
       return PARSE_MALFORMED;
     }
     p->source_port = tcp->source;
@@ -212,7 +218,7 @@ static __always_inline int parse_ports(context* ctx, struct packet* p)
   }
   if (p->protocol == IPPROTO_UDP) {
     const struct udphdr* udp = at(ctx, p->l4, sizeof(*udp));
-    if (!udp) {
+    if (!udp || !has_room(p, sizeof(*udp))) {
       return PARSE_MALFORMED;
     }
     p->source_port = udp->source;

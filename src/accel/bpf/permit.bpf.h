@@ -69,6 +69,13 @@ static __noinline int follow_guest(context* ctx,
   return 0;
 }
 
+/* Whether what comes in goes to where this packet has come from. */
+static __noinline int is_followed(context* ctx, const struct nat_binding* binding)
+{
+  struct sender sender;
+  return binding && !read_sender(ctx, &sender) && binding->sender == digest_of(&sender);
+}
+
 /* Asks the maps whether the packet may pass, and as what. Returns 0, or the statistic that says why
  * it may not. */
 static __always_inline __u32 permit(context* ctx,
@@ -112,7 +119,8 @@ static __always_inline __u32 permit(context* ctx,
     struct nat_endpoint internal = {
       .address = p->source, .port = p->source_port, .protocol = p->protocol, .zone = origin->zone};
     binding = bpf_map_lookup_elem(&bindings, &internal); /* since `ends_before` it may have ended */
-    if (binding && binding->address == to->source && binding->port == to->source_port) {
+    if (binding && binding->address == to->source && binding->port == to->source_port
+        && is_followed(ctx, binding)) {
       return memorize(ctx, origin, p, to, ends_before);
     }
   }

@@ -4,9 +4,10 @@
  * many flows a packet's time is its waits for memory, and a hash map takes three: its bucket, and
  * an element that lies in two lines. That for the binding, and for a session again.
  *
- * What is remembered is never older than nat_settings.recent_ticks, and void at once when a binding
- * or session of that external port ends, policy or filters change, or the guest is behind another
- * router: so nothing passes that the maps would not let pass, and nobody is found where he was. */
+ * What is remembered is void after nat_settings.recent_ticks, and at once when a binding or session of
+ * that external port ends, policy or filters change, or the guest is behind another router: so nothing
+ * passes that the maps would not let pass, and nobody is found where he was. (A time has 16 bits: what
+ * nobody has used for 19 hours seems new once more, and is right for as long as nothing has ended.) */
 
 #include "allocate.bpf.h"
 #include "origin.bpf.h"
@@ -49,6 +50,8 @@ struct recent_flow
   __u64 ports;
   __u16 rules;
 };
+
+#define RECENT_ASKS 0xe0 /* of nat_recent.rules: what the flow's packets are asked for */
 
 /* The protocol, the rules that its packets are under, and the zone. */
 static __always_inline __u16 recent_rules(const struct nat_settings* now_set,
@@ -135,6 +138,16 @@ static __always_inline __u64 difference(const struct nat_recent* set,
          | (__u64)(set->rules[way] ^ flow->rules);
 }
 
+/* Whether the entry is the flow's, be it of another generation, by another router or under other
+ * rules. */
+static __always_inline int is_place_of(const struct nat_recent* set,
+                                       int way,
+                                       const struct recent_flow* flow)
+{
+  return set->addresses[way] == flow->addresses && (__u32)set->ports[way] == (__u32)flow->ports
+         && !((set->rules[way] ^ flow->rules) & ~RECENT_ASKS);
+}
+
 /* Whether a number is not 0, as 1 or 0 without a branch, behind the back of a compiler that would
  * make one of it. */
 static __always_inline __u64 is_not_zero(__u64 number)
@@ -213,8 +226,8 @@ static __noinline __u32 memorize(context* ctx,
   /* Its own place, so that no flow is there twice; else the older one's, seen from now: a place that
    * has never been used would else be the younger one on half of all days. */
   __u64 way = (__u16)(tick - set->noted[1]) > (__u16)(tick - set->noted[0]);
-  way = difference(set, 1, &flow) ? way : 1;
-  way = difference(set, 0, &flow) ? way : 0;
+  way = is_place_of(set, 1, &flow) ? 1 : way;
+  way = is_place_of(set, 0, &flow) ? 0 : way;
   way &= 1;
   set->addresses[way] = flow.addresses;
   set->ports[way] = flow.ports;

@@ -4,6 +4,7 @@
 #include "network.hh"
 
 #include <array>
+#include <cstring>
 #include <linux/if_packet.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,6 +16,20 @@ namespace {
 constexpr int PATIENCE_MS = 2000;
 constexpr std::size_t SOURCE = 14 + 12; // the kernel has taken the tag out of the frame
 constexpr std::size_t PORTS = 14 + 20;
+
+/// virtio_net_hdr of linux/virtio_net.h, which C++ cannot read.
+struct VnetHeader
+{
+  static constexpr std::uint8_t NEEDS_CHECKSUM = 1;
+
+  std::uint8_t flags = 0;
+  std::uint8_t gso_type = 0;
+  std::uint16_t header_bytes = 0;
+  std::uint16_t gso_bytes = 0;
+  std::uint16_t sum_from = 0;
+  std::uint16_t sum_offset = 0;
+};
+static_assert(sizeof(VnetHeader) == 10);
 
 std::uint32_t read_number(const std::uint8_t* from, std::size_t bytes)
 {
@@ -72,6 +87,25 @@ std::optional<FrameSocket::Datagram> FrameSocket::receive_from(const IpAddress& 
     }
   }
   return std::nullopt;
+}
+
+void send_made(const char* space, const std::vector<std::uint8_t>& frame, const Making& making)
+{
+  const FileDescriptor socket = packet_socket_in(space, SOCK_RAW);
+  const int on = 1;
+  system_call("have frames made",
+              ::setsockopt(socket.get(), SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)));
+  VnetHeader made;
+  made.header_bytes = making.together_bytes;
+  if (making.sum_from) {
+    made.flags = VnetHeader::NEEDS_CHECKSUM;
+    made.sum_from = *making.sum_from;
+    made.sum_offset = making.sum_offset;
+  }
+  std::vector<std::uint8_t> bytes(sizeof(made) + frame.size());
+  std::memcpy(bytes.data(), &made, sizeof(made));
+  std::memcpy(bytes.data() + sizeof(made), frame.data(), frame.size());
+  system_call("send a frame", ::send(socket.get(), bytes.data(), bytes.size(), 0));
 }
 
 } // namespace slirpstack::test
