@@ -30,9 +30,16 @@ std::vector<AddressRange> external_addresses(const Config::Acceleration& asked)
   if (!asked.addresses.empty()) {
     return asked.addresses;
   }
+  const AccelFlags flags = accel_flags(asked);
+  RouteSocket socket;
+  if (!find_interface(socket, asked.external)) {
+    throw UsageError(
+      fmt::format("invalid value \"{}\" for flag {}: there is no interface of that name",
+                  asked.external,
+                  flags.external));
+  }
   const std::vector<IpAddress> own = own_addresses(asked.external);
   if (own.empty()) {
-    const AccelFlags flags = accel_flags(asked);
     throw UsageError(fmt::format("invalid value \"{}\" for flag {}: it has no IPv4 address, so {} "
                                  "has to name those that are routed to it",
                                  asked.external,

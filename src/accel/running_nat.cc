@@ -30,6 +30,7 @@ std::chrono::nanoseconds now()
 RunningNat::RunningNat(Loop& loop, const Settings& settings)
   : settings_(settings)
   , pin_lock_(settings.pin_folder)
+  , claim_(settings.external)
   , nat_(settings.hook, settings.sizes, settings.pin_folder)
   , interfaces_(nat_.object().map("interfaces"))
   , program_settings_(nat_.object(),
@@ -55,6 +56,13 @@ RunningNat::RunningNat(Loop& loop, const Settings& settings)
   , sweep_(loop, [this] { sweep(); })
   , heartbeat_(loop, nat_.object())
 {
+  if (!claim_.is_only_one()) {
+    log(
+      LogLevel::warning,
+      "another NAT of slirpstack's is at this interface: each needs addresses or ports of its own",
+      {{"interface", settings_.external}});
+  }
+  had_bindings_ = !settings_.pin_folder.empty() && ledger_.bindings() > 0;
   interfaces_.clear();
   // What a predecessor's policy has allowed, this one's has not; the kernel by itself has none.
   program_settings_.begin(settings_.plan, program_settings_.generation() + (writer_ ? 1 : 0));
@@ -231,7 +239,7 @@ void RunningNat::end_adoption()
     publisher_->end_former_statics(Clock::now());
   }
   mapped_.end_adoption();
-  if (const std::size_t kept = ledger_.bindings(); kept > 0 && !settings_.pin_folder.empty()) {
+  if (const std::size_t kept = ledger_.bindings(); had_bindings_ && kept > 0) {
     log(LogLevel::info, "bindings taken over from a predecessor", {{"bindings", kept}});
   }
 }

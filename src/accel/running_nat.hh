@@ -6,6 +6,7 @@
 #include "accel/expiry.hh"
 #include "accel/followed_interface.hh"
 #include "accel/heartbeat.hh"
+#include "accel/interface_claim.hh"
 #include "accel/mapped_flows.hh"
 #include "accel/nat_accelerator.hh"
 #include "accel/nat_events.hh"
@@ -124,6 +125,7 @@ private:
 
   Settings settings_;
   PinLock pin_lock_; ///< before the maps are
+  InterfaceClaim claim_;
   NatAccelerator nat_;
   NatTable<std::uint32_t, nat_interface> interfaces_;
   ProgramSettings program_settings_;
@@ -135,6 +137,7 @@ private:
   FollowedInterface external_;
   std::optional<FollowedInterface> internal_;
   bool is_following_ = false; ///< all is there that has to follow
+  bool had_bindings_ = false; ///< of a predecessor, in pinned maps
   RouteMirror routes_;
   PrefixMirror prefixes_;
   MappedFlows mapped_;

@@ -4,6 +4,7 @@
 #include "base/quoted.hh"
 #include "face/accel_settings.hh"
 #include "face/go_flags.hh"
+#include "face/refuse_pair.hh"
 #include "face/settings.hh"
 #include "face/values.hh"
 #include "flow/published_forward.hh"
@@ -87,6 +88,9 @@ std::optional<PortRange> read_ports(const OptionValues& values)
 void read_nat(const OptionValues& values, Config::Acceleration& nat)
 {
   if (values.is_set("skb-mode")) {
+    if (values.is_typed("accel") && nat.hook == Config::Acceleration::Hook::xdp) {
+      refuse_pair("-skb-mode", "-accel xdp", "it means TC");
+    }
     nat.hook = Config::Acceleration::Hook::tc;
   }
   values.read("external-iface",

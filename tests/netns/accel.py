@@ -381,6 +381,14 @@ class Carrying(AcceleratorTest):
         guests[1].close()
         self.assertEqual(process.exit_status(), 0)
 
+    def test_a_second_process_at_the_same_interface_is_told(self) -> None:
+        first = self.accelerated("tc", [self.namespace()])
+        second = self.accelerated("tc", [self.namespace()], "-control", str(WORK / "second.sock"))
+        second.wait_for_log("another NAT of slirpstack's is at this interface")
+        self.assertNotIn("another NAT", first.log)
+        first.end()
+        second.end()
+
     def test_bindings_are_logged(self) -> None:
         guest = self.namespace()
         process = self.accelerated("tc", [guest], "-log-bindings")

@@ -109,6 +109,10 @@ TEST_CASE("what cgnat lacks, or cannot be, is said in one line")
                   "-port-max=2999",
                   "-port-block=1001"})
         == "-port-block 1001 is larger than -port-min to -port-max 2000-2999, which has 1000");
+  CHECK(
+    error_of(
+      {"-e", "a", "-i", "b", "-E", "203.0.113.1", "-I", "10.0.0.0/8", "-accel", "xdp", "-skb-mode"})
+    == "-skb-mode cannot be used with -accel xdp: it means TC");
   CHECK(error_of({"stats"}) == R"(unexpected argument "stats")");
 }
 
