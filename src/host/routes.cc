@@ -19,6 +19,8 @@ namespace {
 // An interface that comes up changes dozens of addresses and routes at once: read them once.
 constexpr std::chrono::milliseconds SETTLE_TIME{50};
 constexpr std::chrono::seconds READ_AGAIN_TIME{1};
+// Readings that somebody asks for take a twentieth of the time at most.
+constexpr int READING_PART = 20;
 
 // The kernel fills a dump's messages up to this size if it is offered (NLMSG_GOODSIZE's ceiling).
 constexpr std::size_t MESSAGE_BYTES = 32768;
@@ -164,7 +166,8 @@ struct HostRoutes::State
   NetlinkSocket reader;
   HostNetworks networks;
   std::function<void()> on_changed;
-  TimePoint asked_newest{}; ///< when changes were last read for who asks
+  TimePoint read_at{}; ///< when routes were last read again
+  Clock::duration reading_time{};
   Timer settled;
   Watch watch;
 };
@@ -195,7 +198,10 @@ void HostRoutes::State::note_changes()
 void HostRoutes::State::read_again()
 {
   try {
+    const TimePoint begin = Clock::now();
     HostNetworks now_there = read_networks(reader, with_routed);
+    read_at = Clock::now();
+    reading_time = read_at - begin;
     if (now_there == networks) {
       return;
     }
@@ -228,9 +234,8 @@ const HostNetworks& HostRoutes::networks() const
 const HostNetworks& HostRoutes::newest()
 {
   state_->note_changes();
-  const TimePoint now = Loop::now();
-  if (state_->settled.deadline() != NEVER && now - state_->asked_newest >= SETTLE_TIME) {
-    state_->asked_newest = now;
+  if (state_->settled.deadline() != NEVER
+      && Clock::now() - state_->read_at >= READING_PART * state_->reading_time) {
     state_->settled.clear();
     state_->read_again();
   }

@@ -27,8 +27,7 @@ public:
 
   [[nodiscard]] const HostNetworks& networks() const;
   /// The same with changes that would else be read shortly, for who asks for something right after
-  /// he has made a route for it. Where routes never hold still they are read 20 times a second at
-  /// most.
+  /// he has made a route for it. Where routes never hold still that takes a twentieth of the time.
   [[nodiscard]] const HostNetworks& newest();
 
 private:
