@@ -3,6 +3,7 @@
 #include "base/error.hh"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,10 +19,10 @@ InterfaceClaim::InterfaceClaim(const std::string& interface)
   // A name that begins with a zero is of no file, unix(7).
   std::copy_n(
     name.begin(), std::min(name.size(), sizeof address.sun_path - 1), address.sun_path + 1);
-  is_only_one_ = ::bind(socket_.get(),
-                        reinterpret_cast<const sockaddr*>(&address),
-                        static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size()))
-                 == 0;
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  // Where such names are not allowed (an AppArmor profile) nothing can be said.
+  is_only_one_ = ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0
+                 || errno != EADDRINUSE;
 }
 
 } // namespace slirpstack

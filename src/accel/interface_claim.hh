@@ -15,7 +15,7 @@ public:
   /// Throws std::system_error.
   explicit InterfaceClaim(const std::string& interface);
 
-  /// False: another process has its NAT there.
+  /// False: another process has its NAT there, as far as can be seen.
   [[nodiscard]] bool is_only_one() const { return is_only_one_; }
 
 private:
